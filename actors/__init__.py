@@ -1,0 +1,1 @@
+"""Run machines: shells that carry outputs out, and adapters to brokers, feeds and notifiers."""

@@ -1,0 +1,1 @@
+"""Compose the engine and serve the command line."""

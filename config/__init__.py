@@ -1,0 +1,1 @@
+"""Load and validate the configuration: YAML files into frozen, typed models."""

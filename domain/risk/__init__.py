@@ -1,0 +1,1 @@
+"""Judge, size and measure risk with pure functions."""

@@ -1,0 +1,1 @@
+"""Generate signals from closed bars with pure functions."""

@@ -1,0 +1,1 @@
+"""Simulate venues and markets, and run the engine inline, in backtests and under faults."""

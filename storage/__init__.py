@@ -1,0 +1,1 @@
+"""Keep what must last: journals, the audit trail, the bar catalogue."""
