@@ -1,0 +1,146 @@
+"""Hold bars: one row, one timestamp's group, a columnar table; and say which bars are refused."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+
+
+class Bar(NamedTuple):
+    """Be one closed bar of one symbol.
+
+    Prices in the instrument's currency per unit, `volume` in units (NaN where the source has none), `dividend` the
+    cash per unit that went ex at this bar's open (0 for none).
+    """
+
+    symbol: str
+    open: float
+    high: float
+    low: float
+    close: float
+    volume: float
+    dividend: float
+
+
+class BarFault(StrEnum):
+    """Name why a bar is refused."""
+
+    NOT_FINITE = "not_finite"
+    NOT_POSITIVE = "not_positive"
+    CROSSED = "crossed"
+    NEGATIVE_VOLUME = "negative_volume"
+    DUPLICATE = "duplicate"
+    LATE = "late"
+    OUT_OF_ORDER = "out_of_order"
+    UNKNOWN_SYMBOL = "unknown_symbol"
+
+
+def bar_fault(bar: Bar) -> BarFault | None:
+    """Return what is wrong with the values of `bar`, or None; order and duplicates are for who sees the sequence."""
+    o, h, low, c = bar.open, bar.high, bar.low, bar.close
+    if not (math.isfinite(o) and math.isfinite(h) and math.isfinite(low) and math.isfinite(c)):
+        return BarFault.NOT_FINITE
+    if o <= 0.0 or h <= 0.0 or low <= 0.0 or c <= 0.0:
+        return BarFault.NOT_POSITIVE
+    if h < low or h < o or h < c or low > o or low > c:
+        return BarFault.CROSSED
+    if math.isinf(bar.volume) or not math.isfinite(bar.dividend):
+        return BarFault.NOT_FINITE
+    if bar.volume < 0.0 or bar.dividend < 0.0:
+        return BarFault.NEGATIVE_VOLUME
+    return None
+
+
+class BarGroup(NamedTuple):
+    """Be all symbols' bars that become known at one moment.
+
+    `index` counts groups from 0 in a data set, `open_ns` and `known_ns` are UTC nanoseconds, `session` is the
+    proleptic Gregorian ordinal of the session's date. `bars` are sorted by symbol.
+    """
+
+    index: int
+    open_ns: int
+    known_ns: int
+    session: int
+    bars: tuple[Bar, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class BarTable:
+    """Hold bars of several symbols in columns, rows sorted by (known_ns, symbol).
+
+    `starts[i]:starts[i+1]` are the rows of group i (`len(starts) == groups + 1`). `symbol_id` indexes `symbols`
+    (sorted). `bar_ns` is the nominal length of a bar (86,400e9 for daily). `continuous` says that the market trades
+    round the clock. `fingerprint` is the SHA-256 of the bars and their meaning, by which a session knows its data.
+    """
+
+    symbols: tuple[str, ...]
+    bar_ns: int
+    continuous: bool
+    fingerprint: str
+    starts: Ints
+    symbol_id: NDArray[np.int16]
+    open_ns: Ints
+    known_ns: Ints
+    session: NDArray[np.int32]
+    open: Floats
+    high: Floats
+    low: Floats
+    close: Floats
+    volume: Floats
+    dividend: Floats
+
+    def __len__(self) -> int:
+        """Return the number of groups (moments)."""
+        return len(self.starts) - 1
+
+    @property
+    def rows(self) -> int:
+        """Return the number of bars over all symbols."""
+        return len(self.open)
+
+    def group(self, index: int) -> BarGroup:
+        """Return group `index` (0-based) as messages carry it."""
+        return next(self.groups(index, index + 1))
+
+    def groups(self, start: int = 0, stop: int | None = None) -> Iterator[BarGroup]:
+        """Yield the groups from `start` up to, not including, `stop` (default: the end)."""
+        names, ids = self.symbols, self.symbol_id
+        last = len(self) if stop is None else stop
+        for i in range(start, last):
+            a, b = int(self.starts[i]), int(self.starts[i + 1])
+            columns = (self.open, self.high, self.low, self.close, self.volume, self.dividend)
+            rows = zip(ids[a:b].tolist(), *(column[a:b].tolist() for column in columns), strict=True)
+            bars = tuple(Bar(names[row[0]], *row[1:]) for row in rows)
+            yield BarGroup(i, int(self.open_ns[a]), int(self.known_ns[a]), int(self.session[a]), bars)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class SymbolBars:
+    """Hold one symbol's present bars, oldest first, compacted: only bars that exist, never NaN prices.
+
+    All arrays have the same length; `volume` is NaN throughout where the source has none.
+    """
+
+    symbol: str
+    bar_ns: int
+    open_ns: Ints
+    session: NDArray[np.int32]
+    open: Floats
+    high: Floats
+    low: Floats
+    close: Floats
+    volume: Floats
+
+    def __len__(self) -> int:
+        """Return the number of bars."""
+        return len(self.open)

@@ -1,0 +1,82 @@
+"""The tree of exceptions.
+
+BreakwaterError
+├── Recoverable             the engine goes on; the shell reports it and the failure tracker counts it
+│   ├── SignalError         a strategy could not produce a signal
+│   ├── BrokerUnavailable   the venue cannot be reached or did not answer in time
+│   └── NotRunning          a command needs a running engine and found none
+└── Fatal                   the process stops, and an unknown failure halts the account
+    ├── ConfigurationError  the configuration, a command's argument or an input file is refused
+    │   └── DataError       market data cannot be used
+    ├── StateError          the state directory is in use, of another session, or corrupt
+    ├── DurabilityError     a durable write failed; never retried
+    ├── AuditError          the audit trail does not verify
+    ├── EnvironmentFault    the machine lacks something: shared library, shared memory, disk
+    └── InvariantViolation  the engine contradicts itself
+
+Each class carries the exit code with which a command that meets it ends.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+
+class BreakwaterError(Exception):
+    """Be the root of every exception the engine raises by itself."""
+
+    exit_code: ClassVar[int] = 1
+
+
+class Recoverable(BreakwaterError):
+    """Mark a failure that the engine survives."""
+
+
+class SignalError(Recoverable):
+    """Say that a strategy could not produce a signal."""
+
+
+class BrokerUnavailable(Recoverable):
+    """Say that the venue cannot be reached or did not answer in time."""
+
+    exit_code = 5
+
+
+class NotRunning(Recoverable):
+    """Say that a command needs a running engine and found none."""
+
+    exit_code = 3
+
+
+class Fatal(BreakwaterError):
+    """Mark a failure after which the process must not go on."""
+
+
+class ConfigurationError(Fatal):
+    """Refuse a configuration, an argument or an input; the text lists every violation."""
+
+    exit_code = 4
+
+
+class DataError(ConfigurationError):
+    """Refuse market data."""
+
+
+class StateError(Fatal):
+    """Refuse a state directory: in use, of another session, or corrupt."""
+
+
+class DurabilityError(Fatal):
+    """Report a failed durable write; what follows it must not happen and it is never retried."""
+
+
+class AuditError(Fatal):
+    """Report an audit trail that does not verify."""
+
+
+class EnvironmentFault(Fatal):
+    """Report what the machine lacks: a shared library, shared memory, disk space."""
+
+
+class InvariantViolation(Fatal):
+    """Report that the engine contradicts itself."""
