@@ -1,0 +1,298 @@
+"""Name the messages between roles: commands imperative, events past tense, one closed union per inbox.
+
+Each carries its event time `at_ns` (UTC nanoseconds, from bars or the venue; 0 where none applies) and what leads
+from bar to fill: the bar group's index, then the intent id, which is the order ref on the wire.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from domain.bars import BarGroup
+from domain.broker import BrokerLink, BrokerUpdate, OrderType, Side, TimeInForce
+from domain.outbox import OutboxAcknowledged, OutboxRecords, RequestOutbox
+from domain.records import HaltTrigger, IntentKind, JournalEntry, Rung
+
+COORDINATOR = "coordinator"
+FEED = "feed"
+RISK = "risk"
+GATEWAY = "gateway"
+AUDIT = "audit"
+VENUE = "venue"
+
+
+def strategy_role(strategy_id: str) -> str:
+    """Return the address of a strategy instance's actor."""
+    return f"strategy:{strategy_id}"
+
+
+# --- life cycle -----------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Begin:
+    """Tell a role, once its process is up and its state is loaded, to start its work."""
+
+    at_ns: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ready:
+    """Tell the coordinator that a role is ready to take part."""
+
+    role: str
+    generation: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Drain:
+    """Tell a role to finish what is under way and take on nothing new; it answers `Drained`."""
+
+    reason: str
+    cancel_entries: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Drained:
+    """Tell the coordinator that a role is at rest."""
+
+    role: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RoleFailed:
+    """Tell the coordinator that a role's machine raised; `fatal` halts the account."""
+
+    role: str
+    error: str
+    traceback: str
+    fatal: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TimerFired:
+    """Tell a machine that its timer `name` ran out."""
+
+    name: str
+
+
+# --- market data ----------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BarsArrived:
+    """Bring the feed its next group of bars from the feed port, unchecked."""
+
+    group: BarGroup
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DataEnded:
+    """Tell the feed that its port has no more bars; tell the coordinator that the last one settled."""
+
+    bars: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BarsPublished:
+    """Publish one moment's checked bars of all symbols to strategies, risk manager and a simulated market."""
+
+    group: BarGroup
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RequestHistory:
+    """Ask the feed for what a strategy's present block needs: bars from the block's start, `warmup` bars before it."""
+
+    requester: str
+    block_ns: int
+    warmup: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BarHistory:
+    """Bring past groups, oldest first, up to and not including the next to be published; `last` ends the answer."""
+
+    groups: tuple[BarGroup, ...]
+    last: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BarSettled:
+    """Tell the feed that everything that followed from group `bar` is done, durable and acknowledged."""
+
+    bar: int
+
+
+# --- signals --------------------------------------------------------------------------------------------------------
+
+
+class Signal(NamedTuple):
+    """Be one strategy's view of one symbol at one bar: direction in {-1, 0, 1}, confidence in [0, 1]."""
+
+    symbol: str
+    direction: int
+    confidence: float
+
+
+class SignalFailure(NamedTuple):
+    """Be one strategy's explicit failure on one symbol at one bar (requirement A2); never a signal."""
+
+    strategy: str
+    symbol: str
+    kind: str
+    error: str
+    traceback: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SignalBatch:
+    """Bring the risk manager one strategy's signals of one bar; sent for every bar; abstentions are left out."""
+
+    at_ns: int
+    bar: int
+    strategy: str
+    signals: tuple[Signal, ...]
+    failures: tuple[SignalFailure, ...]
+
+
+# --- orders ---------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OrderIntent:
+    """Be what the desk wants: an order for one book and symbol, not yet judged.
+
+    `intent_id` is "session.book.symbol.bar.n" and becomes the order ref. `reference_price` is the mark that sized it.
+    An ENTRY carries `stop_loss_pct` for its protective stop; an EXIT only reduces.
+    """
+
+    intent_id: str
+    at_ns: int
+    bar: int
+    book: str
+    symbol: str
+    kind: IntentKind
+    side: Side
+    lots: int
+    order_type: OrderType
+    time_in_force: TimeInForce
+    reference_price: float
+    stop_loss_pct: float
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OrderApproved:
+    """Carry an intent that the risk engine, and only it, approved.
+
+    The gateway refuses epochs below the newest it has seen and approvals whose `expires_bar` has passed.
+    """
+
+    intent: OrderIntent
+    limits_version: int
+    risk_epoch: int
+    expires_bar: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OrdersApproved:
+    """Bring the gateway all that one bar led to, possibly nothing; its handling settles the bar.
+
+    `rung` is the risk manager's latch at `latch_version`: the gateway raises its own to it, never lowers.
+    """
+
+    at_ns: int
+    bar: int
+    approvals: tuple[OrderApproved, ...]
+    cancels: tuple[str, ...]
+    rung: Rung
+    latch_version: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JournalUpdate:
+    """Bring the risk manager new journal entries, in sequence.
+
+    `head` is the journal's last sequence. `advanced` is the bar group that a simulated market has finished, else -1.
+    """
+
+    at_ns: int
+    advanced: int
+    entries: tuple[JournalEntry, ...]
+    head: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RequestJournal:
+    """Ask the gateway for journal entries after `after_seq`; answered by a `JournalUpdate`."""
+
+    requester: str
+    after_seq: int
+
+
+# --- halts ----------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RaiseHalt:
+    """Ask the coordinator to record, and everyone to hold, a raised latch."""
+
+    at_ns: int
+    bar: int
+    session: int
+    rung: Rung
+    trigger: HaltTrigger
+    raised_by: str
+    detail: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LatchChanged:
+    """Announce the durable latch; only the coordinator sends it, and only it lowers."""
+
+    rung: Rung
+    version: int
+    trigger: HaltTrigger
+    new_peak: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LatchHeld:
+    """Tell the coordinator that a role holds the latch at `version`."""
+
+    role: str
+    version: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReviewHalt:
+    """Ask the coordinator, at the first bar of a session while a latch is up, whether it ends by rule."""
+
+    at_ns: int
+    bar: int
+    session: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HaltReviewed:
+    """Answer a review; `new_peak` sets the reference peak to the present equity."""
+
+    bar: int
+    rung: Rung
+    version: int
+    new_peak: bool
+
+
+FeedInbox = Begin | Drain | TimerFired | BarsArrived | DataEnded | RequestHistory | BarSettled
+StrategyInbox = Begin | Drain | TimerFired | BarHistory | BarsPublished
+RiskInbox = Begin | Drain | TimerFired | BarsPublished | SignalBatch | JournalUpdate | LatchChanged | HaltReviewed
+GatewayInbox = Begin | Drain | TimerFired | OrdersApproved | BrokerUpdate | BrokerLink | RequestJournal | LatchChanged
+CoordinatorInbox = Ready | Drain | Drained | RoleFailed | TimerFired | DataEnded | RaiseHalt | LatchHeld | ReviewHalt
+AuditInbox = Begin | Drain | TimerFired | OutboxRecords
+ShellInbox = RequestOutbox | OutboxAcknowledged
+
+Message = (
+    FeedInbox | StrategyInbox | RiskInbox | GatewayInbox | CoordinatorInbox | AuditInbox | ShellInbox
+)

@@ -1,0 +1,124 @@
+"""Name what the engine needs of the outside, as Protocols; each has a contract test that every adapter passes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Protocol
+
+from domain.bars import BarGroup
+from domain.broker import BrokerCommand
+from domain.messages import Message
+from domain.outbox import AuditEvent
+from domain.outputs import Output
+from domain.records import JournalEntry, MachineSnapshot, OrderEntry, Record
+
+
+class Clock(Protocol):
+    """Tell time: `monotonic_s` for deadlines and leases, `wall_ns` (UTC) for stamps that people read."""
+
+    def monotonic_s(self) -> float:
+        """Return seconds of a clock that never goes back."""
+        ...
+
+    def wall_ns(self) -> int:
+        """Return UTC nanoseconds."""
+        ...
+
+
+class Mailbox(Protocol):
+    """Take messages for one role; `control` uses the lane that overtakes; bounded: a full one raises."""
+
+    def put(self, message: Message, *, control: bool = False) -> None:
+        """Queue `message`."""
+        ...
+
+
+class Machine(Protocol):
+    """Be a pure decision maker: messages in, outputs out, no I/O, no clock."""
+
+    def handle(self, message: Any) -> list[Output]:
+        """Return, in order, what follows from `message`."""
+        ...
+
+    def state(self) -> Mapping[str, Any]:
+        """Return the machine's present state, JSON-able, for people."""
+        ...
+
+
+class BrokerPort(Protocol):
+    """Reach a venue. Events come back to the mailbox as `BrokerUpdate` and `BrokerLink`."""
+
+    def open(self, mailbox: Mailbox) -> None:
+        """Connect; raises BrokerUnavailable when the venue cannot be reached within the port's deadline."""
+        ...
+
+    def send(self, command: BrokerCommand) -> None:
+        """Put one command on the wire; raises BrokerUnavailable when nothing reached it."""
+        ...
+
+    def close(self) -> None:
+        """Disconnect; harmless when closed."""
+        ...
+
+
+class FeedPort(Protocol):
+    """Deliver bars, asked for (replay) or as they come (live), as `BarsArrived` and `DataEnded`."""
+
+    def open(self, mailbox: Mailbox) -> None:
+        """Start; raises DataError when there is nothing to deliver from."""
+        ...
+
+    def pull(self, index: int) -> None:
+        """Ask for group `index`; a live port ignores it."""
+        ...
+
+    def history(self, before: int, block_ns: int, warmup: int) -> Iterator[BarGroup]:
+        """Yield the groups before `before` that a block of `block_ns` at that moment needs, with `warmup` bars a symbol."""
+        ...
+
+    def close(self) -> None:
+        """Stop; harmless when closed."""
+        ...
+
+
+class Journal(Protocol):
+    """Make one role's records durable. One writer; numbers outbox events from 1 without gaps."""
+
+    def append(self, records: Sequence[Record]) -> tuple[int, int]:
+        """Commit `records`, all or none, and return the first and last outbox number given (first > last: none).
+
+        Raises DurabilityError when the commit failed; the journal then refuses everything further.
+        """
+        ...
+
+    def entries(self, after_seq: int, limit: int) -> Sequence[JournalEntry]:
+        """Return up to `limit` journal entries after `after_seq`, in sequence (an order's newest state once)."""
+        ...
+
+    def orders(self) -> Sequence[OrderEntry]:
+        """Return every order's newest state, by sequence."""
+        ...
+
+    def outbox(self, after_seq: int, limit: int) -> tuple[int, Sequence[AuditEvent]]:
+        """Return the number of the first and up to `limit` events after `after_seq`."""
+        ...
+
+    def acknowledge(self, seq: int) -> None:
+        """Let go of outbox events up to `seq`; need not be durable at once."""
+        ...
+
+    def snapshot(self, name: str) -> MachineSnapshot | None:
+        """Return the newest snapshot of that name, or None."""
+        ...
+
+    def close(self) -> None:
+        """Commit what is left and close."""
+        ...
+
+
+class Notifier(Protocol):
+    """Tell people."""
+
+    def notify(self, severity: str, title: str, text: str) -> None:
+        """Deliver one alert; raises Recoverable when the channel failed."""
+        ...
