@@ -254,7 +254,7 @@ class LatchChanged:
 
     rung: Rung
     version: int
-    trigger: HaltTrigger
+    active: tuple[HaltTrigger, ...]
     new_peak: bool
 
 
@@ -277,11 +277,12 @@ class ReviewHalt:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HaltReviewed:
-    """Answer a review; `new_peak` sets the reference peak to the present equity."""
+    """Answer a review; `active` are the causes still up, `new_peak` sets the reference peak to the present equity."""
 
     bar: int
     rung: Rung
     version: int
+    active: tuple[HaltTrigger, ...]
     new_peak: bool
 
 
