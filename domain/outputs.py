@@ -43,4 +43,24 @@ class CancelTimer(NamedTuple):
     name: str
 
 
-Output = Send | Persist | Wire | SetTimer | CancelTimer
+class Pull(NamedTuple):
+    """Ask the feed port for bar group `index`; it comes back as `BarsArrived` or `DataEnded`."""
+
+    index: int
+
+
+class SendHistory(NamedTuple):
+    """Stream past groups to the role `to` as `BarHistory` messages of at most 2,000 groups each, oldest first.
+
+    The groups are those before index `before` that a block of `block_ns` at that moment needs, with `warmup` bars a
+    symbol ahead of it. The last message, empty where there is nothing to send, has `last` set; the shell sends all of
+    it before it carries out the next output, so what is published later arrives later.
+    """
+
+    to: str
+    block_ns: int
+    warmup: int
+    before: int
+
+
+Output = Send | Persist | Wire | SetTimer | CancelTimer | Pull | SendHistory
