@@ -76,8 +76,8 @@ class MarketData:
                 return [SendHistory(requester, self._settings.first, block_ns, warmup)]
             case TimerFired():
                 self._pace_open = True
-                group, self._paced = self._paced, None
-                return [] if group is None else self._publish(group)
+                waiting, self._paced = self._paced, None
+                return [] if waiting is None else self._publish(waiting)
             case Drain():
                 self._draining = message
                 self._paced = None
@@ -107,7 +107,7 @@ class MarketData:
         outputs: list[Output] = []
         if refused:
             outputs.append(Persist(tuple(_bad_bar(group, bar, fault) for bar, fault in refused)))
-            group = group._replace(bars=tuple(accepted))
+            group = dataclasses.replace(group, bars=tuple(accepted))
         message: Message = BarsPublished(group=group)
         outputs += [Send(consumer, message) for consumer in self._settings.consumers]
         if self._settings.pace_s > 0.0:

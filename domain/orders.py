@@ -68,9 +68,7 @@ TRANSITIONS: dict[tuple[S, OrderEvent], S] = {
     (S.PARTIALLY_FILLED, E.CANCEL_SENT): S.CANCEL_SENT,
     (S.CANCEL_SENT, E.CANCEL_SENT): S.CANCEL_SENT,
     (S.UNKNOWN, E.CANCEL_SENT): S.UNKNOWN,
-    (S.SENT, E.OUTCOME_LOST): S.UNKNOWN,
-    (S.CANCEL_SENT, E.OUTCOME_LOST): S.UNKNOWN,
-    (S.UNKNOWN, E.OUTCOME_LOST): S.UNKNOWN,
+    **{(state, E.OUTCOME_LOST): S.UNKNOWN for state in OPEN_STATES},
     (S.UNKNOWN, E.ABSENT_TWICE): S.NEVER_ARRIVED,
     # After the end: reports repeat, and a fill may have crossed the end on the wire.
     **{(end, event): end for end in _ENDS.values() for event in (*_ENDS, E.PARTLY_EXECUTED, E.WORKING)},

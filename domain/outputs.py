@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
@@ -43,7 +44,8 @@ class CancelTimer(NamedTuple):
     name: str
 
 
-class Pull(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Pull:
     """Ask the feed port for bar group `index`; it comes back as `BarsArrived` or `DataEnded`."""
 
     index: int
@@ -63,4 +65,20 @@ class SendHistory(NamedTuple):
     before: int
 
 
-Output = Send | Persist | Wire | SetTimer | CancelTimer | Pull | SendHistory
+class SendJournal(NamedTuple):
+    """Stream this role's journal entries after `after_seq` to the role `to` as `JournalUpdate` messages.
+
+    The last, empty where there is nothing to send, carries `head` as its head; earlier ones carry their own last
+    sequence. The shell sends all of it before it carries out the next output.
+    """
+
+    to: str
+    after_seq: int
+    head: int
+
+
+class Connect(NamedTuple):
+    """Open the broker port anew, closing what is open; the outcome comes as `BrokerLink`."""
+
+
+Output = SendJournal | Connect | Send | Persist | Wire | SetTimer | CancelTimer | Pull | SendHistory
