@@ -22,7 +22,9 @@ from domain.messages import (
     Drained,
     FeedInbox,
     Message,
+    Ready,
     RequestHistory,
+    StartFeed,
     TimerFired,
 )
 from domain.messages import FEED as ROLE
@@ -42,6 +44,7 @@ class MarketDataSettings:
     symbols: frozenset[str]
     first: int
     pace_s: float
+    generation: int
 
 
 class MarketData:
@@ -64,6 +67,8 @@ class MarketData:
         """Return what follows from `message`."""
         match message:
             case Begin():
+                return [Send(COORDINATOR, Ready(role=ROLE, generation=self._settings.generation))]
+            case StartFeed():
                 return [Pull(self._next)]
             case BarsArrived(group=group):
                 return self._arrived(group)
