@@ -85,8 +85,9 @@ class Gateway:
                 return self._updated(message)
             case BrokerLink():
                 return self._linked(message)
-            case LatchChanged(rung=rung, version=version):
-                outputs = self._hold(rung, version) if version > self._latch_version else []
+            case LatchChanged(rung=rung, lowers=lowers, version=version):
+                newer = version > self._latch_version
+                outputs = self._hold(rung if lowers else max(rung, self._rung), version) if newer else []
                 return [*outputs, Send(COORDINATOR, LatchHeld(role=ROLE, version=version))]
             case RequestJournal(requester=requester, after_seq=after_seq):
                 return [SendJournal(requester, after_seq, self._book.seq)]

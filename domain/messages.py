@@ -144,11 +144,15 @@ class SignalFailure(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SignalBatch:
-    """Bring the risk manager one strategy's signals of one bar; sent for every bar; abstentions are left out."""
+    """Bring the risk manager one strategy's signals of one bar; sent for every bar.
+
+    `evaluated` counts the symbols it looked at; abstentions (direction 0) are left out of `signals`.
+    """
 
     at_ns: int
     bar: int
     strategy: str
+    evaluated: int
     signals: tuple[Signal, ...]
     failures: tuple[SignalFailure, ...]
 
@@ -240,12 +244,12 @@ class RaiseHalt:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LatchChanged:
-    """Announce the durable latch; only the coordinator sends it, and only it lowers."""
+    """Announce the durable latch. Only the coordinator sends it; it lowers the receiver's rung only with `lowers`."""
 
     rung: Rung
+    lowers: bool
     version: int
     active: tuple[HaltTrigger, ...]
-    new_peak: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -136,9 +136,8 @@ class Coordinator:
         if self._stage < len(stages):
             return [Send(role, Begin()) for role in stages[self._stage]]
         self._phase = Phase.RUNNING
-        rung, version = self._ladder.rung, self._ladder.version
-        latch = LatchChanged(rung=rung, version=version, active=self._ladder.active, new_peak=False)
-        announced = [Send(role, latch, True) for role in (GATEWAY, RISK)] if version else []
+        latch = self._latch(lowers=False)
+        announced = [Send(role, latch, True) for role in (GATEWAY, RISK)] if latch.version else []
         return [*announced, Send(FEED, StartFeed())]
 
     # --- halts ------------------------------------------------------------------------------------------------------
@@ -154,9 +153,7 @@ class Coordinator:
             detail=message.detail,
         )
         self._halts += record.rung is not record.previous
-        latch = LatchChanged(
-            rung=self._ladder.rung, version=record.version, active=self._ladder.active, new_peak=False
-        )
+        latch = self._latch(lowers=False)
         return [self._keep(record), Send(GATEWAY, latch, True), Send(RISK, latch, True)]
 
     def _review(self, message: ReviewHalt) -> list[Output]:
@@ -168,8 +165,11 @@ class Coordinator:
             return [kept, Send(RISK, answer)]
         # The gateway holds the lowered latch before the risk manager acts on it, so that no approval meets the old one.
         self._reviewed = answer
-        latch = LatchChanged(rung=rung, version=version, active=active, new_peak=new_peak)
-        return [kept, Send(GATEWAY, latch, True)]
+        return [kept, Send(GATEWAY, self._latch(lowers=True), True)]
+
+    def _latch(self, *, lowers: bool) -> LatchChanged:
+        ladder = self._ladder
+        return LatchChanged(rung=ladder.rung, lowers=lowers, version=ladder.version, active=ladder.active)
 
     def _keep(self, *records: HaltRecord) -> Persist:
         values = self._ladder.to_values()
