@@ -162,7 +162,7 @@ class Gateway:
         records: tuple[Record, ...] = (*entries, *booked, *events)
         outputs: list[Output] = [Persist(records)] if records else []
         if entries or advanced >= 0:
-            update = JournalUpdate(at_ns=at_ns, advanced=advanced, entries=entries, head=self._book.seq)
+            update = JournalUpdate(at_ns=at_ns, advanced=advanced, entries=entries, head=self._book.seq, last=False)
             outputs.append(Send(RISK, update))
         return outputs
 
