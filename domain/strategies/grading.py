@@ -20,6 +20,6 @@ def graded(score: Floats, threshold: float, span: float, faults: NDArray[np.int8
     size = np.abs(score)
     fires = (size >= threshold) & (size > 0.0)
     graded_size = 0.5 + 0.5 * np.minimum((size - threshold) / span, 1.0)
-    confidence = np.where(fires, graded_size, size * 0.0)
+    confidence = np.where(fires, graded_size, np.where(np.isnan(size), size, 0.0))
     direction = np.where(fires, np.sign(score), 0.0).astype(np.int8)
     return SignalArrays(direction, confidence, faults)
