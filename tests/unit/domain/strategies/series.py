@@ -6,6 +6,7 @@ import csv
 import datetime
 import gzip
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import cache
 from importlib import resources
 
@@ -75,7 +76,11 @@ def groups_of(*series: SymbolBars) -> list[BarGroup]:
 @st.composite
 def walks(draw: st.DrawFn, *, max_size: int = 400, bar_ns: int | None = None) -> SymbolBars:
     """Draw a random walk with flat stretches, jumps, absent bars, and volumes that may be zero or absent."""
-    size = bar_ns if bar_ns is not None else draw(st.sampled_from([MINUTE_NS, 5 * MINUTE_NS, 60 * MINUTE_NS, DAY_NS]))
+    size = (
+        bar_ns
+        if bar_ns is not None
+        else draw(st.sampled_from([MINUTE_NS, 5 * MINUTE_NS, 60 * MINUTE_NS, DAY_NS]))
+    )
     n = draw(st.integers(1, max_size))
     rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
     moves = rng.normal(0.0, draw(st.sampled_from([1e-4, 5e-3, 3e-2])), n)
@@ -117,4 +122,17 @@ def sample(symbol: str) -> SymbolBars:
         low=numbers[:, 2] * scale,
         close=numbers[:, 3] * scale,
         volume=numbers[:, 4].copy(),
+    )
+
+
+def half_hours(symbol: str) -> SymbolBars:
+    """Return the daily bars of `symbol` relabelled as half-hour bars, 13 a session, so that sessions have real moves."""
+    bars = sample(symbol)
+    index = np.arange(len(bars))
+    days = 14_000 + index // 13 + index // 65 * 2
+    return replace(
+        bars,
+        bar_ns=30 * MINUTE_NS,
+        open_ns=days * DAY_NS + (870 + index % 13 * 30) * MINUTE_NS,
+        session=(days + EPOCH_ORDINAL).astype(np.int32),
     )

@@ -27,7 +27,9 @@ NO_FAULTS = np.zeros(1, np.int8)
         (math.inf, 1, 1.0),
     ],
 )
-def test_confidence_runs_from_a_half_at_the_threshold_to_one(score: float, direction: int, confidence: float) -> None:
+def test_confidence_runs_from_a_half_at_the_threshold_to_one(
+    score: float, direction: int, confidence: float
+) -> None:
     result = graded(np.array([score]), threshold=1.0, span=2.0, faults=NO_FAULTS)
     assert (int(result.direction[0]), float(result.confidence[0])) == (direction, pytest.approx(confidence))
 

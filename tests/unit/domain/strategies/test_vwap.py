@@ -71,7 +71,10 @@ def test_session_signals_follow_the_rule_and_begin_anew_each_session() -> None:
     for i in range(390):
         window = range(i - i % 13, i + 1)
         direction, confidence = expected(bars, window) if len(window) >= 3 else (0, 0.0)
-        assert (result.direction[i], result.confidence[i]) == (direction, pytest.approx(confidence, abs=1e-7)), i
+        assert (result.direction[i], result.confidence[i]) == (
+            direction,
+            pytest.approx(confidence, abs=1e-7),
+        ), i
 
 
 def test_known_answer_by_hand() -> None:
@@ -83,10 +86,15 @@ def test_known_answer_by_hand() -> None:
 
 
 @pytest.mark.parametrize(("bar_ns", "like"), [(DAY_NS, ROLLING), (60 * MINUTE_NS, SESSION)])
-def test_auto_anchors_at_the_session_below_a_day_and_rolls_from_a_day_on(bar_ns: int, like: VwapParameters) -> None:
+def test_auto_anchors_at_the_session_below_a_day_and_rolls_from_a_day_on(
+    bar_ns: int, like: VwapParameters
+) -> None:
     real = sample("AAPL")
     bars = bars_of(
-        real.close[:120].tolist(), volumes=real.volume[:120].tolist(), sessions=[i // 6 for i in range(120)], bar_ns=bar_ns
+        real.close[:120].tolist(),
+        volumes=real.volume[:120].tolist(),
+        sessions=[i // 6 for i in range(120)],
+        bar_ns=bar_ns,
     )
     auto = VwapParameters(anchor=Anchor.AUTO, period=5, min_session_bars=3, threshold=0.5, span=1.5)
     wanted, given = VWAP.signals(bars, like), VWAP.signals(bars, auto)
