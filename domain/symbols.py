@@ -8,9 +8,12 @@ from typing import NamedTuple
 MAX_LENGTH = 40
 """The longest text taken for a symbol; the longest known ones have about 30 characters."""
 
-QUOTE_CURRENCIES = frozenset(
-    "AUD BNB BTC BUSD CAD CHF DAI ETH EUR FDUSD GBP JPY KRW TRY TUSD USD USDC USDD USDT".split()
-)
+# fmt: off
+QUOTE_CURRENCIES = frozenset({
+    "AUD", "BNB", "BTC", "BUSD", "CAD", "CHF", "DAI", "ETH", "EUR", "FDUSD", "GBP", "JPY", "KRW", "TRY", "TUSD", "USD",
+    "USDC", "USDD", "USDT",
+})
+# fmt: on
 """Currencies by which BASE-QUOTE and BASE_QUOTE are told from a class share."""
 
 _ASSET = r"[A-Z0-9]{1,20}"
@@ -71,10 +74,14 @@ def parse_symbol(text: str) -> Symbol:
     if not trimmed:
         raise ValueError("a symbol is empty")
     if len(trimmed) > MAX_LENGTH:
-        raise ValueError(f"symbol {trimmed[:MAX_LENGTH]!r}... has {len(trimmed)} characters; at most {MAX_LENGTH}")
+        raise ValueError(
+            f"symbol {trimmed[:MAX_LENGTH]!r}... has {len(trimmed)} characters; at most {MAX_LENGTH}"
+        )
     body, at, venue = trimmed.partition("@")
     if at and not _VENUE.fullmatch(venue.lower()):
-        raise ValueError(f"symbol {trimmed!r} has no proper venue after '@'; found {venue!r}, write e.g. @coinbase")
+        raise ValueError(
+            f"symbol {trimmed!r} has no proper venue after '@'; found {venue!r}, write e.g. @coinbase"
+        )
     parts = _parse_body(body.upper())
     if parts is None:
         raise ValueError(f"symbol {trimmed!r} is of no known form; known are {FORMS}")

@@ -6,7 +6,7 @@ import hashlib
 import json
 from collections.abc import Sequence
 from datetime import date
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,6 +31,21 @@ class BarColumns(NamedTuple):
     close: Floats
     volume: Floats
     dividend: Floats
+
+    def take(self, which: NDArray[Any]) -> BarColumns:
+        """Return the rows that the mask or index array `which` names."""
+        return BarColumns(
+            symbol_id=self.symbol_id[which],
+            open_ns=self.open_ns[which],
+            known_ns=self.known_ns[which],
+            session=self.session[which],
+            open=self.open[which],
+            high=self.high[which],
+            low=self.low[which],
+            close=self.close[which],
+            volume=self.volume[which],
+            dividend=self.dividend[which],
+        )
 
 
 COLUMN_TYPES: dict[str, str] = {
@@ -61,7 +76,7 @@ def build_table(symbols: Sequence[str], bar_ns: int, continuous: bool, columns: 
     renumber[held] = np.arange(len(held))
     ids = renumber[columns.symbol_id]
     order = np.lexsort((ids, columns.known_ns))
-    return _assemble(names, bar_ns, continuous, BarColumns(*(c[order] for c in columns._replace(symbol_id=ids))))
+    return _assemble(names, bar_ns, continuous, columns._replace(symbol_id=ids).take(order))
 
 
 def _assemble(names: tuple[str, ...], bar_ns: int, continuous: bool, sorted_columns: BarColumns) -> BarTable:
@@ -110,6 +125,13 @@ def columns_of(table: BarTable) -> BarColumns:
     return BarColumns(*(getattr(table, name) for name in COLUMN_TYPES))
 
 
+def stack(parts: Sequence[BarColumns]) -> BarColumns:
+    """Return the rows of all `parts`, one after another; their `symbol_id` index the same list of symbols."""
+    return BarColumns(
+        **{name: np.concatenate([getattr(part, name) for part in parts]) for name in BarColumns._fields}
+    )
+
+
 def select(
     table: BarTable,
     symbols: Sequence[str] | None = None,
@@ -122,7 +144,9 @@ def select(
     """
     unknown = sorted(set(symbols or ()) - set(table.symbols))
     if unknown:
-        raise DataError(f"symbols {', '.join(unknown)} not among the bars; available: {', '.join(table.symbols)}")
+        raise DataError(
+            f"symbols {', '.join(unknown)} not among the bars; available: {', '.join(table.symbols)}"
+        )
     keep = np.ones(table.rows, dtype=np.bool_)
     if symbols is not None:
         wanted = np.array([name in set(symbols) for name in table.symbols], dtype=np.bool_)
@@ -135,8 +159,7 @@ def select(
         return table
     if not keep.any():
         raise DataError(f"no bar left in the sessions {first or 'first'} to {last or 'last'}")
-    part = BarColumns(*(column[keep] for column in columns_of(table)))
-    return build_table(table.symbols, table.bar_ns, table.continuous, part)
+    return build_table(table.symbols, table.bar_ns, table.continuous, columns_of(table).take(keep))
 
 
 def group_at_session(table: BarTable, first: date) -> int:

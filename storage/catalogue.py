@@ -123,5 +123,7 @@ def _about(path: Path, metadata: Mapping[bytes, bytes]) -> dict[str, Any]:
         raise DataError(f"{path}: not a bar file of this program (no {META_KEY.decode()}); import it first")
     about: dict[str, Any] = json.loads(metadata[META_KEY])
     if about.get("version") != FORMAT_VERSION:
-        raise DataError(f"{path}: bar file version {about.get('version')}, this program reads {FORMAT_VERSION}")
+        raise DataError(
+            f"{path}: bar file version {about.get('version')}, this program reads {FORMAT_VERSION}"
+        )
     return about

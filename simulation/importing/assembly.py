@@ -93,7 +93,9 @@ def assemble(
     absent = tuple(name for name in chosen if name not in table.symbols)
     if absent and symbols is not None:
         until = f" up to {end}" if end else ""
-        raise DataError(f"{path}: no usable bar of {', '.join(absent)}{until}; rows refused: {_words(refused)}")
+        raise DataError(
+            f"{path}: no usable bar of {', '.join(absent)}{until}; rows refused: {_words(refused)}"
+        )
     lines = np.concatenate([file.rows for file in files])
     report = ImportReport(
         source=str(path),
@@ -143,7 +145,13 @@ def _judge(
     adjusted, actions = adjust(rows, codes, names, adjustment)
     codes = np.where(codes == 0, value_faults(adjusted), codes).astype(np.int8)
     return Judged(
-        rows=adjusted, index=index, codes=codes, placement=placement, actions=actions, bar_ns=bar_ns, notes=notes
+        rows=adjusted,
+        index=index,
+        codes=codes,
+        placement=placement,
+        actions=actions,
+        bar_ns=bar_ns,
+        notes=notes,
     )
 
 

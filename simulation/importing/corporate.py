@@ -98,7 +98,9 @@ def _scaled(rows: Rows, which: NDArray[np.bool_], factor: Floats) -> Rows:
     All four prices of a bar are divided by one number, which keeps their order: no bar becomes crossed.
     """
     with np.errstate(all="ignore"):
-        prices = {name: np.where(which, getattr(rows, name) / factor, getattr(rows, name)) for name in _PRICES}
+        prices = {
+            name: np.where(which, getattr(rows, name) / factor, getattr(rows, name)) for name in _PRICES
+        }
         return replace(rows, volume=np.where(which, rows.volume * factor, rows.volume), **prices)
 
 
@@ -166,7 +168,9 @@ def _pay_dividends(
         with_split = (int(rows.symbol_id[day]), int(rows.ts_ns[day])) in splits
         previous = _previous(rows, codes, day) if with_split else None
         if previous is not None and cash > CONTRADICTION * rows.close[previous]:
-            listed.append(replace(note, paid=False, reason="states the split of that day a second time: set aside"))
+            listed.append(
+                replace(note, paid=False, reason="states the split of that day a second time: set aside")
+            )
             continue
         if at is None:
             listed.append(replace(note, paid=False, reason="no later bar to pay it at"))
@@ -174,9 +178,15 @@ def _pay_dividends(
         dividend[at] += cash / factor[day]
         paid += 1
         if at != day:
-            listed.append(replace(note, reason=f"the bar of that day was refused: paid {date_text(int(rows.ts_ns[at]))}"))
+            listed.append(
+                replace(
+                    note, reason=f"the bar of that day was refused: paid {date_text(int(rows.ts_ns[at]))}"
+                )
+            )
         elif note.share_of_close > LARGE_DISTRIBUTION:
-            listed.append(replace(note, reason="large: special dividend, spin-off or class issue, paid as cash"))
+            listed.append(
+                replace(note, reason="large: special dividend, spin-off or class issue, paid as cash")
+            )
     return dividend, listed, paid
 
 
@@ -184,5 +194,7 @@ def _payable_at(rows: Rows, codes: Codes, day: int) -> int | None:
     """Return the row at which the dividend of row `day` is paid: that row, or the symbol's next accepted one."""
     if codes[day] == 0:
         return day
-    later = np.flatnonzero((rows.symbol_id == rows.symbol_id[day]) & (codes == 0) & (rows.ts_ns > rows.ts_ns[day]))
+    later = np.flatnonzero(
+        (rows.symbol_id == rows.symbol_id[day]) & (codes == 0) & (rows.ts_ns > rows.ts_ns[day])
+    )
     return int(later[np.argmin(rows.ts_ns[later])]) if len(later) else None

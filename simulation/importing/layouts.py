@@ -93,7 +93,9 @@ def recognise(path: Path, columns: Sequence[str]) -> Layout:
     by_plain: dict[str, str] = {}
     for column in columns:
         if plain_name(column) in by_plain:
-            raise DataError(f"{path}: columns {by_plain[plain_name(column)]!r} and {column!r} have the same meaning")
+            raise DataError(
+                f"{path}: columns {by_plain[plain_name(column)]!r} and {column!r} have the same meaning"
+            )
         by_plain[plain_name(column)] = column
     found = {
         role: next((by_plain[alias] for alias in aliases if alias in by_plain), None)
@@ -101,7 +103,9 @@ def recognise(path: Path, columns: Sequence[str]) -> Layout:
     }
     required = {role: found[role] for role in ("stamp", "open", "high", "low", "close")}
     if any(column is None for column in required.values()):
-        raise DataError(_refusal(path, columns, [role for role, column in required.items() if column is None]))
+        raise DataError(
+            _refusal(path, columns, [role for role, column in required.items() if column is None])
+        )
     present = {role: column for role, column in required.items() if column is not None}
     split_date_and_time = plain_name(present["stamp"]) == "date" and "time" in by_plain
     stamp_time = by_plain["time"] if split_date_and_time else None

@@ -80,7 +80,9 @@ def identity_faults(rows: Rows) -> Codes:
     return codes
 
 
-def judge(rows: Rows, placement: Placement, outside: RowRule, grid_ns: int | None, adjustment: Adjustment) -> Codes:
+def judge(
+    rows: Rows, placement: Placement, outside: RowRule, grid_ns: int | None, adjustment: Adjustment
+) -> Codes:
     """Return the code of the first rule each row breaks, 0 for accepted rows.
 
     `outside` names the rule for rows that no session holds; bars must open on the grid of `grid_ns` that most keep.
@@ -106,7 +108,7 @@ def _missing_volume(rows: Rows, codes: Codes) -> NDArray[np.bool_]:
     """Return the rows without volume of symbols that have volume elsewhere."""
     has = np.zeros(int(rows.symbol_id.max()) + 1, dtype=np.bool_)
     has[rows.symbol_id[(codes == 0) & np.isfinite(rows.volume)]] = True
-    return np.isnan(rows.volume) & has[rows.symbol_id]
+    return np.asarray(np.isnan(rows.volume) & has[rows.symbol_id])
 
 
 def _bad_adjustment(rows: Rows, adjustment: Adjustment) -> NDArray[np.bool_]:
@@ -129,7 +131,9 @@ def _off_grid(phase: Ints, sound: NDArray[np.bool_]) -> NDArray[np.bool_]:
 def _mark_repeats(codes: Codes, rows: Rows, known_ns: Ints) -> None:
     sound = np.flatnonzero(codes == 0)
     order = sound[np.lexsort((sound, known_ns[sound], rows.symbol_id[sound]))]
-    again = (rows.symbol_id[order][1:] == rows.symbol_id[order][:-1]) & (known_ns[order][1:] == known_ns[order][:-1])
+    again = (rows.symbol_id[order][1:] == rows.symbol_id[order][:-1]) & (
+        known_ns[order][1:] == known_ns[order][:-1]
+    )
     # `first` is, for each row in `order`, the place in `order` of the row that stays.
     first = np.arange(len(order))
     first[1:][again] = 0

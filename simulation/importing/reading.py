@@ -42,7 +42,9 @@ class RawFile:
     def stem(self) -> str:
         """Return the file's name without its endings."""
         name = self.path.name
-        return next((name[: -len(end)] for end in (*_CSV_ENDINGS, ".parquet") if name.lower().endswith(end)), name)
+        return next(
+            (name[: -len(end)] for end in (*_CSV_ENDINGS, ".parquet") if name.lower().endswith(end)), name
+        )
 
 
 def read_files(path: Path) -> list[RawFile]:
@@ -74,7 +76,9 @@ def read_file(path: Path) -> RawFile:
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
         raise DataError(f"{path}: the compressed file is truncated or damaged ({error})") from error
     except (OSError, pa.ArrowException) as error:
-        raise DataError(f"{path}: the file cannot be read ({error}); known layouts: {KNOWN_LAYOUTS}") from error
+        raise DataError(
+            f"{path}: the file cannot be read ({error}); known layouts: {KNOWN_LAYOUTS}"
+        ) from error
 
 
 def _read_parquet(path: Path) -> RawFile:
@@ -89,7 +93,9 @@ def _read_csv(path: Path, data: bytes) -> RawFile:
     try:
         header = first_line.decode().strip("\r")
     except UnicodeDecodeError as error:
-        raise DataError(f"{path}: neither Parquet nor UTF-8 text ({error.reason} at byte {error.start})") from error
+        raise DataError(
+            f"{path}: neither Parquet nor UTF-8 text ({error.reason} at byte {error.start})"
+        ) from error
     delimiter = max(_DELIMITERS, key=header.count)
     names = [name.strip().strip('"') for name in header.split(delimiter)]
     if len(set(names)) != len(names):
@@ -101,7 +107,9 @@ def _read_csv(path: Path, data: bytes) -> RawFile:
     return RawFile(path=path, layout=layout, table=table, rows=rows, ragged=ragged)
 
 
-def _parse_csv(body: bytes, names: list[str], delimiter: str) -> tuple[Any, Ints, tuple[tuple[int, str], ...]]:
+def _parse_csv(
+    body: bytes, names: list[str], delimiter: str
+) -> tuple[Any, Ints, tuple[tuple[int, str], ...]]:
     """Return the rows of `body` as text, their line numbers, and the lines with too few or too many fields."""
     odd: list[tuple[int, str]] = []
 

@@ -89,4 +89,9 @@ class ImportReport:
 
     def stored_notes(self) -> dict[str, str]:
         """Return what a stored file of these bars should say of their origin, for `storage.catalogue.write_bars`."""
-        return {"adjustment": self.adjustment, "calendar": self.calendar, "layout": self.layout, "source": self.source}
+        return {
+            "adjustment": self.adjustment,
+            "calendar": self.calendar,
+            "layout": self.layout,
+            "source": self.source,
+        }

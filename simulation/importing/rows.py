@@ -61,7 +61,9 @@ def gather(files: Sequence[RawFile]) -> tuple[tuple[str, ...], Rows, tuple[str, 
     adjustments = {file.layout.adjustment for file in files}
     if len(adjustments) > 1:
         found = ", ".join(f"{file.path.name}: {file.layout.name}" for file in files[:10])
-        raise DataError(f"{files[0].path.parent}: files of different layouts ({found}); import them one by one")
+        raise DataError(
+            f"{files[0].path.parent}: files of different layouts ({found}); import them one by one"
+        )
     known: dict[str, int] = {}
     notes: list[str] = []
     parts = [_rows_of(file, i, known, notes) for i, file in enumerate(files)]
@@ -104,12 +106,14 @@ def _symbol_ids(file: RawFile, known: dict[str, int], notes: list[str]) -> NDArr
         try:
             name = normalise_symbol(file.stem)
         except ValueError as error:
-            raise DataError(f"{file.path}: no symbol column, and the file is not named by one: {error}") from error
+            raise DataError(
+                f"{file.path}: no symbol column, and the file is not named by one: {error}"
+            ) from error
         return np.full(file.table.num_rows, known.setdefault(name, len(known)), dtype=np.int16)
     column = pc.cast(file.table.column(file.layout.symbol), pa.string()).combine_chunks().dictionary_encode()
     ids = [_symbol_id(text, known, notes) for text in column.dictionary.to_pylist()]
     codes = pc.fill_null(column.indices, len(ids)).to_numpy(False)
-    return np.array([*ids, NO_SYMBOL], dtype=np.int16)[codes]
+    return np.asarray(np.array([*ids, NO_SYMBOL], dtype=np.int16)[codes])
 
 
 def _symbol_id(text: str, known: dict[str, int], notes: list[str]) -> int:
@@ -130,13 +134,15 @@ def _numbers(table: Any, name: str | None) -> Floats:
     column = table.column(name).combine_chunks()
     if not (pa.types.is_string(column.type) or pa.types.is_large_string(column.type)):
         try:
-            return np.array(pc.cast(column, pa.float64(), safe=False).to_numpy(zero_copy_only=False), dtype=np.float64)
+            return np.array(
+                pc.cast(column, pa.float64(), safe=False).to_numpy(zero_copy_only=False), dtype=np.float64
+            )
         except pa.ArrowException as error:
             raise DataError(f"column {name!r} holds {column.type}, not numbers") from error
-    text = pd.Series(pc.fill_null(pc.utf8_trim_whitespace(column), "").to_numpy(False), dtype=object)
+    text: Any = pd.Series(pc.fill_null(pc.utf8_trim_whitespace(column), "").to_numpy(False), dtype=object)
     is_number = pd.to_numeric(text, errors="coerce").notna().to_numpy()
     # float() reads a decimal to the nearest double; the faster parsers may be a bit off in the last place.
-    return np.where(is_number, text.to_numpy(), "nan").astype(np.float64)
+    return np.asarray(np.where(is_number, text.to_numpy(), "nan"), dtype=np.float64)
 
 
 def _splits(table: Any, name: str | None) -> Floats:
@@ -154,7 +160,9 @@ def _dividends(table: Any, name: str | None) -> Floats:
     return np.where(np.isnan(cash), 0.0, cash)
 
 
-def wanted_rows(symbol_id: NDArray[np.int16], symbols: Sequence[str], wanted: Collection[str]) -> NDArray[np.bool_]:
+def wanted_rows(
+    symbol_id: NDArray[np.int16], symbols: Sequence[str], wanted: Collection[str]
+) -> NDArray[np.bool_]:
     """Return which rows are of the symbols `wanted`."""
     flags = np.array([*(name in wanted for name in symbols), False], dtype=np.bool_)
     return flags[symbol_id]

@@ -21,7 +21,9 @@ def sample_path() -> Path:
     try:
         resource = files(_PACKAGE) / "_data" / "stocks.csv.gz"
     except ModuleNotFoundError as error:
-        raise DataError(f"the package {_PACKAGE} is not installed; install it or give a file of bars") from error
+        raise DataError(
+            f"the package {_PACKAGE} is not installed; install it or give a file of bars"
+        ) from error
     path = Path(str(resource))
     if not path.is_file():
         raise DataError(f"the package {_PACKAGE} holds no {path.name} at {path}; give a file of bars")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import exchange_calendars
@@ -51,7 +52,9 @@ def load_sessions(calendar: str, first_year: int, last_year: int) -> Sessions:
     is unknown or does not reach back that far.
     """
     try:
-        found = exchange_calendars.get_calendar(calendar, start=f"{first_year}-01-01", end=f"{last_year}-12-31")
+        found = exchange_calendars.get_calendar(
+            calendar, start=f"{first_year}-01-01", end=f"{last_year}-12-31"
+        )
     except (ValueError, exchange_calendars.errors.CalendarError) as error:
         raise DataError(f"calendar {calendar!r}, years {first_year} to {last_year}: {error}") from error
     labels = found.schedule.index.to_numpy().astype("datetime64[D]").astype(np.int64)
@@ -64,9 +67,9 @@ def load_sessions(calendar: str, first_year: int, last_year: int) -> Sessions:
     )
 
 
-def _to_ns(moments: pd.Series[pd.Timestamp]) -> Ints:
+def _to_ns(moments: Any) -> Ints:
     naive = pd.DatetimeIndex(moments).tz_convert("UTC").tz_localize(None)
-    return naive.to_numpy().astype("datetime64[ns]").astype(np.int64)
+    return np.asarray(naive.to_numpy().astype("datetime64[ns]").astype(np.int64))
 
 
 def sessions_covering(calendar: str, ts_ns: Ints) -> Sessions:
@@ -85,7 +88,10 @@ def place(ts_ns: Ints, bar_ns: int, calendar: str) -> Placement:
     if calendar == ROUND_THE_CLOCK:
         session = (ts_ns // DAY_NS + EPOCH_ORDINAL).astype(np.int32)
         return Placement(
-            open_ns=ts_ns, known_ns=ts_ns + bar_ns, session=session, inside=np.ones(len(ts_ns), dtype=np.bool_)
+            open_ns=ts_ns,
+            known_ns=ts_ns + bar_ns,
+            session=session,
+            inside=np.ones(len(ts_ns), dtype=np.bool_),
         )
     sessions = sessions_covering(calendar, ts_ns)
     return _place_daily(ts_ns, sessions) if bar_ns == DAY_NS else _place_intraday(ts_ns, bar_ns, sessions)
@@ -104,7 +110,11 @@ def _place_daily(ts_ns: Ints, sessions: Sessions) -> Placement:
 
 def _label_dates(ts_ns: Ints, timezone: str) -> NDArray[np.int32]:
     """Return the ordinals of the dates that daily stamps mean: a UTC midnight is a date, others are local times."""
-    local = pd.DatetimeIndex(ts_ns.astype("datetime64[ns]"), tz="UTC").tz_convert(ZoneInfo(timezone)).tz_localize(None)
+    local = (
+        pd.DatetimeIndex(ts_ns.astype("datetime64[ns]"), tz="UTC")
+        .tz_convert(ZoneInfo(timezone))
+        .tz_localize(None)
+    )
     local_days = local.to_numpy().astype("datetime64[D]").astype(np.int64)
     days = np.where(ts_ns % DAY_NS == 0, ts_ns // DAY_NS, local_days)
     return (days + EPOCH_ORDINAL).astype(np.int32)

@@ -66,7 +66,7 @@ def _from_numbers(numbers: NDArray[np.float64]) -> Ints:
 
 
 def _from_text(text: NDArray[np.object_]) -> Ints:
-    parsed = pd.to_datetime(pd.Series(text), format="ISO8601", utc=True, errors="coerce")
+    parsed: Any = pd.to_datetime(pd.Series(text), format="ISO8601", utc=True, errors="coerce")
     micros = parsed.dt.as_unit("us").astype("int64").to_numpy()
     micros = np.where(parsed.isna().to_numpy(), NO_STAMP, micros)
     return _in_range(micros.astype(np.float64) * 1e3, micros, 1_000)
@@ -104,8 +104,7 @@ def _refuse_mixed(bar_ns: int, steps: Ints, inside: NDArray[np.bool_], owner: ND
     near = np.abs(steps - bar_ns) <= (HOUR_NS if bar_ns == DAY_NS else 0)
     finer = inside & (steps < bar_ns) & ~near
     if finer.sum() > _MIXED_SHARE * inside.sum():
-        step = int(np.median(steps[finer]))
-        raise DataError(f"bar sizes are mixed: mostly {describe_ns(bar_ns)}, also {describe_ns(step)}; one is allowed")
+        raise _mixed(bar_ns, int(np.median(steps[finer])))
     # A sparse market leaves gaps of many lengths; a long run of one other length is another bar size.
     foreign = inside & ~near
     change = np.concatenate(([True], (steps[1:] != steps[:-1]) | (owner[1:] != owner[:-1]) | ~foreign[1:]))
@@ -113,13 +112,23 @@ def _refuse_mixed(bar_ns: int, steps: Ints, inside: NDArray[np.bool_], owner: ND
     starts = np.flatnonzero(change)
     runs = starts[(lengths >= _FOREIGN_RUN) & foreign[starts]]
     if len(runs):
-        step = int(steps[runs[0]])
-        raise DataError(f"bar sizes are mixed: mostly {describe_ns(bar_ns)}, also {describe_ns(step)}; one is allowed")
+        raise _mixed(bar_ns, int(steps[runs[0]]))
+
+
+def _mixed(bar_ns: int, other_ns: int) -> DataError:
+    return DataError(
+        f"bar sizes are mixed: mostly {describe_ns(bar_ns)}, also {describe_ns(other_ns)}; one is allowed"
+    )
 
 
 def describe_ns(duration_ns: int) -> str:
     """Return `duration_ns` in the largest unit that divides it: '1 day', '5 minutes'."""
-    for size, unit in ((DAY_NS, "day"), (HOUR_NS, "hour"), (60_000_000_000, "minute"), (1_000_000_000, "second")):
+    for size, unit in (
+        (DAY_NS, "day"),
+        (HOUR_NS, "hour"),
+        (60_000_000_000, "minute"),
+        (1_000_000_000, "second"),
+    ):
         if duration_ns % size == 0:
             count = duration_ns // size
             return f"{count} {unit}" + ("" if count == 1 else "s")

@@ -42,7 +42,9 @@ def import_stored(
         raise DataError(f"{path}: the bars were stored as trading {kind}, the instruments say {calendar}")
     of_symbols = select(whole, chosen)
     if end is not None and int(of_symbols.session[0]) > end.toordinal():
-        raise DataError(f"{path}: no bar up to {end}; the first is of {date.fromordinal(int(of_symbols.session[0]))}")
+        raise DataError(
+            f"{path}: no bar up to {end}; the first is of {date.fromordinal(int(of_symbols.session[0]))}"
+        )
     table = select(of_symbols, last=end)
     notes = read_notes(path)
     report = ImportReport(
