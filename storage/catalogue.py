@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from domain.bars import BarTable
-from domain.errors import DataError, DurabilityError
+from domain.errors import BreakwaterError, DataError, DurabilityError
 from storage.bar_tables import COLUMN_TYPES, BarColumns, build_table, columns_of, select
 
 META_KEY = b"breakwater.bars"
@@ -86,7 +86,7 @@ def read_bars(
     try:
         stored = pq.read_table(path)
         table = _table(stored, about)
-    except (OSError, pa.ArrowException, KeyError, ValueError) as error:
+    except (OSError, pa.ArrowException, LookupError, ValueError, BreakwaterError) as error:
         raise DataError(f"{path}: the bars cannot be read ({error}); import them again") from error
     if table.fingerprint != about["fingerprint"]:
         raise DataError(
@@ -101,7 +101,7 @@ def read_bars(
 
 def _table(stored: Any, about: Mapping[str, Any]) -> BarTable:
     names = list(about["symbols"])
-    symbol = stored.column("symbol").combine_chunks()
+    symbol = stored.column("symbol").combine_chunks().dictionary_encode()
     ids = np.array([names.index(name) for name in symbol.dictionary.to_pylist()], dtype=np.int16)
     values = {name: stored.column(name).to_numpy() for name in COLUMN_TYPES if name != "symbol_id"}
     columns = BarColumns(symbol_id=ids[symbol.indices.to_numpy()], **values)
@@ -121,9 +121,13 @@ def _metadata(path: Path) -> Mapping[bytes, bytes]:
 def _about(path: Path, metadata: Mapping[bytes, bytes]) -> dict[str, Any]:
     if META_KEY not in metadata:
         raise DataError(f"{path}: not a bar file of this program (no {META_KEY.decode()}); import it first")
-    about: dict[str, Any] = json.loads(metadata[META_KEY])
-    if about.get("version") != FORMAT_VERSION:
-        raise DataError(
-            f"{path}: bar file version {about.get('version')}, this program reads {FORMAT_VERSION}"
-        )
+    try:
+        about: dict[str, Any] = json.loads(metadata[META_KEY])
+    except ValueError as error:
+        raise DataError(f"{path}: what the file says of its bars is damaged ({error}); import them again") from error
+    missing = {"version", "symbols", "bar_ns", "continuous", "fingerprint", "notes"} - set(about)
+    if missing:
+        raise DataError(f"{path}: the file does not say its {', '.join(sorted(missing))}; import the bars again")
+    if about["version"] != FORMAT_VERSION:
+        raise DataError(f"{path}: bar file version {about['version']}, this program reads {FORMAT_VERSION}")
     return about
