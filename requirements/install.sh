@@ -85,6 +85,7 @@ make_venv() {
         say "On Debian and Ubuntu install the package python3-venv; otherwise look at free space and rights in $(pwd)."
         exit 2
     fi
+    pwd >"$venv/.made-in"
 }
 
 # A virtual environment has absolute paths inside: one that was moved, or whose Python went away, is made anew.
@@ -104,7 +105,7 @@ up_to_date() {
 }
 
 fetch() {
-    say "Installing $1 (the first time some 350 MB are downloaded and 1.2 GB of disk used)"
+    say "Installing $1 (the first time a few hundred MB are downloaded and 1.2 GB of disk used)"
     if ! "$venv/bin/python" -m pip install --quiet --require-hashes --only-binary :all: -r "$1"; then
         say ""
         say "make: the packages of $1 could not be installed (pip's message is above). Most often:"
@@ -133,7 +134,7 @@ esac
 if [ "$lock" = runtime ] && up_to_date dev; then exit 0; fi
 if up_to_date "$lock"; then exit 0; fi
 if [ -e "$venv" ]; then
-    [ "$(head -n 1 "$venv/.installed-runtime" 2>/dev/null)" = "$(pwd)" ] && usable || {
+    [ "$(cat "$venv/.made-in" 2>/dev/null)" = "$(pwd)" ] && usable || {
         say "$venv is incomplete, was moved or has lost its Python: making it anew"
         make_venv
     }

@@ -1,0 +1,49 @@
+"""Check the guard that keeps Ray out of unit tests."""
+
+from __future__ import annotations
+
+import sys
+from types import ModuleType
+
+import pytest
+
+from tests.isolation import refuse_ray, stop_started_ray
+
+
+class _Ray(ModuleType):
+    started = False
+
+    def init(self) -> None:
+        self.started = True
+
+    def is_initialized(self) -> bool:
+        return self.started
+
+    def shutdown(self) -> None:
+        self.started = False
+
+
+@pytest.fixture
+def ray(monkeypatch: pytest.MonkeyPatch) -> _Ray:
+    module = _Ray("ray")
+    monkeypatch.setitem(sys.modules, "ray", module)
+    return module
+
+
+def test_ray_loaded_earlier_cannot_be_started(ray: _Ray, monkeypatch: pytest.MonkeyPatch) -> None:
+    refuse_ray(monkeypatch)
+    with pytest.raises(AssertionError, match="tests/actor"):
+        ray.init()
+    assert not stop_started_ray()
+
+
+def test_ray_started_by_the_test_itself_is_found_and_stopped(ray: _Ray) -> None:
+    ray.init()
+    assert stop_started_ray()
+    assert not ray.started
+
+
+def test_a_test_without_ray_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delitem(sys.modules, "ray", raising=False)
+    refuse_ray(monkeypatch)
+    assert not stop_started_ray()
