@@ -100,8 +100,15 @@ fingerprint() {
     if [ "$1" = dev ]; then cksum <requirements/dev.txt; fi
 }
 
+# Whether the environment was made with the Python that was named, if one was.
+as_named() {
+    [ -z "${PYTHON:-}" ] && return 0
+    which='import sys; print(sys.base_prefix, sys.version)'
+    [ "$("$PYTHON" -c "$which" 2>/dev/null)" = "$("$venv/bin/python" -c "$which" 2>/dev/null)" ]
+}
+
 up_to_date() {
-    [ -x "$venv/bin/python" ] && [ "$(cat "$venv/.installed-$1" 2>/dev/null)" = "$(fingerprint "$1")" ]
+    [ -x "$venv/bin/python" ] && as_named && [ "$(cat "$venv/.installed-$1" 2>/dev/null)" = "$(fingerprint "$1")" ]
 }
 
 fetch() {
@@ -134,8 +141,8 @@ esac
 if [ "$lock" = runtime ] && up_to_date dev; then exit 0; fi
 if up_to_date "$lock"; then exit 0; fi
 if [ -e "$venv" ]; then
-    [ "$(cat "$venv/.made-in" 2>/dev/null)" = "$(pwd)" ] && usable || {
-        say "$venv is incomplete, was moved or has lost its Python: making it anew"
+    [ "$(cat "$venv/.made-in" 2>/dev/null)" = "$(pwd)" ] && usable && as_named || {
+        say "$venv is incomplete, was moved, has lost its Python or was made with another: making it anew"
         make_venv
     }
 else

@@ -117,7 +117,7 @@ def main(arguments: list[str], root: Path = ROOT) -> int:
         print(f"coverage report {arguments[0]} cannot be read ({error}): run `make test`", file=sys.stderr)
         return 2
     readings = [read_area(report, area, root) for area in AREAS]
-    print(table(readings))
+    print(table(readings), flush=True)
     faults = [reading for reading in readings if reading.fault]
     for reading in faults:
         print(f"coverage gate '{reading.area.name}': {reading.fault}", file=sys.stderr)

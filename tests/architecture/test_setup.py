@@ -57,6 +57,7 @@ def _answers(version: str, supported: bool, venv: bool = True) -> str:
     """Return the script of a Python of `version` that answers the questions the installer asks."""
     return f"""case "$2" in
 *platform*) echo {version} ;;
+*base_prefix*) echo /elsewhere {version} ;;
 *version_info*) exit {int(not supported)} ;;
 *maxsize*) exit 0 ;;
 *ensurepip*) exit {int(not venv)} ;;
@@ -129,6 +130,15 @@ def test_environment_that_was_moved_is_made_anew(machine: Path) -> None:
     (machine / ".venv" / ".made-in").write_text("/elsewhere\n", encoding="utf-8")
     run = _install(machine)
     assert "making it anew" in run.stderr
+
+
+def test_environment_made_with_another_python_than_the_named_one_is_made_anew(machine: Path) -> None:
+    run = _install(machine, PYTHON=sys.executable, PIP_INDEX_URL="http://127.0.0.1:9/simple", PIP_RETRIES="0")
+    assert "Making .venv" in run.stderr
+    other = _python(machine, "python3.12", _answers("3.12.3", supported=True, venv=False))
+    again = _install(machine, PYTHON=str(other))
+    assert "made with another: making it anew" in again.stderr
+    assert f"{other} is Python 3.12.3 without the module venv" in again.stderr
 
 
 def test_make_alone_lists_every_target() -> None:
