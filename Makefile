@@ -25,7 +25,8 @@ help:
 	@echo "  make lock    resolve the dependencies anew into requirements/ (needs uv)"
 	@echo "  make clean   remove .venv, caches and build products; the engine's state is kept"
 	@echo
-	@echo "  make setup PYTHON=/path/to/python3.12   use that Python (3.11, 3.12 or 3.13)"
+	@echo "  make setup PYTHON=/path/to/python3.12      use that Python (3.11, 3.12 or 3.13)"
+	@echo "  make run ARGS='--symbols AAPL,IBM'         add options; see .venv/bin/breakwater run --help"
 
 setup:
 	@PYTHON="$(PYTHON)" requirements/install.sh dev
@@ -34,7 +35,7 @@ setup-runtime:
 	@PYTHON="$(PYTHON)" requirements/install.sh runtime
 
 run: setup-runtime
-	@$(BIN)/breakwater run --fresh
+	@$(BIN)/breakwater run --fresh $(ARGS)
 
 test: setup
 	@mkdir -p build

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import os
+import shutil
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
 
+from tests.isolation import private_environment
 from tests.real_data import data_directory
 from tests.sizes import PROVE, prove_size
 
@@ -19,6 +23,23 @@ settings.register_profile(
     suppress_health_check=[HealthCheck.too_slow],
 )
 settings.load_profile("breakwater")
+
+
+_HOME = pytest.StashKey[Path]()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Give the run an environment and a home folder of its own, for its subprocesses too."""
+    home = Path(tempfile.mkdtemp(prefix="breakwater-home-"))
+    config.stash[_HOME] = home
+    environment = private_environment(os.environ, home)
+    os.environ.clear()
+    os.environ.update(environment)
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """Remove the home folder of the run."""
+    shutil.rmtree(config.stash[_HOME], ignore_errors=True)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
