@@ -10,10 +10,21 @@ from actors.timers import Timers
 from domain.bars import BarGroup
 from domain.broker import BrokerCommand, BrokerLink
 from domain.errors import BrokerUnavailable, InvariantViolation, MailboxFull
-from domain.messages import AUDIT, BarHistory, Message
+from domain.messages import AUDIT, BarHistory, JournalUpdate, Message
 from domain.outbox import AuditEvent, OutboxRecords, RequestOutbox
-from domain.outputs import CancelTimer, Output, Persist, Pull, Send, SendHistory, SetTimer, Wire
-from domain.ports import FeedPort, Journal
+from domain.outputs import (
+    CancelTimer,
+    Connect,
+    Output,
+    Persist,
+    Pull,
+    Send,
+    SendHistory,
+    SendJournal,
+    SetTimer,
+    Wire,
+)
+from domain.ports import BrokerPort, FeedPort, Journal
 from domain.records import Record
 
 Router = Callable[[str, Message, bool], None]
@@ -22,6 +33,7 @@ Router = Callable[[str, Message, bool], None]
 OUTBOX_BATCH = 1_000
 HISTORY_GROUPS = 2_000
 HISTORY_BARS = 50_000
+JOURNAL_ENTRIES = 1_000
 
 
 class Carrier:
@@ -51,10 +63,7 @@ class Carrier:
         if self._parts.feed is not None:
             self._parts.feed.open(self._context.mailbox)
         if self._parts.broker is not None:
-            try:
-                self._parts.broker.open(self._context.mailbox)
-            except BrokerUnavailable as error:
-                self._link_lost(error)
+            self._connect()
 
     def close(self) -> Iterator[Exception]:
         """Close feed, broker and journal, each whatever the others do; yield what went wrong."""
@@ -80,6 +89,11 @@ class Carrier:
                 self._timers.cancel(name)
             case Pull(index):
                 self._feed().pull(index)
+            case Connect():
+                self._connect()
+            case SendJournal():
+                for update in _journal_updates(self._journal(), output):
+                    self.post(output.to, update, False)
             case SendHistory():
                 for chunk in _history(self._feed(), output):
                     self.post(output.to, chunk, False)
@@ -126,12 +140,23 @@ class Carrier:
         self.post(AUDIT, OutboxRecords(source=self._context.role, first_seq=first, events=events), False)
 
     def _wire(self, command: BrokerCommand) -> None:
-        if self._parts.broker is None:
-            raise InvariantViolation(f"{self._context.role} sends to a broker and has none")
         try:
-            self._parts.broker.send(command)
+            self._broker().send(command)
         except BrokerUnavailable as error:
             self._link_lost(error)
+
+    def _connect(self) -> None:
+        broker = self._broker()
+        broker.close()
+        try:
+            broker.open(self._context.mailbox)
+        except BrokerUnavailable as error:
+            self._link_lost(error)
+
+    def _broker(self) -> BrokerPort:
+        if self._parts.broker is None:
+            raise InvariantViolation(f"{self._context.role} speaks to a broker and has none")
+        return self._parts.broker
 
     def _link_lost(self, error: BrokerUnavailable) -> None:
         # In the control lane: orders that wait in the normal one must find the gate closed.
@@ -161,3 +186,17 @@ def _history(feed: FeedPort, request: SendHistory) -> Iterator[BarHistory]:
         chunk.append(group)
         bars += len(group.bars)
     yield BarHistory(groups=tuple(chunk), last=True)
+
+
+def _journal_updates(journal: Journal, request: SendJournal) -> Iterator[JournalUpdate]:
+    """Cut the journal after a cursor into messages; the last, which may be empty, carries the head."""
+    after = request.after_seq
+    while True:
+        entries = tuple(journal.entries(after, JOURNAL_ENTRIES))
+        if entries:
+            after = entries[-1].seq
+        last = len(entries) < JOURNAL_ENTRIES
+        head = request.head if last else after
+        yield JournalUpdate(at_ns=0, advanced=-1, entries=entries, head=head, last=last)
+        if last:
+            return

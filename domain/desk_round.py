@@ -107,8 +107,8 @@ class DeskRound:
             confidence=wanted.confidence,
             equity=view.equity,
             heat=room.heat,
-            free_capital=room.free_capital,
-            symbol_room=room.symbol_room,
+            capital=room.free_capital,
+            room=room.symbol_room,
             limits=limits,
         )
         if not size.approved:
@@ -170,8 +170,13 @@ class DeskRound:
             self._event(AuditKind.SIGNALS, group, "", spoken)
         for batch in batches:
             for failure in batch.failures:
-                body = {"kind": failure.kind, "error": failure.error, "traceback": failure.traceback}
-                self._event(AuditKind.SIGNAL_FAILURE, group, f"{failure.strategy}.{failure.symbol}", body)
+                key = f"{failure.strategy}.{failure.symbol}"
+                self._event(AuditKind.SIGNAL_FAILURE, group, key, {"kind": failure.kind, "error": failure.error})
+                if failure.traceback:  # names files of this machine, so it is no part of the decision
+                    body = {"traceback": failure.traceback}
+                    self._events.append(
+                        AuditEvent(AuditKind.SIGNAL_FAILURE, group.known_ns, group.index, key, False, body)
+                    )
 
     def _event(self, kind: AuditKind, group: BarGroup, key: str, body: Mapping[str, Any]) -> None:
         self._events.append(AuditEvent(kind, group.known_ns, group.index, key, True, body))

@@ -15,6 +15,7 @@ from actors.logs import open_log
 from actors.mailbox import LaneMailbox
 from actors.parts import ActorContext
 from actors.shell import Shell
+from actors.shell_loop import ShellLoop
 from domain.errors import InvariantViolation, MailboxFull
 from domain.messages import Message
 from supervisor.child_spec import ChildSpec, load_factory
@@ -57,6 +58,7 @@ class RoleHost:
 
     def __init__(self) -> None:
         self._shell: Shell | None = None
+        self._loop: ShellLoop | None = None
         self._mailbox: LaneMailbox | None = None
         self._router = HandleRouter()
         self._refused = 0
@@ -75,8 +77,9 @@ class RoleHost:
             mailbox=mailbox,
         )
         parts = load_factory(spec.factory)(spec, context)
-        self._mailbox, self._shell = mailbox, Shell(parts, context, mailbox, self._router)
-        threading.Thread(target=self._shell.run, name=spec.role, daemon=True).start()
+        self._mailbox, self._shell = mailbox, Shell(parts, context, self._router)
+        self._loop = ShellLoop(self._shell, mailbox)
+        threading.Thread(target=self._loop.run, name=spec.role, daemon=True).start()
         return os.getpid()
 
     def connect(self, handles: Mapping[str, Any]) -> None:
@@ -98,13 +101,13 @@ class RoleHost:
 
     def snapshot(self, deadline_s: float) -> dict[str, Any]:
         """Return the shell's snapshot."""
-        if self._shell is None:
+        if self._loop is None:
             return {"alive": False, "state": None}
-        return {**self._shell.snapshot(deadline_s), "refused": self._refused, "pid": os.getpid()}
+        return {**self._loop.snapshot(deadline_s), "refused": self._refused, "pid": os.getpid()}
 
     def stop(self, deadline_s: float) -> bool:
         """Stop the loop and wait for it to close its ports; return whether it did in time."""
-        if self._shell is None:
+        if self._loop is None:
             return True
-        self._shell.stop()
-        return self._shell.ended.wait(deadline_s)
+        self._loop.stop()
+        return self._loop.ended.wait(deadline_s)
