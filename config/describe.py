@@ -9,9 +9,8 @@ from typing import TYPE_CHECKING, Any
 from pydantic import BaseModel, SecretStr
 
 from config.credentials import Credentials, range_of_secret, variable_of
-from config.documents import KeyPath
+from config.documents import KeyPath, value_at
 from config.fields import field_at, range_of, unit_of
-from config.judge import value_at
 from config.loader import load, shipped_document
 from config.settings import SECTIONS, Settings
 from config.violations import InvalidConfiguration, key_path
@@ -36,11 +35,15 @@ def describe(settings: Settings) -> dict[str, Any]:
         "files": {
             file: {
                 "origin": _origin(settings.origins[file]),
-                "keys": {key_path(path): _key(file, model, path, value) for path, value in _leaves(content[name])},
+                "keys": {
+                    key_path(path): _key(file, model, path, value) for path, value in _leaves(content[name])
+                },
             }
             for name, (file, model) in SECTIONS.items()
         },
-        "secrets": {variable_of(name): _secret(settings.credentials, name) for name in Credentials.model_fields},
+        "secrets": {
+            variable_of(name): _secret(settings.credentials, name) for name in Credentials.model_fields
+        },
     }
 
 
@@ -61,7 +64,10 @@ def validation_report(
     try:
         settings = load(directory, environ, registry)
     except InvalidConfiguration as error:
-        return report | {"valid": False, "violations": [violation._asdict() for violation in error.violations]}
+        return report | {
+            "valid": False,
+            "violations": [violation._asdict() for violation in error.violations],
+        }
     origins = {file: _origin(path) for file, path in settings.origins.items()}
     return report | {"mode": settings.mode.value, "fingerprint": settings.fingerprint, "files": origins}
 
@@ -82,9 +88,8 @@ def _key(file: str, model: type[BaseModel], path: KeyPath, value: object) -> dic
     default = value_at(shipped_document(file).data, path)
     entry = {"value": value, "default": list(default) if isinstance(default, tuple) else default}
     field = field_at(model, path)
-    if field is None:
-        return entry | {"description": "", "unit": "", "range": ""}
-    return entry | {"description": field.description or "", "unit": unit_of(field), "range": range_of(field)}
+    about = (field.description or "", unit_of(field), range_of(field)) if field else ("", "", "")
+    return entry | dict(zip(("description", "unit", "range"), about, strict=True))
 
 
 def _origin(path: Path | None) -> str:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 import config
-from config.guards import FORBIDDEN, ImportGuard, refuse_forbidden
+from config.guards import FORBIDDEN, ImportGuard, install, refuse_forbidden
 from config.mode import TradingMode
 from domain.errors import ConfigurationError
 
@@ -24,7 +24,12 @@ def run(program: str, mode: str | None, *paths: Path) -> subprocess.CompletedPro
     if mode is not None:
         environ["TRADING_MODE"] = mode
     return subprocess.run(
-        [sys.executable, "-c", program], env=environ, capture_output=True, text=True, check=False, cwd=ROOT.anchor
+        [sys.executable, "-c", program],
+        env=environ,
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=ROOT.anchor,
     )
 
 
@@ -45,7 +50,10 @@ import actors.brokers.{module}
 def test_simulation_cannot_be_loaded_in_live(module: str) -> None:
     result = run(f"import {module}", "LIVE")
     assert result.returncode == 1
-    assert "TRADING_MODE: found LIVE, in which simulation cannot be loaded; allowed: PAPER, SIMULATION" in result.stderr
+    assert (
+        "TRADING_MODE: found LIVE, in which simulation cannot be loaded; allowed: PAPER, SIMULATION"
+        in result.stderr
+    )
 
 
 def test_simulation_stays_refused_when_tried_again_or_caught() -> None:
@@ -78,7 +86,9 @@ def test_production_broker_cannot_be_loaded_in_simulation(tmp_path: Path, mode: 
     result = run(BROKER.format(folder=str(tmp_path), module="ib"), mode)
     assert result.returncode == 1
     assert "loaded" not in result.stdout
-    assert "found SIMULATION, in which actors.brokers.ib cannot be loaded; allowed: LIVE, PAPER" in result.stderr
+    assert (
+        "found SIMULATION, in which actors.brokers.ib cannot be loaded; allowed: LIVE, PAPER" in result.stderr
+    )
 
 
 @pytest.mark.parametrize("mode", ["LIVE", "PAPER"])
@@ -110,7 +120,8 @@ print([type(finder).__name__ for finder in sys.meta_path].count("ImportGuard"))
 
 
 def test_packages_and_guard_load_without_heavy_libraries() -> None:
-    program = "import actors, simulation, sys; print([m for m in ('pydantic', 'yaml', 'numpy', 'ray') if m in sys.modules])"
+    heavy = ("pydantic", "yaml", "numpy", "ray")
+    program = f"import actors, simulation, sys; print([m for m in {heavy} if m in sys.modules])"
     result = run(program, None)
     assert result.stdout == "[]\n", result.stderr
 
@@ -133,3 +144,14 @@ def test_finder_follows_the_environment_at_each_import(monkeypatch: pytest.Monke
     monkeypatch.setenv("TRADING_MODE", "SIMULATION")
     assert ImportGuard().find_spec("simulation.kernel", None) is None
     assert ImportGuard().find_spec("json", None) is None
+
+
+def test_install_puts_the_guard_first_and_judges_its_caller(monkeypatch: pytest.MonkeyPatch) -> None:
+    others = [finder for finder in sys.meta_path if not isinstance(finder, ImportGuard)]
+    monkeypatch.setattr(sys, "meta_path", list(others))
+    monkeypatch.setenv("TRADING_MODE", "LIVE")
+    with pytest.raises(ConfigurationError, match="simulation cannot be loaded"):
+        install("simulation")
+    install("actors")
+    assert isinstance(sys.meta_path[0], ImportGuard)
+    assert sys.meta_path[1:] == others

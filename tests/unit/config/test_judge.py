@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from config.documents import Document, KeyPath
+from config.documents import Document, KeyPath, value_at
 from config.fields import field_at, plain_type, present, range_of, unit_of
-from config.judge import judge, value_at
+from config.judge import judge
 from config.loader import shipped_document
 from config.settings import SECTIONS
 from config.violations import Violation, key_path
@@ -32,8 +32,14 @@ EVERY_OVERRIDE = {
     "shortable": False,
 }
 ABSENT = object()
-OF_A_WRONG_TYPE = {"text": "12", "nothing": None, "a list": (1,), "a mapping": {"a": 1}, "another text": "true"}
-NUMBERS = {
+OF_A_WRONG_TYPE: dict[str, object] = {
+    "text": "12",
+    "nothing": None,
+    "a list": (1,),
+    "a mapping": {"a": 1},
+    "another text": "true",
+}
+NUMBERS: dict[str, object] = {
     "a boolean": True,
     "NaN": math.nan,
     "infinite": math.inf,
@@ -43,9 +49,16 @@ NUMBERS = {
     "huge float": 1e300,
     "beyond float": 10**400,
 }
-INTEGERS = {"a fraction": 1.5, "a float": 2.0}
-FLAGS = {"a number": 1, "zero": 0, "a float": 1.0, "infinite": math.inf, "NaN": math.nan}
-TEXTS = {"a boolean": True, "a number": 5, "NaN": math.nan, "empty": "", "huge": "a" * 500, "a line break": "a\nb"}
+INTEGERS: dict[str, object] = {"a fraction": 1.5, "a float": 2.0}
+FLAGS: dict[str, object] = {"a number": 1, "zero": 0, "a float": 1.0, "infinite": math.inf, "NaN": math.nan}
+TEXTS: dict[str, object] = {
+    "a boolean": True,
+    "a number": 5,
+    "NaN": math.nan,
+    "empty": "",
+    "huge": "a" * 500,
+    "a line break": "a\nb",
+}
 
 
 def data_of(name: str) -> Any:
@@ -136,7 +149,11 @@ def faults(name: str, data: object) -> list[Violation]:
 def test_wrong_value_is_refused_and_named(name: str, path: KeyPath, value: object) -> None:
     """Wrong type, NaN, infinite, negative, huge: refused, with the key, the value and what is allowed."""
     found = faults(name, changed(data_of(name), path, value))
-    ours = [v for v in found if v.key == key_path(path) or v.key.startswith((key_path(path) + ".", key_path(path) + "["))]
+    ours = [
+        v
+        for v in found
+        if v.key == key_path(path) or v.key.startswith((key_path(path) + ".", key_path(path) + "["))
+    ]
     assert ours, found
     assert found == ours
     assert all(v.file == SECTIONS[name][0] and v.found and v.allowed for v in found)
@@ -184,7 +201,11 @@ def test_every_field_says_what_it_is() -> None:
             field = field_at(model, path)
             assert field is not None
             field = present(field)
-            is_part = issubclass(kind, BaseModel) if isinstance(kind := plain_type(field.annotation), type) else True
+            is_part = (
+                issubclass(kind, BaseModel)
+                if isinstance(kind := plain_type(field.annotation), type)
+                else True
+            )
             assert range_of(field), path
             assert is_part or field.description or kind is object, path
             assert is_part or unit_of(field) or kind is object, path
@@ -235,7 +256,10 @@ def test_ranges_of_a5_hold_at_their_edges(key: str, edges: tuple[list[float], li
 
 plain = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8)
 trees = st.recursive(
-    plain, lambda inner: st.lists(inner, max_size=3).map(tuple) | st.dictionaries(st.text(max_size=8), inner, max_size=3)
+    plain,
+    lambda inner: (
+        st.lists(inner, max_size=3).map(tuple) | st.dictionaries(st.text(max_size=8), inner, max_size=3)
+    ),
 )
 
 

@@ -69,7 +69,9 @@ def test_shipped_files_keep_every_rule() -> None:
     assert Draft().violations() == []
 
 
-@pytest.mark.parametrize(("file", "low", "high"), [(f, a, b) for f, pairs in ORDERED.items() for a, b in pairs])
+@pytest.mark.parametrize(
+    ("file", "low", "high"), [(f, a, b) for f, pairs in ORDERED.items() for a, b in pairs]
+)
 def test_first_key_of_a_pair_must_not_exceed_the_second(file: str, low: str, high: str) -> None:
     """A5: max_daily_loss <= max_total_drawdown; min <= base <= max; and the like."""
     above = Draft().set(file, low, 0.2).set(file, high, 0.1).violations()
@@ -86,10 +88,15 @@ def test_pair_with_a_key_of_a_wrong_type_is_left_to_that_key() -> None:
 
 def test_heat_warnings_rise() -> None:
     draft = Draft().set("risk_management.yaml", "heat_warnings", (0.1, 0.1, 0.05))
-    assert draft.keys() == [("risk_management.yaml", "heat_warnings[1]"), ("risk_management.yaml", "heat_warnings[2]")]
+    assert draft.keys() == [
+        ("risk_management.yaml", "heat_warnings[1]"),
+        ("risk_management.yaml", "heat_warnings[2]"),
+    ]
 
 
-@pytest.mark.parametrize(("shares", "refused"), [((0.5, 0.5), False), ((0.1,) * 10, False), ((0.6, 0.5), True)])
+@pytest.mark.parametrize(
+    ("shares", "refused"), [((0.5, 0.5), False), ((0.1,) * 10, False), ((0.6, 0.5), True)]
+)
 def test_shares_of_the_books_add_up_to_one_at_most(shares: tuple[float, ...], refused: bool) -> None:
     books = tuple(book(f"b{i}", share, (f"s{i}",)) for i, share in enumerate(shares))
     draft = drafted(books, tuple(instance(f"s{i}") for i in range(len(shares))))
@@ -101,7 +108,9 @@ def test_shares_of_the_books_add_up_to_one_at_most(shares: tuple[float, ...], re
     [("vote", 2, False), ("vote", 3, True), ("independent", 1, False), ("independent", 2, True)],
 )
 def test_votes_fit_the_rule_and_the_number_of_strategies(rule: str, votes: int, refused: bool) -> None:
-    draft = drafted((book("b", 1, ("s1", "s2"), rule=rule, min_votes=votes),), (instance("s1"), instance("s2")))
+    draft = drafted(
+        (book("b", 1, ("s1", "s2"), rule=rule, min_votes=votes),), (instance("s1"), instance("s2"))
+    )
     assert draft.keys() == ([("books.yaml", "books[0].min_votes")] if refused else [])
 
 
@@ -120,12 +129,14 @@ def test_instance_belongs_to_one_book_and_is_named_once() -> None:
 
 
 def test_ids_are_unique() -> None:
-    draft = drafted((book("a", 0.5, ("s",)), book("a", 0.5, ("t",))), (instance("s"), instance("t"), instance("s")))
+    draft = drafted(
+        (book("a", 0.5, ("s",)), book("a", 0.5, ("t",))), (instance("s"), instance("t"), instance("s"))
+    )
     assert draft.keys() == [("books.yaml", "books[1].id"), ("strategies.yaml", "strategies[2].id")]
 
 
 def test_malformed_entries_are_passed_over_without_hiding_others() -> None:
-    draft = drafted((5, book("a", 1, (3, "s", "x"))), ("no", instance("s"), {"id": 4}))
+    draft = drafted((5, book("a", 1, (3, "s", "x"), min_votes="9")), ("no", instance("s"), {"id": 4}))
     assert draft.keys() == [("books.yaml", "books[1].strategies[2]")]
 
 
@@ -151,14 +162,17 @@ def test_profile_of_a_symbol_must_exist() -> None:
 
 
 def test_default_universe_names_a_symbol_once() -> None:
-    assert Draft().set("universe.yaml", "default", ("A", "B", "A")).keys() == [("universe.yaml", "default[2]")]
+    assert Draft().set("universe.yaml", "default", ("A", "B", "A")).keys() == [
+        ("universe.yaml", "default[2]")
+    ]
 
 
 def test_file_of_a_strategy_must_exist(tmp_path: Path) -> None:
     (tmp_path / "mine.py").touch()
     books = (book("b", 1, ("s", "t", "u")),)
     draft = drafted(
-        books, (instance("s", file="mine.py"), instance("t", file="gone.py"), instance("u", file="/gone/b.py"))
+        books,
+        (instance("s", file="mine.py"), instance("t", file="gone.py"), instance("u", file="/gone/b.py")),
     )
     found = [(v.key, v.allowed) for v in draft.violations(directory=tmp_path)]
     assert found == [
@@ -171,7 +185,11 @@ def test_live_refuses_resuming_by_itself_and_an_unnamed_account() -> None:
     """B4: resume_after_sessions cannot be set in LIVE; C1: LIVE needs the account named."""
     found = [(v.file, v.key) for v in Draft().violations(TradingMode.LIVE)]
     assert found == [("risk_management.yaml", "halt.resume_after_sessions"), ("engine.yaml", "account.id")]
-    draft = Draft().set("risk_management.yaml", "halt.resume_after_sessions", 0).set("engine.yaml", "account.id", "U1")
+    draft = (
+        Draft()
+        .set("risk_management.yaml", "halt.resume_after_sessions", 0)
+        .set("engine.yaml", "account.id", "U1")
+    )
     assert draft.violations(TradingMode.LIVE) == []
 
 
