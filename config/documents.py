@@ -127,6 +127,18 @@ class _Reader:
         return None
 
 
+def value_at(data: object, path: KeyPath) -> object:
+    """Return the value at `path` in plain data, None where there is none."""
+    for step in path:
+        if isinstance(data, dict):
+            data = data.get(step)
+        elif isinstance(data, tuple | list) and isinstance(step, int) and step < len(data):
+            data = data[step]
+        else:
+            return None
+    return data
+
+
 def read_document(path: Path) -> Document:
     """Read the YAML file at `path`; whatever is wrong with it is in `violations`, never raised.
 

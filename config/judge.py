@@ -7,7 +7,7 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
-from config.documents import Document, KeyPath
+from config.documents import Document, KeyPath, value_at
 from config.fields import field_at, key_field_of, plain_type, range_of
 from config.violations import Violation, key_path, nearest, shown
 
@@ -73,15 +73,3 @@ def _known(model: type[BaseModel], path: KeyPath) -> str:
     owner = model if field is None else plain_type(field.annotation)
     names = list(owner.model_fields)
     return f"{nearest(str(path[-1]), names)}allowed here: {', '.join(names)}"
-
-
-def value_at(data: object, path: KeyPath) -> object:
-    """Return the value at `path` in plain data, None where there is none."""
-    for step in path:
-        if isinstance(data, dict):
-            data = data.get(step)
-        elif isinstance(data, tuple | list) and isinstance(step, int) and step < len(data):
-            data = data[step]
-        else:
-            return None
-    return data

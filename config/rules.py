@@ -13,7 +13,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import TypeGuard
 
-from config.documents import Document, KeyPath
+from config.documents import Document, KeyPath, value_at
 from config.engine import SIMULATED_ACCOUNT
 from config.mode import MODE_VARIABLE, TradingMode
 from config.violations import Violation, key_path, nearest, shown
@@ -73,15 +73,7 @@ class Rules:
 
     def at(self, file: str, *path: str | int) -> object:
         """Return the value at `path`, None where there is none."""
-        value = self.documents[file].data
-        for step in path:
-            if isinstance(value, dict):
-                value = value.get(step)
-            elif isinstance(value, tuple) and isinstance(step, int) and step < len(value):
-                value = value[step]
-            else:
-                return None
-        return value
+        return value_at(self.documents[file].data, path)
 
     def items(self, file: str, key: str) -> list[tuple[int, dict[str, object]]]:
         """Return the entries of a list that are mappings, each with its position."""

@@ -28,7 +28,7 @@ class Violation(NamedTuple):
         """Return the fault on one line, as a person reads it."""
         place = f"{self.file}:{self.line}" if self.line else self.file
         where = f"{place}: {self.key}" if self.key else place
-        return f"{where}: found {self.found}; {self.allowed}"
+        return _one_line(f"{where}: found {self.found}; {self.allowed}")
 
 
 class InvalidConfiguration(ConfigurationError):
@@ -44,6 +44,11 @@ class InvalidConfiguration(ConfigurationError):
         count = len(self.violations)
         head = f"the configuration is refused, {count} {'fault' if count == 1 else 'faults'}:"
         return "\n".join([head, *(f"  {violation}" for violation in self.violations)])
+
+
+def _one_line(text: str) -> str:
+    """Return `text` with what does not print escaped: a key may hold a line break or a terminal's control code."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)
 
 
 def shown(value: object) -> str:
@@ -73,5 +78,9 @@ def key_path(parts: Iterable[str | int]) -> str:
     """Join the steps to a value: names with dots, positions in brackets (`books[0].share`)."""
     text = ""
     for part in parts:
-        text += f"[{part}]" if isinstance(part, int) else f".{part}" if text else part
+        if isinstance(part, int):
+            text += f"[{part}]"
+        else:
+            name = part if len(part) <= LONGEST_SHOWN else part[: LONGEST_SHOWN - 3] + "..."
+            text += f".{name}" if text else name
     return text
