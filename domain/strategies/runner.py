@@ -66,7 +66,11 @@ class StrategyRunner:
             case BarHistory(groups=groups, last=last):
                 for group in groups:
                     self._evaluator.observe(self._mine(_sound(group)))
-                return [Send(COORDINATOR, Ready(role=self._role, generation=settings.generation))] if last else []
+                return (
+                    [Send(COORDINATOR, Ready(role=self._role, generation=settings.generation))]
+                    if last
+                    else []
+                )
             case Drain():
                 return [Send(COORDINATOR, Drained(role=self._role))]
             case TimerFired():

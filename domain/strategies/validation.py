@@ -1,16 +1,14 @@
-"""Find what is wrong with a strategy's definition; make parameters, with every error at once."""
+"""Find what is wrong with a strategy's definition before it is used."""
 
 from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping
+import typing
 from dataclasses import MISSING, Field, fields, is_dataclass
-from enum import Enum
 from typing import Any
 
-from domain.errors import ConfigurationError
-from domain.strategies.protocol import StrategyDefinition, StrategyInstance
+from domain.strategies.protocol import StrategyDefinition
 
 _NAME = re.compile(r"[a-z][a-z0-9_]*")
 
@@ -38,6 +36,12 @@ def _parameter_problems(definition: StrategyDefinition) -> list[str]:
     found = []
     if not definition.parameters.__dataclass_params__.frozen:
         found.append(f"{definition.parameters.__name__} is not frozen; write @dataclass(frozen=True)")
+    try:
+        typing.get_type_hints(definition.parameters)
+    except NameError as error:
+        found.append(
+            f"the type of a parameter cannot be read: {error}; import what it names at the top level"
+        )
     defaults = {field.name: _default(field) for field in fields(definition.parameters)}
     for name, value in defaults.items():
         if value is MISSING:
@@ -86,52 +90,3 @@ def _default(field: Field[Any]) -> Any:
 
 def _is_number(value: object) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool)
-
-
-def parameters_from(definition: StrategyDefinition, values: Mapping[str, object], where: str) -> Any:
-    """Return the parameters of `definition` with `values` in place of defaults.
-
-    `where` names the file and key for the message. Raises ConfigurationError that lists every unknown name,
-    wrong type and value out of its range.
-    """
-    defaults = {field.name: _default(field) for field in fields(definition.parameters)}
-    given: dict[str, object] = {}
-    found = []
-    for name, value in values.items():
-        if name not in defaults:
-            found.append(f"{where}.{name}: unknown; {definition.name} has {', '.join(sorted(defaults))}")
-            continue
-        try:
-            given[name] = _converted(definition, name, value, defaults[name])
-        except ValueError as error:
-            found.append(f"{where}.{name}: {error}")
-    if found:
-        raise ConfigurationError("\n".join(found))
-    return definition.parameters(**given)
-
-
-def _converted(definition: StrategyDefinition, name: str, value: object, default: object) -> object:
-    if isinstance(default, Enum):
-        allowed = [member.value for member in type(default)]
-        if value not in allowed:
-            raise ValueError(f"found {value!r}; allowed: {', '.join(map(str, allowed))}")
-        return type(default)(value)
-    if not _is_number(default):
-        if type(value) is not type(default):
-            raise ValueError(f"found {value!r}; a {type(default).__name__} is needed")
-        return value
-    low, high, _ = definition.ranges[name]
-    kind = "a whole number" if isinstance(default, int) else "a number"
-    if not isinstance(value, int if isinstance(default, int) else (int, float)) or isinstance(value, bool):
-        raise ValueError(f"found {value!r}; allowed: {kind} from {low:g} to {high:g}")
-    if not low <= value <= high:
-        raise ValueError(f"found {value!r}; allowed: {low:g} to {high:g}")
-    return value if isinstance(default, int) else float(value)
-
-
-def instance_of(
-    strategy_id: str, definition: StrategyDefinition, values: Mapping[str, object], where: str
-) -> StrategyInstance:
-    """Return the instance `strategy_id` of `definition`. Raises ConfigurationError as `parameters_from`."""
-    parameters = parameters_from(definition, values, where)
-    return StrategyInstance(strategy_id=strategy_id, definition=definition, parameters=parameters)

@@ -71,6 +71,6 @@ def _same(a: Evaluation, b: Evaluation, tolerance: float) -> bool:
 def _groups(bars: SymbolBars) -> Iterator[BarGroup]:
     columns = (bars.open_ns, bars.session, bars.open, bars.high, bars.low, bars.close, bars.volume)
     for index, row in enumerate(zip(*(column.tolist() for column in columns), strict=True)):
-        open_ns, session, *values = row
-        bar = Bar(bars.symbol, *values, 0.0)
+        open_ns, session, o, high, low, close, volume = row
+        bar = Bar(bars.symbol, o, high, low, close, volume, 0.0)
         yield BarGroup(index, open_ns, open_ns + bars.bar_ns, session, (bar,))

@@ -1,4 +1,4 @@
-"""Build bars for the strategies' tests: by hand, at random, and from the sample data that the engine ships with."""
+"""Build bars for the strategies' tests: by hand, at random, and from sample data of real shares."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def bars_of(
     bar_ns: int = DAY_NS,
     open_ns: Sequence[int] | None = None,
 ) -> SymbolBars:
-    """Return bars of one symbol; what is not given is made from the closes, one bar per `bar_ns` from 1970 on."""
+    """Return bars of one symbol; what is not given comes from the closes, a bar per `bar_ns` from 1970 on."""
     n = len(closes)
     opens = list(range(0, n * bar_ns, bar_ns)) if open_ns is None else list(open_ns)
     days = [EPOCH_ORDINAL + t // DAY_NS for t in opens] if sessions is None else list(sessions)
@@ -65,7 +65,9 @@ def groups_of(*series: SymbolBars) -> list[BarGroup]:
     for bars in series:
         columns = (bars.open_ns, bars.session, bars.open, bars.high, bars.low, bars.close, bars.volume)
         for open_ns, session, *values in zip(*(column.tolist() for column in columns), strict=True):
-            rows.setdefault(open_ns, (session, []))[1].append(Bar(bars.symbol, *values, 0.0))
+            o, high, low, close, volume = values
+            bar = Bar(bars.symbol, o, high, low, close, volume, 0.0)
+            rows.setdefault(open_ns, (session, []))[1].append(bar)
     ordered = sorted(rows.items())
     return [
         BarGroup(i, open_ns, open_ns + series[0].bar_ns, session, tuple(sorted(bars)))
@@ -105,7 +107,7 @@ def walks(draw: st.DrawFn, *, max_size: int = 400, bar_ns: int | None = None) ->
 
 @cache
 def sample(symbol: str) -> SymbolBars:
-    """Return the daily bars 2000 to 2013 of `symbol` (AAPL, FB, GOOG, IBM or MSFT), scaled by adjusted close."""
+    """Return daily bars to 2013 of `symbol` (AAPL, FB, GOOG, IBM or MSFT), scaled by adjusted close."""
     path = resources.files("bokeh_sampledata") / "_data" / "stocks.csv.gz"
     with path.open("rb") as packed, gzip.open(packed, "rt", encoding="utf-8") as text:
         rows = sorted(row[1:] for row in csv.reader(text) if row[0] == symbol)
@@ -126,7 +128,7 @@ def sample(symbol: str) -> SymbolBars:
 
 
 def half_hours(symbol: str) -> SymbolBars:
-    """Return the daily bars of `symbol` relabelled as half-hour bars, 13 a session, so that sessions have real moves."""
+    """Return the daily bars of `symbol` relabelled as half-hour bars, 13 a session."""
     bars = sample(symbol)
     index = np.arange(len(bars))
     days = 14_000 + index // 13 + index // 65 * 2

@@ -13,15 +13,15 @@ from domain.bars import SymbolBars
 from domain.messages import Signal, SignalFailure
 from domain.strategies.blocks import DAY_NS, MINUTE_NS, block_ns
 from domain.strategies.evaluator import SymbolBlocks
+from domain.strategies.protocol import StrategyInstance
 from domain.strategies.registry import discover
-from domain.strategies.validation import instance_of
 from tests.unit.domain.strategies.series import EPOCH_ORDINAL, sample
 
 DEFAULT: dict[str, tuple[str, dict[str, Any]]] = {
     "momentum_fast": ("momentum", {"lookback": 20}),
     "momentum_slow": ("momentum", {"lookback": 60}),
-    "reversion_fast": ("mean_reversion", {"period": 10, "threshold": 1.5}),
-    "reversion_slow": ("mean_reversion", {"period": 20}),
+    "mean_reversion_fast": ("mean_reversion", {"period": 10, "threshold": 1.5}),
+    "mean_reversion_slow": ("mean_reversion", {"period": 20}),
     "vwap_fast": ("vwap", {"period": 10}),
     "vwap_slow": ("vwap", {"period": 20, "threshold": 1.0}),
 }
@@ -32,8 +32,12 @@ MIN_CONFIDENCE = 0.6
 def round_trips(bars: SymbolBars, continuous: bool) -> tuple[int, int]:
     """Return how often two votes bought and two later sold, and at how many bars a strategy failed."""
     registry, length = discover([]), block_ns(bars.bar_ns, continuous)
-    instances = [instance_of(key, registry.get(name), values, "f") for key, (name, values) in DEFAULT.items()]
-    blocks = [SymbolBlocks(instance, bars, length) for instance in instances]
+    blocks = []
+    for key, (name, values) in DEFAULT.items():
+        definition = registry.get(name)
+        params = definition.parameters(**values)
+        instance = StrategyInstance(strategy_id=key, definition=definition, parameters=params)
+        blocks.append(SymbolBlocks(instance, bars, length))
     held, trips, failed = False, 0, 0
     for position in range(len(bars)):
         evaluations = [each.entry(position) for each in blocks]

@@ -1,4 +1,4 @@
-"""Live and backtest give the same signals and failures, bar by bar, whatever the strategy does (architecture, 4)."""
+"""Live and backtest give the same signals and failures, bar by bar, whatever the strategy does."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from domain.errors import InvariantViolation
 from domain.messages import Signal, SignalFailure
 from domain.strategies.blocks import block_ns, block_start, slice_start
 from domain.strategies.evaluator import BlockEvaluator, Evaluation, LiveEvaluator, SymbolBlocks
-from domain.strategies.protocol import Range, SignalArrays, StrategyDefinition, StrategyInstance
+from domain.strategies.protocol import Range, StrategyDefinition, StrategyInstance
 from domain.strategies.vwap import Anchor
 from tests.unit.domain.strategies.series import (
     DAY_NS,
@@ -56,9 +56,9 @@ def _naughty(bars: SymbolBars, params: NaughtyParameters) -> Any:
             case "none_at_all":
                 return None
             case "short":
-                return SignalArrays(direction[1:], confidence)  # type: ignore[arg-type]
+                return direction[1:], confidence
             case "long":
-                return SignalArrays(direction, np.append(confidence, 0.5))  # type: ignore[arg-type]
+                return direction, np.append(confidence, 0.5)
             case "text":
                 return direction.astype(str), confidence
             case "empty":

@@ -37,7 +37,7 @@ def test_signals_follow_the_rule_on_real_prices() -> None:
 
 @pytest.mark.parametrize(("last", "direction"), [(90.0, 1), (110.0, -1), (100.5, 0)])
 def test_known_answer_by_hand(last: float, direction: int) -> None:
-    """Nine closes of 100 and one apart by x: z = 0.9x / 0.3|x| = 3 whatever x is; beside noise, a small x is not."""
+    """Nine closes of 100 and one apart by x: z = 0.9x / 0.3|x|, so 3; beside noise a small x is nothing."""
     noise = (
         [100.0, 101.0, 99.0, 101.0, 99.0, 101.0, 99.0, 100.0, 100.0] if abs(last - 100) < 1 else [100.0] * 9
     )

@@ -29,7 +29,8 @@ NAMES = [f"{definition.name}-{i}" for i, (definition, _) in enumerate(CASES)]
 
 def bits(arrays: SignalArrays, stop: int) -> tuple[bytes, ...]:
     assert arrays.faults is not None
-    assert (arrays.direction.dtype, arrays.confidence.dtype) == (np.int8, np.float64)
+    assert arrays.direction.dtype == np.int8
+    assert arrays.confidence.dtype == np.float64
     confidence = np.where(np.isnan(arrays.confidence), -1.0, arrays.confidence)
     return arrays.direction[:stop].tobytes(), confidence[:stop].tobytes(), arrays.faults[:stop].tobytes()
 

@@ -16,7 +16,7 @@ SESSION = VwapParameters(anchor=Anchor.SESSION, min_session_bars=3, threshold=0.
 
 
 def expected(bars: SymbolBars, window: Sequence[int]) -> tuple[int, float]:
-    """Compute the average and the deviation round it in two passes over raw prices, from the text of the rule."""
+    """Compute average and deviation round it in two passes over raw prices, from the text of the rule."""
     typical = {i: (bars.high[i] + bars.low[i] + bars.close[i]) / 3.0 for i in window}
     total = math.fsum(bars.volume[i] for i in window)
     vwap = math.fsum(typical[i] * bars.volume[i] for i in window) / total
@@ -78,7 +78,7 @@ def test_session_signals_follow_the_rule_and_begin_anew_each_session() -> None:
 
 
 def test_known_answer_by_hand() -> None:
-    """Typical prices 9, 11, 12 with volumes 3, 1, 1: average 10, variance (3 + 1 + 4) / 5 = 1.6, score 2 / sqrt 1.6."""
+    """Typical prices 9, 11, 12, volumes 3, 1, 1: average 10, variance (3 + 1 + 4) / 5, score 2 / its root."""
     bars = bars_of([9.0, 11.0, 12.0], volumes=[3.0, 1.0, 1.0], sessions=[1, 1, 1])
     result = VWAP.signals(bars, SESSION)
     assert result.direction.tolist() == [0, 0, 1]
