@@ -127,8 +127,9 @@ class Codec:
             return self._union(arguments)
         if origin is Mapping and arguments == (str, Any):
             return free_mapping, free_mapping
-        if isinstance(kind, type) and self._names.get(kind.__name__) is kind:
-            if issubclass(kind, Enum):
+        known: Any = self._names.get(getattr(kind, "__name__", ""))
+        if known is kind and known is not None:
+            if issubclass(known, Enum):
                 return _enum(kind)
             return self._dataclass(kind) if dataclasses.is_dataclass(kind) else self._named_tuple(kind)
         raise TypeError(f"a codec cannot carry {kind!r}")
