@@ -38,6 +38,11 @@ class DurableVenue:
         """Return the venue's time."""
         return self._machine.now_ns
 
+    @property
+    def group(self) -> int:
+        """Return the index of the last group handled (-1 before the first)."""
+        return self._machine.group
+
     def handle(self, message: VenueInput) -> list[Send]:
         """Return the answer to `message`, its changes durable; raises DurabilityError, after which it is unusable."""
         answers = []
@@ -60,6 +65,10 @@ class DurableVenue:
         """Make everything handled so far durable, quiet groups too."""
         self._journal.append(self._machine.position)
         self._journal.flush()
+
+    def abandon(self) -> None:
+        """Let go of the journal as a killed process would: what is not committed is lost."""
+        self._journal.close()
 
     def close(self) -> None:
         """Flush, unless a write failed before, and let go of the journal."""

@@ -43,6 +43,11 @@ class VenueMachine:
         return self._state.cursor.known_ns
 
     @property
+    def group(self) -> int:
+        """Return the index of the last group handled (-1 before the first)."""
+        return self._state.cursor.group
+
+    @property
     def position(self) -> Commit:
         """Return the cursor and marks as a commit without any other change."""
         return Commit((), (), (), self._state.cursor, dict(self._state.account.marks))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 from domain.bars import Bar, BarGroup
@@ -18,10 +19,11 @@ from domain.broker import (
 )
 from domain.instruments import AssetKind, Instrument
 from domain.messages import BarsPublished
-from domain.outputs import Output
+from domain.outputs import Send
 from domain.risk.limits import FeeSchedule
 from simulation.venue.machine import VenueInput, VenueMachine
 from simulation.venue.settings import KindFees, VenueSettings
+from simulation.venue.turn import Commit
 
 FREE = FeeSchedule(0.0, 0.0, 1.0, 0.0, 0.0)
 IB_FIXED = FeeSchedule(0.005, 1.0, 0.01, 0.0, 0.0)
@@ -65,14 +67,18 @@ def settings(**changes: Any) -> VenueSettings:
     return VenueSettings(**(facts | changes))
 
 
-def bar(symbol: str, o: float, h: float, low: float, c: float, volume: float = math.nan, dividend: float = 0.0) -> Bar:
+def bar(
+    symbol: str, o: float, h: float, low: float, c: float, volume: float = math.nan, dividend: float = 0.0
+) -> Bar:
     """Return one bar."""
     return Bar(symbol, o, h, low, c, volume, dividend)
 
 
 def group(index: int, *bars: Bar, session: int = 1) -> BarsPublished:
     """Return published bars of minute `index`."""
-    return BarsPublished(group=BarGroup(index, index * MINUTE, (index + 1) * MINUTE, session, tuple(sorted(bars))))
+    return BarsPublished(
+        group=BarGroup(index, index * MINUTE, (index + 1) * MINUTE, session, tuple(sorted(bars)))
+    )
 
 
 def order(ref: str, side: Side, symbol: str, lots: int, **changes: Any) -> PlaceOrder:
@@ -135,10 +141,11 @@ def ends(events: tuple[BrokerEvent, ...], ref: str) -> OrderReported:
     return [e for e in events if isinstance(e, OrderReported) and e.order_ref == ref][-1]
 
 
-def update_of(outputs: list[Output] | list[Any]) -> BrokerUpdate:
-    """Return the one update among a machine's outputs."""
-    (found,) = [o.message for o in outputs if hasattr(o, "message")]
+def update_of(outputs: Sequence[Commit | Send]) -> BrokerUpdate:
+    """Return the one update among a machine's outputs, which comes last."""
+    (found,) = [o.message for o in outputs if isinstance(o, Send)]
     assert isinstance(found, BrokerUpdate)
+    assert isinstance(outputs[-1], Send)
     return found
 
 

@@ -47,7 +47,14 @@ ORDER = PlaceOrder(
 
 def values_of(kind: Any) -> st.SearchStrategy[Any]:
     """Draw values of an annotation, whatever the class."""
-    simple = {int: INT64, float: FINITE, str: TEXT, bool: st.booleans(), Any: JSONABLE, types.NoneType: st.none()}
+    simple = {
+        int: INT64,
+        float: FINITE,
+        str: TEXT,
+        bool: st.booleans(),
+        Any: JSONABLE,
+        types.NoneType: st.none(),
+    }
     if kind in simple:
         return simple[kind]
     origin, arguments = typing.get_origin(kind), typing.get_args(kind)
@@ -170,7 +177,15 @@ def test_a_number_that_is_none_is_refused(constant: str) -> None:
 
 def test_a_doubled_field_and_a_deep_or_endless_text_are_refused() -> None:
     doubled = encode(ORDER).replace(b'"lots":10', b'"lots":10,"lots":10')
-    for rubbish in (doubled, b"[" * 200_000, b"9" * 5_000, b"", b"\xff\xfe", b'"\\ud800"', b'{"type":"TimerFired"'):
+    for rubbish in (
+        doubled,
+        b"[" * 200_000,
+        b"9" * 5_000,
+        b"",
+        b"\xff\xfe",
+        b'"\\ud800"',
+        b'{"type":"TimerFired"',
+    ):
         with pytest.raises(CodecError):
             decode(rubbish)
 

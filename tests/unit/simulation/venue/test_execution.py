@@ -34,9 +34,16 @@ def test_an_entry_opens_its_stop_with_the_fill() -> None:
 
 @pytest.mark.parametrize(
     ("side", "price", "pct", "expected"),
-    [(buy, 100.0, 0.03, 97.0), (buy, 101.37, 0.03, 98.32), (sell, 101.37, 0.03, 104.42), (buy, 0.5, 0.03, 0.485)],
+    [
+        (buy, 100.0, 0.03, 97.0),
+        (buy, 101.37, 0.03, 98.32),
+        (sell, 101.37, 0.03, 104.42),
+        (buy, 0.5, 0.03, 0.485),
+    ],
 )
-def test_the_stop_is_rounded_away_from_the_market(side: Any, price: float, pct: float, expected: float) -> None:
+def test_the_stop_is_rounded_away_from_the_market(
+    side: Any, price: float, pct: float, expected: float
+) -> None:
     """101.37 x 0.97 = 98.3289 and x 1.03 = 104.4111; below a dollar the tick is a hundredth of a cent."""
     flat = bar("A", price, price, price, price)
     venue = VenueMachine(settings())
@@ -72,7 +79,9 @@ def test_the_stop_of_an_older_entry_fills_at_the_open_of_a_gap(candle: Bar, pric
 def test_the_stop_of_a_short_entry_buys_back_above() -> None:
     venue = VenueMachine(settings())
     ask(venue, group(0, FLAT), sell("in", "A", 10, **WITH_STOP), group(1, FLAT))
-    assert fills(ask(venue, group(2, bar("A", 100.0, 103.5, 100.0, 101.0))).events) == [("in.stop", 10, 103.0)]
+    assert fills(ask(venue, group(2, bar("A", 100.0, 103.5, 100.0, 101.0))).events) == [
+        ("in.stop", 10, 103.0)
+    ]
 
 
 def test_the_stop_of_a_limit_entry_is_checked_from_its_fill() -> None:
@@ -151,7 +160,8 @@ def test_the_stop_grows_with_the_entry_at_its_average_price() -> None:
     assert told(first)[-1] == ("in.stop", "working", 100, 0)
     second = ask(venue, group(2, bar("A", 98.0, 98.0, 98.0, 98.0, 1000.0))).events
     report = ends(second, "in.stop")
-    assert (report.lots, report.stop_price) == (200, pytest.approx(96.03))
+    assert report.lots == 200
+    assert report.stop_price == pytest.approx(96.03)
 
 
 def test_an_entry_ends_when_its_stop_is_hit() -> None:
