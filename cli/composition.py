@@ -89,7 +89,7 @@ class EnginePlan:
             next_bar=self.session.first,
             ack_deadline_s=runtime.ack_deadline_s,
             absence_interval_s=runtime.absence_interval_s,
-            broker_lost_s=settings.risk.halt.broker_lost_s,
+            broker_lost_s=runtime.broker_lost_s,
             reconnect_delays_s=tuple(delays),
         )
 

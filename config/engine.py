@@ -38,6 +38,18 @@ class Runtime(Section):
     ack_deadline_s: float = number(
         "Wait for the broker's acknowledgement before an order counts as UNKNOWN", "s", least=1, most=300
     )
+    absence_interval_s: float = number(
+        "Least time between the two complete downloads that must both lack an order before it counts as never arrived",
+        "s",
+        least=0.1,
+        most=600,
+    )
+    broker_lost_s: float = number(
+        "Time without a connection to the broker after which trading halts", "s", least=1, most=3_600
+    )
+    signal_deadline_s: float = number(
+        "Wait for a strategy's signals of one bar before that evaluation counts as failed", "s", least=0.1, most=600
+    )
     mailbox_bound: int = number(
         "Messages that wait at one actor before a full mailbox is reported as a fault", "messages",
         least=100, most=1_000_000,

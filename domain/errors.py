@@ -5,6 +5,7 @@ BreakwaterError
 │   ├── SignalError         a strategy could not produce a signal
 │   ├── BrokerUnavailable   the venue cannot be reached or did not answer in time
 │   ├── MailboxFull         a role's queue is full, so a message was refused
+│   ├── CodecError          a value cannot be encoded, or bytes are not a message
 │   └── NotRunning          a command needs a running engine and found none
 └── Fatal                   the process stops, and an unknown failure halts the account
     ├── ConfigurationError  the configuration, a command's argument or an input file is refused
@@ -45,6 +46,10 @@ class BrokerUnavailable(Recoverable):
 
 class MailboxFull(Recoverable):
     """Say that a role's queue is full: the message was refused and is lost, which is a reported fault."""
+
+
+class CodecError(Recoverable):
+    """Refuse to encode a value, or to take bytes for one; the text says where and why."""
 
 
 class NotRunning(Recoverable):
