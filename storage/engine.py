@@ -6,7 +6,8 @@ Everything that is particular to one database product is here.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -15,7 +16,7 @@ from sqlalchemy import Engine, Table, create_engine, event, inspect, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import URL, Connection, Dialect, make_url
 from sqlalchemy.exc import SQLAlchemyError
-from sqlalchemy.sql.dml import Insert
+from sqlalchemy.sql.dml import Delete, Insert
 
 from domain.errors import ConfigurationError, StateError
 from storage.tables import PRODUCT, SCHEMA_VERSION, meta, metadata
@@ -75,6 +76,28 @@ def upsert(dialect: Dialect, table: Table) -> Insert:
         return pg.on_conflict_do_update(index_elements=keys, set_=_others(pg.excluded, table))
     lite = sqlite.insert(table)
     return lite.on_conflict_do_update(index_elements=keys, set_=_others(lite.excluded, table))
+
+
+class Prepared:
+    """Hold a statement compiled once, so that a commit does not pay for it: dictionaries in, one round of rows out."""
+
+    def __init__(self, dialect: Dialect, statement: Insert | Delete) -> None:
+        """Compile `statement` for `dialect`."""
+        compiled = statement.compile(dialect=dialect)
+        self._text = str(compiled)
+        names = list(compiled.positiontup or ())
+        # One name alone would make itemgetter return the bare value instead of a tuple of one.
+        self._pick = itemgetter(*names) if len(names) > 1 else None
+        self._names = names
+
+    def execute(self, connection: Connection, rows: Sequence[Mapping[str, Any]]) -> None:
+        """Execute once for each of `rows`; each holds a value for every bound name."""
+        if self._pick is not None:
+            connection.exec_driver_sql(self._text, list(map(self._pick, rows)))
+        elif self._names:
+            connection.exec_driver_sql(self._text, [tuple(row[name] for name in self._names) for row in rows])
+        else:
+            connection.exec_driver_sql(self._text, [dict(row) for row in rows])
 
 
 def _others(excluded: Any, table: Table) -> dict[str, Any]:

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
-from sqlalchemy import Table, bindparam, delete, insert
+from sqlalchemy import bindparam, delete, insert
 from sqlalchemy.exc import SQLAlchemyError
 
 from domain.errors import DurabilityError, InvariantViolation, StateError
 from domain.outbox import AuditEvent
 from domain.records import JournalEntry, MachineSnapshot, OrderEntry, Record
-from storage.engine import open_writer, read_meta, upsert
+from storage.engine import Prepared, open_writer, read_meta, upsert
 from storage.journal_reader import JournalReader
 from storage.staging import Staged, stage
 from storage.tables import cash, equity, executions, halts, meta, orders, outbox, snapshots
@@ -41,16 +40,17 @@ class SqlJournal:
         self._connection = self._engine.connect()
         self._reader = JournalReader(self._connection)
         dialect = self._engine.dialect
-        self._statements: tuple[tuple[str, Table, Any], ...] = (
-            ("orders", orders, upsert(dialect, orders)),
-            ("executions", executions, insert(executions)),
-            ("cash", cash, insert(cash)),
-            ("halts", halts, insert(halts)),
-            ("equity", equity, upsert(dialect, equity)),
-            ("snapshots", snapshots, upsert(dialect, snapshots)),
-            ("events", outbox, insert(outbox)),
-        )
-        self._let_go = delete(outbox).where(outbox.c.seq < bindparam("acked"))
+        statements = {
+            "orders": upsert(dialect, orders),
+            "executions": insert(executions),
+            "cash": insert(cash),
+            "halts": insert(halts),
+            "equity": upsert(dialect, equity),
+            "snapshots": upsert(dialect, snapshots),
+            "events": insert(outbox),
+        }
+        self._statements = {name: Prepared(dialect, statement) for name, statement in statements.items()}
+        self._let_go = Prepared(dialect, delete(outbox).where(outbox.c.seq < bindparam("acked")))
         self._exec_ids, self._payment_ids = self._reader.identifiers()
         self._head = self._committed = self._reader.head()
         self._first_kept, self._last_event = self._reader.outbox_range()
@@ -157,12 +157,11 @@ class SqlJournal:
         self._failed = "a commit did not end"
         try:
             with self._connection.begin():
-                for name, _, statement in self._statements:
-                    rows = staged.rows(name)
-                    if rows:
-                        self._connection.execute(statement, rows)
+                for name, statement in self._statements.items():
+                    if rows := staged.rows(name):
+                        statement.execute(self._connection, rows)
                 if let_go:
-                    self._connection.execute(self._let_go, {"acked": self._acked})
+                    self._let_go.execute(self._connection, [{"acked": self._acked}])
         except (SQLAlchemyError, OSError) as error:
             cause = getattr(error, "orig", None) or error
             self._failed = str(cause)
