@@ -16,14 +16,16 @@ IDENTIFIER = r"^[a-z][a-z0-9_]{0,31}$"
 NAME = r"^[A-Za-z][A-Za-z0-9_.-]{0,63}$"
 SYMBOL = r"^[A-Za-z0-9][A-Za-z0-9._/:@^=+-]{0,39}$"
 CURRENCY = r"^[A-Z][A-Z0-9]{2,9}$"
-MARKET = r"^[A-Za-z0-9/]{2,20}$"
+QUOTED = r"^(quote|[A-Z][A-Z0-9]{2,9})$"
+CALENDAR = r"^[A-Za-z0-9/]{2,20}$"
 FILE = r"^[^\x00-\x1f]{1,400}\.py$"
 
 _PATTERNS = {
     IDENTIFIER: "1 to 32 lower-case letters, digits and _, a letter first",
     NAME: "1 to 64 letters, digits, _ . -, a letter first",
     SYMBOL: "1 to 40 letters, digits and . _ / : @ ^ = + -, a letter or digit first",
-    MARKET: "2 to 20 letters, digits and /",
+    QUOTED: "3 to 10 upper-case letters and digits, or quote",
+    CALENDAR: "2 to 20 letters, digits and /",
     FILE: "a path that ends in .py, relative to the configuration directory or absolute",
     CURRENCY: "3 to 10 upper-case letters and digits, a letter first",
 }
@@ -145,7 +147,7 @@ def _length_range(field: FieldInfo) -> str:
 
 def _figure(bound: Any) -> str:
     value = float(bound)
-    return str(int(value)) if math.floor(value) == value and abs(value) < 1e16 else f"{value:g}"
+    return f"{int(value):,}" if math.floor(value) == value and abs(value) < 1e16 else f"{value:g}"
 
 
 def plain_type(annotation: Any) -> Any:

@@ -15,7 +15,7 @@ from config.books import Books, Strategies
 from config.broker import Broker
 from config.credentials import Credentials
 from config.engine import Engine
-from config.fields import SYMBOL
+from config.fields import CURRENCY, SYMBOL
 from config.mode import TradingMode
 from config.resilience import Breakers, Retry, Shutdown
 from config.risk import RiskManagement
@@ -173,10 +173,10 @@ def kind_of(symbol: str) -> AssetKind:
 def quote_currency(symbol: str) -> str:
     """Return the currency after a symbol's slash (BTC/USDT:USDT@dydx -> USDT)."""
     quote = symbol.partition("@")[0].partition("/")[2].partition(":")[0]
-    if not quote:
+    if re.fullmatch(CURRENCY, quote) is None:
         raise ConfigurationError(
-            f"symbol: found {symbol!r} without a quote currency; allowed: BASE/QUOTE or BASE/QUOTE:SETTLE, "
-            f"or give it a currency in universe.yaml"
+            f"symbol: found {symbol!r} without a quote currency; allowed: BASE/QUOTE or "
+            "BASE/QUOTE:SETTLE in capitals, or a currency of its own in universe.yaml"
         )
     return quote
 

@@ -7,8 +7,9 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator
 
 from config.fields import (
+    CALENDAR,
     IDENTIFIER,
-    MARKET,
+    QUOTED,
     SYMBOL,
     FrozenMap,
     Section,
@@ -24,9 +25,9 @@ QUOTE = "quote"
 
 Kind = Literal["equity", "spot", "perpetual"]
 Currency = Annotated[
-    str, text("Currency of the price; `quote` is what follows the symbol's slash", pattern=MARKET)
+    str, text("Currency of the price; `quote` is what follows the symbol's slash", pattern=QUOTED)
 ]
-Calendar = Annotated[str, text("Exchange calendar (XNYS), or 24/7", pattern=MARKET)]
+Calendar = Annotated[str, text("Exchange calendar (XNYS), or 24/7", pattern=CALENDAR)]
 Sector = Annotated[str, text("Sector that the exposure counts against", pattern=IDENTIFIER)]
 ProfileName = Annotated[str, text("Name of a profile", pattern=IDENTIFIER)]
 Symbol = Annotated[str, text("Symbol", pattern=SYMBOL)]

@@ -22,7 +22,7 @@ def test_each_key_has_value_default_meaning_unit_and_range(tmp_path: Path) -> No
         "default": 2000.0,
         "description": "Position at middling confidence",
         "unit": "USD",
-        "range": "a number above 0 to 10000000 (USD)",
+        "range": "a number above 0 to 10,000,000 (USD)",
     }
 
 

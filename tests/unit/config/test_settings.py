@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from config.loader import SHIPPED, load
-from config.settings import Settings, kind_of, quote_currency
+from config.settings import Settings, kind_of
 from domain.errors import ConfigurationError
 from domain.instruments import AssetKind, Instrument
 from domain.risk.limits import BookSettings, FeeSchedule, HaltPolicy, HardLimits
@@ -188,9 +188,10 @@ def test_text_that_is_no_symbol_is_refused(settings: Settings, symbol: str) -> N
         settings.instrument(symbol)
 
 
-def test_pair_without_a_quote_is_refused() -> None:
+@pytest.mark.parametrize("symbol", ["BTC/@coinbase", "BTC/usd", "BTC/U", "BTC/:USDT"])
+def test_pair_without_a_quote_currency_is_refused(settings: Settings, symbol: str) -> None:
     with pytest.raises(ConfigurationError, match="BASE/QUOTE"):
-        quote_currency("BTC/@coinbase")
+        settings.instrument(symbol)
 
 
 SECTORS = {
