@@ -68,8 +68,7 @@ def load_sessions(calendar: str, first_year: int, last_year: int) -> Sessions:
 
 
 def _to_ns(moments: Any) -> Ints:
-    naive = pd.DatetimeIndex(moments).tz_convert("UTC").tz_localize(None)
-    return np.asarray(naive.to_numpy().astype("datetime64[ns]").astype(np.int64))
+    return np.asarray(moments.dt.tz_convert(None).to_numpy().astype("datetime64[ns]").astype(np.int64))
 
 
 def sessions_covering(calendar: str, ts_ns: Ints) -> Sessions:

@@ -40,7 +40,7 @@ def parse_stamps(column: Any) -> Ints:
         return _from_numbers(pc.fill_null(pc.cast(column, pa.float64(), safe=False), np.nan).to_numpy(False))
     text = pc.utf8_trim_whitespace(pc.cast(column, pa.string()))
     numbers = pd.to_numeric(pd.Series(text.to_numpy(False)), errors="coerce").to_numpy(dtype=np.float64)
-    if np.isfinite(numbers).sum() * 2 > len(numbers):
+    if np.isfinite(numbers).any() and np.isfinite(numbers).sum() * 2 >= len(numbers):
         return _from_numbers(numbers)
     return _from_text(text.to_numpy(False))
 
@@ -55,14 +55,16 @@ def _from_numbers(numbers: NDArray[np.float64]) -> Ints:
     finite = numbers[np.isfinite(numbers)]
     if len(finite) == 0:
         return np.full(len(numbers), NO_STAMP, dtype=np.int64)
-    typical = float(np.median(finite))
+    typical = float(np.sort(finite)[(len(finite) - 1) // 2])
     if _DATE_NUMBERS[0] <= typical <= _DATE_NUMBERS[1]:
         digits = np.where(np.isfinite(numbers) & (numbers % 1 == 0), numbers, 0).astype(np.int64)
         return _from_text(digits.astype(str).astype(object))
     per_unit = next(ns for limit, ns in _EPOCH_UNITS if abs(typical) < limit)
     whole = np.where(np.isfinite(numbers) & (np.abs(numbers) < 9e18), numbers, 0.0)
     exact = np.floor(whole).astype(np.int64)
-    return _in_range(np.where(np.isfinite(numbers), numbers, np.nan) * float(per_unit), exact, per_unit)
+    with np.errstate(over="ignore"):
+        approximate_ns = np.where(np.isfinite(numbers), numbers, np.nan) * float(per_unit)
+    return _in_range(approximate_ns, exact, per_unit)
 
 
 def _from_text(text: NDArray[np.object_]) -> Ints:
