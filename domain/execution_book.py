@@ -16,6 +16,11 @@ from domain.orders import OPEN_STATES, STATUS_EVENTS, OrderEvent, next_state
 from domain.outbox import AuditEvent, AuditKind
 from domain.records import CashEntry, ExecutionEntry, IntentKind, JournalEntry, OrderEntry, OrderState
 
+def without_session(ref: str) -> str:
+    """Return an order ref without its session number, as decisions name it: two sessions on one data set must agree."""
+    return ref.partition(".")[2]
+
+
 UNASSIGNED = "unassigned"
 """Book of executions whose order we do not know: shown as a residual, never traded."""
 
@@ -214,14 +219,14 @@ def _state_event(order: OrderEntry, bar: int) -> AuditEvent:
         "stop_price": order.stop_price,
         "text": order.text,
     }
-    key = f"{order.order_ref}.{order.state.value}"
+    key = f"{without_session(order.order_ref)}.{order.state.value}"
     return AuditEvent(AuditKind.ORDER_STATE, order.at_ns, bar, key, True, body)
 
 
 def _execution_event(entry: ExecutionEntry) -> AuditEvent:
     execution = entry.execution
     body = {
-        "intent": execution.order_ref,
+        "intent": without_session(execution.order_ref),
         "book": entry.book,
         "symbol": execution.symbol,
         "side": execution.side.value,

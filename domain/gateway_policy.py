@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from domain.broker import OrderType, PlaceOrder
-from domain.execution_book import ExecutionBook, signed
+from domain.execution_book import ExecutionBook, signed, without_session
 from domain.instruments import Instrument, notional_micro
 from domain.messages import OrderApproved, OrderIntent
 from domain.outbox import AuditEvent, AuditKind
@@ -123,4 +123,4 @@ def audit_order(approval: OrderApproved, refused: str) -> AuditEvent:
         "limits_version": approval.limits_version,
         "refused": refused,
     }
-    return AuditEvent(AuditKind.ORDER, intent.at_ns, intent.bar, intent.intent_id, True, body)
+    return AuditEvent(AuditKind.ORDER, intent.at_ns, intent.bar, without_session(intent.intent_id), True, body)

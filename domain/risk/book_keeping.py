@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from domain.bars import BarGroup
@@ -92,9 +92,12 @@ class BookKeeping:
         return RUNG_OF[trigger]
 
     def snapshots(
-        self, group: BarGroup, counts: Mapping[str, Any], failures: Mapping[str, Any]
+        self, group: BarGroup, counts: Mapping[str, Any], failures: Mapping[str, Any], approved: Sequence[str]
     ) -> tuple[Record, Record]:
-        """Return the equity snapshot of this bar and the snapshot to restart from."""
+        """Return the equity snapshot of this bar and the snapshot to restart from.
+
+        `approved` are the bar's order refs: a restart looks for them in the gateway's journal.
+        """
         day, figures = self.day, self._figures
         equity = EquitySnapshot(
             bar=group.index,
@@ -119,6 +122,7 @@ class BookKeeping:
             "sessions": self._sessions,
             "counts": counts,
             "failures": failures,
+            "approved": list(approved),
         }
         return equity, MachineSnapshot(name=SNAPSHOT, bar=group.index, at_ns=group.known_ns, values=values)
 

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from domain.desk import Tally, votes_body
-from domain.execution_book import signed
+from domain.execution_book import signed, without_session
 from domain.messages import OrderApproved, OrderIntent
 from domain.outbox import AuditEvent, AuditKind
 from domain.records import Rung
@@ -68,7 +68,7 @@ def assessment_event(
         "figures": figures._asdict(),
         "denied": why,
     }
-    return AuditEvent(AuditKind.ASSESSMENT, intent.at_ns, intent.bar, intent.intent_id, True, body)
+    return AuditEvent(AuditKind.ASSESSMENT, intent.at_ns, intent.bar, without_session(intent.intent_id), True, body)
 
 
 def sizing_body(sizing: SizingResult) -> Mapping[str, Any]:

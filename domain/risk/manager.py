@@ -194,7 +194,8 @@ class RiskManager:
         halts = [self._raise(group, *due)] if due and due[0] not in self._books.raised else []
         approvals, cancels, events = self._desk.run(group, batches)
         books = self._books
-        records = books.snapshots(group, self._desk.state(), self._failures.to_values())
+        refs = [approval.intent.intent_id for approval in approvals]
+        records = books.snapshots(group, self._desk.state(), self._failures.to_values(), refs)
         approved = OrdersApproved(
             at_ns=group.known_ns,
             bar=group.index,
