@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator
 
-from config.fields import FILE, IDENTIFIER, NAME, FrozenMap, Section, choice, entries, flag, number, text
+from config.fields import FILE, IDENTIFIER, NAME, FrozenMap, Section, entries, flag, number, one_of, text
 from config.universe import Symbol
 
 InstanceId = Annotated[str, text("Id of a strategy's instance", pattern=IDENTIFIER)]
@@ -28,7 +28,7 @@ class Book(Section):
 
     id: str = text("Name that its orders and fills carry", pattern=IDENTIFIER)
     share: float = number("Share of current equity it trades with", "fraction of equity", above=0, most=1)
-    rule: Literal["vote", "independent"] = choice("How its strategies' signals become trades")
+    rule: Literal["vote", "independent"] = one_of("How its strategies' signals become trades")
     min_votes: int = number("Strategies that must agree on an entry", "votes", least=1, most=100)
     allow_short: bool = flag("Let direction -1 open a short position")
     strategies: tuple[InstanceId, ...] = entries("Ids of its instances", fewest=1, most=100)
