@@ -38,6 +38,7 @@ def load(
     the strategies' names and parameters are judged as well, except those that a file of the user's defines. Raises
     InvalidConfiguration with every violation of every file.
     """
+    directory = None if directory is None else directory.absolute()
     violations: list[Violation] = []
     mode = _mode(environ, violations)
     credentials, faults = read_credentials(environ, (directory or Path.cwd()) / ".env")

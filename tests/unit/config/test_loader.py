@@ -139,6 +139,21 @@ def test_directory_that_cannot_be_read_is_refused(tmp_path: Path, name: str, fou
     assert (violation.file, violation.found) == (str(tmp_path / name), found)
 
 
+def test_relative_directory_is_kept_as_the_place_it_was(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "mine.py").touch()
+    first = ("id: vwap_fast\n    strategy: vwap", "id: vwap_fast\n    file: mine.py\n    strategy: vwap")
+    second = ("id: vwap_slow\n    strategy: vwap", "id: vwap_slow\n    file: mine.py\n    strategy: vwap")
+    own(tmp_path, "strategies.yaml", first, second)
+    settings = load(Path(), {})
+    monkeypatch.chdir("/")
+    assert settings.directory == tmp_path
+    assert settings.strategy_files() == (tmp_path / "mine.py",)
+    assert settings.origins["strategies.yaml"] == tmp_path / "strategies.yaml"
+
+
 def test_live_takes_a_configuration_made_for_it_alone(tmp_path: Path) -> None:
     """B4, C1: the shipped files are for replay and are refused in LIVE."""
     keys = [v.key for v in refusal(tmp_path, {"TRADING_MODE": "LIVE"}).violations]
