@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 SHIPPED = Path(__file__).resolve().parent
 """The directory of the shipped files."""
 
-COMPANIONS = (".py", ".pyc", ".md")
-"""Suffixes of files that may lie beside the configuration: strategies of the user's own, and notes."""
+COMPANIONS = (".py", ".pyc", ".md", ".key")
+"""Suffixes of files that may lie beside the configuration: the user's strategies, notes and keys."""
 
 
 def load(
@@ -99,6 +99,8 @@ def _own_files(directory: Path | None, files: list[str], violations: list[Violat
         name = path.name
         if name in files or name.startswith(".") or name.endswith(("~", *COMPANIONS)) or path.is_dir():
             continue
-        allowed = f"{nearest(name, files)}allowed here: {', '.join(files)}, .env, *.py, *.md; move it away"
+        allowed = (
+            f"{nearest(name, files)}allowed here: {', '.join(files)}, .env, *.py, *.key, *.md; move it away"
+        )
         violations.append(Violation(name, "", "an unknown file", allowed))
     return {path.name: path for path in present if path.name in files}

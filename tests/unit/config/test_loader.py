@@ -123,7 +123,7 @@ def test_unknown_file_is_refused(tmp_path: Path, name: str) -> None:
     assert "engine.yaml" in violation.allowed
 
 
-@pytest.mark.parametrize("name", ["mine.py", "README.md", ".env", ".gitignore", "engine.yaml~"])
+@pytest.mark.parametrize("name", ["mine.py", "audit.key", "README.md", ".env", ".gitignore", "engine.yaml~"])
 def test_companion_file_is_left_alone(tmp_path: Path, name: str) -> None:
     (tmp_path / name).touch()
     (tmp_path / "__pycache__").mkdir()
@@ -193,7 +193,7 @@ def test_settings_are_frozen_all_the_way_down() -> None:
 
 
 def test_settings_survive_pickling() -> None:
-    settings = load(None, {"BREAKWATER_AUDIT_KEY": "k" * 32})
+    settings = load(None, {"BREAKWATER_AUDIT_KEY": "0" * 64})
     assert pickle.loads(pickle.dumps(settings)) == settings
 
 
