@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator
+from pydantic import AfterValidator, Field
 
 from config.fields import FILE, IDENTIFIER, NAME, FrozenMap, Section, entries, flag, number, one_of, text
 from config.universe import Symbol
@@ -20,7 +20,7 @@ def _plain(value: object) -> object:
     raise ValueError("a finite number, text, true or false")
 
 
-Parameter = Annotated[object, AfterValidator(_plain)]
+Parameter = Annotated[object, AfterValidator(_plain), Field(description="Parameter of the strategy")]
 
 
 class Book(Section):
