@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator
+from pydantic import AfterValidator, Field
 
-from config.fields import FILE, IDENTIFIER, NAME, FrozenMap, Section, choice, entries, flag, number, text
+from config.fields import FILE, IDENTIFIER, NAME, FrozenMap, Section, entries, flag, number, one_of, text
 from config.universe import Symbol
 
 InstanceId = Annotated[str, text("Id of a strategy's instance", pattern=IDENTIFIER)]
@@ -20,7 +20,7 @@ def _plain(value: object) -> object:
     raise ValueError("a finite number, text, true or false")
 
 
-Parameter = Annotated[object, AfterValidator(_plain)]
+Parameter = Annotated[object, AfterValidator(_plain), Field(description="Parameter of the strategy")]
 
 
 class Book(Section):
@@ -28,7 +28,7 @@ class Book(Section):
 
     id: str = text("Name that its orders and fills carry", pattern=IDENTIFIER)
     share: float = number("Share of current equity it trades with", "fraction of equity", above=0, most=1)
-    rule: Literal["vote", "independent"] = choice("How its strategies' signals become trades")
+    rule: Literal["vote", "independent"] = one_of("How its strategies' signals become trades")
     min_votes: int = number("Strategies that must agree on an entry", "votes", least=1, most=100)
     allow_short: bool = flag("Let direction -1 open a short position")
     strategies: tuple[InstanceId, ...] = entries("Ids of its instances", fewest=1, most=100)

@@ -78,7 +78,7 @@ def flag(description: str) -> Any:
     return Field(description=description, json_schema_extra={"unit": "true or false"})
 
 
-def choice(description: str) -> Any:
+def one_of(description: str) -> Any:
     """Return a required field whose type names the allowed texts."""
     return Field(description=description, json_schema_extra={"unit": "one of"})
 

@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 SHIPPED = Path(__file__).resolve().parent
 """The directory of the shipped files."""
 
-COMPANIONS = (".py", ".pyc", ".md")
-"""Suffixes of files that may lie beside the configuration: strategies of the user's own, and notes."""
+COMPANIONS = (".py", ".pyc", ".md", ".key")
+"""Suffixes of files that may lie beside the configuration: the user's strategies, notes and keys."""
 
 
 def load(
@@ -38,6 +38,7 @@ def load(
     the strategies' names and parameters are judged as well, except those that a file of the user's defines. Raises
     InvalidConfiguration with every violation of every file.
     """
+    directory = None if directory is None else directory.absolute()
     violations: list[Violation] = []
     mode = _mode(environ, violations)
     credentials, faults = read_credentials(environ, (directory or Path.cwd()) / ".env")
@@ -98,6 +99,8 @@ def _own_files(directory: Path | None, files: list[str], violations: list[Violat
         name = path.name
         if name in files or name.startswith(".") or name.endswith(("~", *COMPANIONS)) or path.is_dir():
             continue
-        allowed = f"{nearest(name, files)}allowed here: {', '.join(files)}, .env, *.py, *.md; move it away"
+        allowed = (
+            f"{nearest(name, files)}allowed here: {', '.join(files)}, .env, *.py, *.key, *.md; move it away"
+        )
         violations.append(Violation(name, "", "an unknown file", allowed))
     return {path.name: path for path in present if path.name in files}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from config.fields import Section, choice, flag, number, part
+from config.fields import Section, flag, number, one_of, part
 
 
 class Backoff(Section):
@@ -54,7 +54,7 @@ class Breakers(Section):
 class Shutdown(Section):
     """Be `shutdown.yaml` (requirement C3)."""
 
-    cancel_entries: Literal["auto", "always", "never"] = choice("Cancel open entry orders at a stop")
+    cancel_entries: Literal["auto", "always", "never"] = one_of("Cancel open entry orders at a stop")
     keep_protective_stops: bool = flag("Leave the stops of open positions at the broker")
     close_positions: bool = flag("Close every position before stopping")
     deadline_s: float = number("Longest time a stop may take", "s", least=1, most=300)

@@ -19,6 +19,7 @@ from config.fields import CURRENCY, SYMBOL
 from config.mode import TradingMode
 from config.resilience import Breakers, Retry, Shutdown
 from config.risk import RiskManagement
+from config.rules import strategy_file
 from config.universe import QUOTE, Listing, Profile, Universe
 from domain.errors import ConfigurationError
 from domain.instruments import AssetKind, Instrument
@@ -130,6 +131,11 @@ class Settings:
             BookSettings(b.id, b.share, b.rule, b.min_votes, b.allow_short, b.strategies)
             for b in self.books.books
         )
+
+    def strategy_files(self) -> tuple[Path, ...]:
+        """Return the Python files that strategies come from, each once; a relative path starts at `directory`."""
+        names = [item.file for item in self.strategies.strategies if item.file is not None]
+        return tuple(dict.fromkeys(strategy_file(name, self.directory) for name in names))
 
     def fee_schedule(self, kind: AssetKind) -> FeeSchedule:
         """Return what the simulated venue charges for one kind of asset."""

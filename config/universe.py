@@ -13,10 +13,10 @@ from config.fields import (
     SYMBOL,
     FrozenMap,
     Section,
-    choice,
     entries,
     flag,
     number,
+    one_of,
     text,
 )
 
@@ -48,7 +48,7 @@ Shortable = Annotated[bool, flag("Whether a position below zero is possible")]
 class Profile(Section):
     """Say how one kind of asset trades."""
 
-    kind: Kind = choice("Kind of asset")
+    kind: Kind = one_of("Kind of asset")
     tick: Tick
     lots_per_unit: Lots
     multiplier: Multiplier

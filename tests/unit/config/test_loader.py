@@ -123,7 +123,7 @@ def test_unknown_file_is_refused(tmp_path: Path, name: str) -> None:
     assert "engine.yaml" in violation.allowed
 
 
-@pytest.mark.parametrize("name", ["mine.py", "README.md", ".env", ".gitignore", "engine.yaml~"])
+@pytest.mark.parametrize("name", ["mine.py", "audit.key", "README.md", ".env", ".gitignore", "engine.yaml~"])
 def test_companion_file_is_left_alone(tmp_path: Path, name: str) -> None:
     (tmp_path / name).touch()
     (tmp_path / "__pycache__").mkdir()
@@ -137,6 +137,21 @@ def test_directory_that_cannot_be_read_is_refused(tmp_path: Path, name: str, fou
     (tmp_path / "file").touch()
     (violation,) = refusal(tmp_path / name).violations
     assert (violation.file, violation.found) == (str(tmp_path / name), found)
+
+
+def test_relative_directory_is_kept_as_the_place_it_was(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "mine.py").touch()
+    first = ("id: vwap_fast\n    strategy: vwap", "id: vwap_fast\n    file: mine.py\n    strategy: vwap")
+    second = ("id: vwap_slow\n    strategy: vwap", "id: vwap_slow\n    file: mine.py\n    strategy: vwap")
+    own(tmp_path, "strategies.yaml", first, second)
+    settings = load(Path(), {})
+    monkeypatch.chdir("/")
+    assert settings.directory == tmp_path
+    assert settings.strategy_files() == (tmp_path / "mine.py",)
+    assert settings.origins["strategies.yaml"] == tmp_path / "strategies.yaml"
 
 
 def test_live_takes_a_configuration_made_for_it_alone(tmp_path: Path) -> None:
@@ -178,7 +193,7 @@ def test_settings_are_frozen_all_the_way_down() -> None:
 
 
 def test_settings_survive_pickling() -> None:
-    settings = load(None, {"BREAKWATER_AUDIT_KEY": "k" * 32})
+    settings = load(None, {"BREAKWATER_AUDIT_KEY": "0" * 64})
     assert pickle.loads(pickle.dumps(settings)) == settings
 
 

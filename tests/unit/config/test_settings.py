@@ -240,7 +240,7 @@ def test_fingerprint_follows_values_and_nothing_else(tmp_path: Path, settings: S
     assert same.fingerprint == settings.fingerprint
     other = with_change(tmp_path, "engine.yaml", "leverage: 1.0", "leverage: 1.5")
     assert other.fingerprint != settings.fingerprint
-    secret = load(None, {"BREAKWATER_AUDIT_KEY": "k" * 20, "TRADING_MODE": "PAPER"})
+    secret = load(None, {"BREAKWATER_AUDIT_KEY": "0" * 64, "TRADING_MODE": "PAPER"})
     assert secret.fingerprint == settings.fingerprint
 
 
