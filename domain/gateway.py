@@ -162,7 +162,7 @@ class Gateway:
         records: tuple[Record, ...] = (*entries, *booked, *events)
         outputs: list[Output] = [Persist(records)] if records else []
         if entries or advanced >= 0:
-            update = JournalUpdate(at_ns=at_ns, advanced=advanced, entries=entries, head=self._book.seq)
+            update = JournalUpdate(at_ns=at_ns, advanced=advanced, entries=entries, head=self._book.seq, last=False)
             outputs.append(Send(RISK, update))
         return outputs
 
@@ -233,14 +233,15 @@ class Gateway:
 
     def _reconciled(self, at_ns: int) -> list[Output]:
         received = self._reconciliation.received
+        bar = max(self._bar, self._settings.next_bar)
         for execution in received[DownloadKind.EXECUTIONS].executions:
-            self._book.execute(execution, self._bar)
+            self._book.execute(execution, bar)
         for dividend in received[DownloadKind.EXECUTIONS].dividends:
-            self._book.pay(dividend, self._bar)
+            self._book.pay(dividend, bar)
         events: list[AuditEvent] = []
         for kind in (DownloadKind.COMPLETED_ORDERS, DownloadKind.OPEN_ORDERS):
             for report in received[kind].orders:
-                events += self._apply(report, self._bar)
+                events += self._apply(report, bar)
         first, confirmed = self._reconciliation.absent(
             {ref: self._book.orders[ref] for ref in self._book.open_refs}, self._connection
         )

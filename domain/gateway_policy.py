@@ -26,10 +26,15 @@ class GatewayLimits:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GatewaySettings:
-    """Configure the gateway; seconds are of the control clock, `reconnect_delays_s` is used in order, the last again."""
+    """Configure the gateway.
+
+    Seconds are of the control clock; `reconnect_delays_s` is used in order, the last again. `next_bar` is the first bar
+    group to be published: what a simulated market did before we heard of it belongs there, it is never further ahead.
+    """
 
     limits: GatewayLimits
     generation: int
+    next_bar: int
     ack_deadline_s: float
     absence_interval_s: float
     broker_lost_s: float

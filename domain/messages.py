@@ -213,12 +213,14 @@ class JournalUpdate:
     """Bring the risk manager new journal entries, in sequence.
 
     `head` is the journal's last sequence. `advanced` is the bar group that a simulated market has finished, else -1.
+    `last` ends the answer to a `RequestJournal`.
     """
 
     at_ns: int
     advanced: int
     entries: tuple[JournalEntry, ...]
     head: int
+    last: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

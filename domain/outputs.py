@@ -68,8 +68,8 @@ class SendHistory(NamedTuple):
 class SendJournal(NamedTuple):
     """Stream this role's journal entries after `after_seq` to the role `to` as `JournalUpdate` messages.
 
-    The last, empty where there is nothing to send, carries `head` as its head; earlier ones carry their own last
-    sequence. The shell sends all of it before it carries out the next output.
+    The last, empty where there is nothing to send, has `last` set and carries `head` as its head; earlier ones carry
+    their own last sequence. The shell sends all of it before it carries out the next output.
     """
 
     to: str

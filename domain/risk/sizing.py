@@ -105,18 +105,23 @@ def position_size(
     size = confidence_size(confidence, limits)
     code = _CONFIDENCE_SCALE
     cap = risk_cap(equity, limits)
-    if not (cap >= size):
+    if _tighter(cap, size):
         size, code = cap, _RISK_PER_TRADE
     cap = heat_cap(equity, heat, limits)
-    if not (cap >= size):
+    if _tighter(cap, size):
         size, code = cap, _HEAT_LEFT
-    if not (capital >= size):
+    if _tighter(capital, size):
         size, code = capital, _FREE_CAPITAL
-    if not (room >= size):
+    if _tighter(room, size):
         size, code = room, _SYMBOL_ROOM
     if falls_short(size, limits.position_size_min_usd):
         return 0.0, code
     return size, code
+
+
+def _tighter(cap: float, size: float) -> bool:
+    # A cap that is not a number binds, and no later cap may then replace it: the size stays refused.
+    return cap < size or cap != cap
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
