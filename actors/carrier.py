@@ -65,6 +65,11 @@ class Carrier:
         if self._parts.broker is not None:
             self._connect()
 
+    def flush(self) -> None:
+        """Commit what the journal has gathered; harmless without one."""
+        if self._parts.journal is not None:
+            self._parts.journal.flush()
+
     def close(self) -> Iterator[Exception]:
         """Close feed, broker and journal, each whatever the others do; yield what went wrong."""
         for port in (self._parts.feed, self._parts.broker, self._parts.journal):
@@ -122,10 +127,11 @@ class Carrier:
         A long outbox so goes out a batch a turn, with the role's own work between.
         """
         first, events = self._journal().outbox(request.after_seq, OUTBOX_BATCH)
-        if events:
-            self._post_outbox(first, tuple(events))
+        self._post_outbox(first, tuple(events))
         if len(events) == OUTBOX_BATCH:
             self.post(self._context.role, RequestOutbox(after_seq=first + len(events) - 1), False)
+        elif events:  # an empty batch ends the answer
+            self._post_outbox(first + len(events), ())
 
     def acknowledge(self, seq: int) -> None:
         """Let the journal go of outbox events up to `seq`."""

@@ -5,11 +5,13 @@ The ports that reach a venue or a feed come from elsewhere (`simulation/roles.py
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Protocol
 
 from actors.parts import ActorContext, Parts
+from domain.audit_machine import AuditMachine, AuditPace
 from domain.gateway import LATCH, Gateway
 from domain.gateway_policy import GatewaySettings
 from domain.ports import Journal
@@ -24,7 +26,6 @@ from domain.strategies.registry import discover
 from domain.strategies.runner import RunnerSettings, StrategyRunner
 from storage.audit.journal import AuditJournal
 from storage.audit.keys import load_signer
-from storage.audit.machine import AuditMachine
 from storage.audit.writer import TrailWriter
 from storage.journal import SqlJournal
 
@@ -59,6 +60,20 @@ def open_journal(spec: Spec) -> SqlJournal:
         session=arguments["session"],
         group_commit=arguments.get("group_commit", 1),
     )
+
+
+def audit(spec: Spec, context: ActorContext) -> Parts:
+    """Build the audit writer on its trail."""
+    return audit_parts(spec, context, before_append=None)
+
+
+def audit_parts(spec: Spec, context: ActorContext, before_append: Callable[[], None] | None) -> Parts:
+    """Build the audit writer; `before_append` runs before each write."""
+    arguments = spec.arguments
+    writer = TrailWriter(Path(arguments["directory"]), load_signer(create=True), time.time_ns)
+    pace: AuditPace = arguments["pace"]
+    machine = AuditMachine(arguments["sources"], writer.cursors, pace, spec.generation)
+    return Parts(machine=machine, journal=AuditJournal(writer, before_append))
 
 
 def risk(spec: Spec, context: ActorContext) -> Parts:

@@ -25,7 +25,7 @@ class Shell:
 
     def __init__(self, parts: Parts, context: ActorContext, router: Router) -> None:
         """Run `parts.machine` as `context.role`; `router` reaches the other roles."""
-        self._machine, self._context = parts.machine, context
+        self.machine, self._context = parts.machine, context
         self._timers = Timers(context.clock)
         self._carrier = Carrier(parts, context, self._timers, router, self._message_lost)
         self._handled = 0
@@ -57,7 +57,7 @@ class Shell:
 
     def machine_state(self) -> Mapping[str, Any]:
         """Return the machine's own state."""
-        return self._machine.state()
+        return self.machine.state()
 
     def counters(self) -> dict[str, Any]:
         """Return the shell's own figures: messages handled, how long the last one took, the failure that ended it."""
@@ -88,6 +88,10 @@ class Shell:
         except Exception as lost:
             self._context.log.error("coordinator_unreachable", error=f"{type(lost).__name__}: {lost}")
 
+    def flush(self) -> None:
+        """Commit what the journal has gathered."""
+        self._carrier.flush()
+
     def close(self) -> None:
         """Close the ports and the journal; what goes wrong is reported."""
         for fault in self._carrier.close():
@@ -95,7 +99,7 @@ class Shell:
 
     def _decide(self, message: Any) -> None:
         try:
-            outputs = self._machine.handle(message)
+            outputs = self.machine.handle(message)
         except Recoverable as error:
             self.report_fault(error, fatal=False)
             return

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from config.settings import Settings
+from domain.audit_machine import AuditPace
 from domain.bars import BarTable
 from domain.errors import ConfigurationError
 from domain.gateway_policy import GatewayLimits, GatewaySettings
@@ -143,14 +144,22 @@ class EnginePlan:
         url = sqlite_url(self.session.state_dir / f"{role}.db")
         return {"url": url, "session": self.session.number, "group_commit": group_commit}
 
-    def audit(self) -> dict[str, Any]:
+    def audit(self, pace: AuditPace) -> dict[str, Any]:
         """Return what the audit writer's factory is told."""
-        audit = self.settings.engine.audit
         return {
             "directory": str(self.session.state_dir / "audit"),
-            "fsync_records": audit.fsync_records,
-            "fsync_interval_s": audit.fsync_interval_ms / 1000.0,
+            "sources": (COORDINATOR, GATEWAY, RISK, FEED),
+            "pace": pace,
         }
+
+    def live_pace(self) -> AuditPace:
+        """Return how events gather before they are written while the engine trades."""
+        audit = self.settings.engine.audit
+        return AuditPace(batch_events=audit.fsync_records, batch_s=audit.fsync_interval_ms / 1000.0)
+
+
+INLINE_PACE = AuditPace(batch_events=20_000, batch_s=3_600.0, resync_s=0.0)
+"""Inline, thousands of events share one write: a crash loses the tail of a backtest, which is run again."""
 
 
 def refuse_untradable(instruments: Mapping[str, Instrument], currency: str) -> None:
@@ -172,7 +181,7 @@ def ray_specs(plan: EnginePlan) -> tuple[ChildSpec, ...]:
     """Return the roles of an engine on Ray; the venue is a process of its own and no role here."""
     live = 1
     others = (
-        ChildSpec(role=AUDIT, factory="actors.roles:audit", arguments=plan.audit()),
+        ChildSpec(role=AUDIT, factory="actors.roles:audit", arguments=plan.audit(plan.live_pace())),
         ChildSpec(
             role=GATEWAY,
             factory="simulation.roles:gateway",
@@ -215,7 +224,7 @@ def inline_specs(plan: EnginePlan, broker: object, before_append: object) -> tup
         ChildSpec(
             role=AUDIT,
             factory="simulation.roles:inline_audit",
-            arguments={**plan.audit(), "before_append": before_append},
+            arguments={**plan.audit(INLINE_PACE), "before_append": before_append},
         ),
         ChildSpec(role=VENUE, factory="simulation.roles:inline_venue", arguments={"broker": broker}),
         ChildSpec(

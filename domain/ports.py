@@ -111,6 +111,10 @@ class Journal(Protocol):
         """Return the newest snapshot of that name, or None."""
         ...
 
+    def flush(self) -> None:
+        """Commit what was gathered, where appends gather; raises DurabilityError when that failed."""
+        ...
+
     def close(self) -> None:
         """Commit what is left and close."""
         ...

@@ -17,6 +17,7 @@ from actors.parts import ActorContext
 from actors.shell import Shell
 from domain.errors import InvariantViolation, NotRunning
 from domain.messages import Message
+from domain.ports import Machine
 from supervisor.child_spec import ChildSpec, load_factory
 
 
@@ -56,8 +57,8 @@ class InlineRuntime:
         self._clock = VirtualClock()
         self._shells: dict[str, Shell] = {}
         self._generations: dict[str, int] = {}
-        self._normal: deque[tuple[str, Message]] = deque()
-        self._control: deque[tuple[str, Message]] = deque()
+        self._normal: deque[tuple[str, Any]] = deque()
+        self._control: deque[tuple[str, Any]] = deque()
 
     def spawn(self, specs: Sequence[ChildSpec], *, deadline_s: float = 0.0) -> None:
         """Build each role's parts in this process; raises what a factory raises. The deadline is not needed here."""
@@ -75,7 +76,7 @@ class InlineRuntime:
             self._shells[spec.role] = Shell(parts, context, self._route)
             self._generations[spec.role] = spec.generation
 
-    def send(self, to: str, message: Message, *, control: bool = False) -> None:
+    def send(self, to: str, message: Any, *, control: bool = False) -> None:
         """Queue `message`; a control message is taken before every normal one."""
         (self._control if control else self._normal).append((to, message))
 
@@ -97,6 +98,15 @@ class InlineRuntime:
         del deadline_s
         shell = self._shell(role)
         return {**shell.counters(), "state": shell.machine_state()}
+
+    def machine(self, role: str) -> Machine:
+        """Return the machine of a role of this process; raises NotRunning for an unknown role."""
+        return self._shell(role).machine
+
+    def flush_journals(self) -> None:
+        """Commit what the journals have gathered."""
+        for shell in self._shells.values():
+            shell.flush()
 
     def alive(self, role: str) -> bool:
         """Say whether the role was spawned and has not failed."""

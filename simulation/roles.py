@@ -6,16 +6,44 @@ Inline, everything shares one process: the venue and the bar table come ready-ma
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 from actors.parts import ActorContext, Parts
-from actors.roles import Spec, gateway_machine, open_journal, strategy_instance, strategy_parts
+from actors.roles import Spec, audit_parts, gateway_machine, open_journal, strategy_instance, strategy_parts
+from domain.errors import BrokerUnavailable, InvariantViolation
 from domain.market_data import MarketData
-from domain.messages import VENUE
+from domain.messages import VENUE, BarsPublished
 from domain.strategies.evaluator import BlockEvaluator
 from domain.strategies.history import symbol_bars
 from simulation.replay import ReplayFeed
 from simulation.venue.link import VenueBroker, VenueMarket
 from storage.catalogue import read_bars
+
+
+class MarketRoute:
+    """Carry what the feed publishes to the venue's process (port: `domain.ports.Mailbox`)."""
+
+    def __init__(self, market: VenueMarket) -> None:
+        """Open `market` with the first message."""
+        self._market = market
+        self._open = False
+
+    def put(self, message: Any, *, control: bool = False) -> None:
+        """Send one group; connects anew, once, when the connection was lost: a group sent again changes nothing."""
+        del control
+        if not isinstance(message, BarsPublished):
+            raise InvariantViolation(f"a market takes BarsPublished, not {type(message).__name__}")
+        if not self._open:
+            self._connect()
+        try:
+            self._market.put(message)
+        except BrokerUnavailable:
+            self._connect()
+            self._market.put(message)
+
+    def _connect(self) -> None:
+        self._market.open()
+        self._open = True
 
 
 def gateway(spec: Spec, context: ActorContext) -> Parts:
@@ -33,8 +61,13 @@ def feed(spec: Spec, context: ActorContext) -> Parts:
         machine=machine,
         journal=open_journal(spec),
         feed=port,
-        routes={VENUE: VenueMarket(context.state_dir)},
+        routes={VENUE: MarketRoute(VenueMarket(context.state_dir))},
     )
+
+
+def inline_audit(spec: Spec, context: ActorContext) -> Parts:
+    """Build the audit writer of an inline run: it writes in batches, after the journals have committed."""
+    return audit_parts(spec, context, before_append=spec.arguments["before_append"])
 
 
 def inline_gateway(spec: Spec, context: ActorContext) -> Parts:

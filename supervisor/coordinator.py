@@ -50,6 +50,10 @@ class Phase(StrEnum):
     FAILED = "failed"
 
 
+ENDED = frozenset({Phase.STOPPED, Phase.FAILED})
+"""Phases in which nothing more will happen."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CoordinatorSettings:
     """Configure the coordinator: start stages and stop order of roles, and what to say at the start."""
@@ -107,6 +111,11 @@ class Coordinator:
                 return []
             case _ as unreachable:
                 assert_never(unreachable)
+
+    @property
+    def phase(self) -> Phase:
+        """Return where the engine stands."""
+        return self._phase
 
     def state(self) -> Mapping[str, Any]:
         """Return phase, readiness, the ladder and failures."""
