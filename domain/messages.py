@@ -38,6 +38,8 @@ class Begin:
 class StartFeed:
     """Tell the feed that every role is ready: publish."""
 
+    at_ns: int = 0
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ready:

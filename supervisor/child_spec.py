@@ -8,6 +8,7 @@ from enum import StrEnum
 from importlib import import_module
 from typing import Any, TypeAlias
 
+from actors.mailbox import NORMAL_CAPACITY
 from actors.parts import ActorContext, Parts
 from domain.errors import ConfigurationError
 
@@ -27,7 +28,7 @@ class ChildSpec:
     `factory` names a function "package.module:function" that is called in the process with (spec, context) and
     returns its `Parts`. `arguments` are what it needs, picklable. `after` names the roles that must be at work
     before this one begins; it is stopped before them. `generation` counts starts of the role from 1. `stop_s` is how
-    long, in seconds, it may take to stop before it is killed.
+    long, in seconds, it may take to stop before it is killed, `queue` how many messages may wait in its normal lane.
     """
 
     role: str
@@ -37,6 +38,7 @@ class ChildSpec:
     generation: int = 1
     restart: RestartPolicy = RestartPolicy.HALT
     stop_s: float = 5.0
+    queue: int = NORMAL_CAPACITY
 
 
 Factory: TypeAlias = Callable[[ChildSpec, ActorContext], Parts]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pickle
+import sys
 import threading
 import time
 from collections.abc import Mapping
@@ -21,6 +22,8 @@ from domain.messages import Message
 from supervisor.child_spec import ChildSpec, load_factory
 
 FULL_REPORT_S = 1.0
+SWITCH_S = 0.0005
+"""How long a thread may hold the interpreter: Ray's receiving thread waits for the machine's no longer than this."""
 
 
 class HandleRouter:
@@ -66,7 +69,7 @@ class RoleHost:
 
     def start(self, spec: ChildSpec, state_dir: str) -> int:
         """Build the role's parts and start its loop; return the process id. Raises what the factory raises."""
-        mailbox = LaneMailbox(spec.role)
+        mailbox = LaneMailbox(spec.role, capacity=spec.queue)
         directory = Path(state_dir)
         context = ActorContext(
             role=spec.role,
@@ -79,6 +82,7 @@ class RoleHost:
         parts = load_factory(spec.factory)(spec, context)
         self._mailbox, self._shell = mailbox, Shell(parts, context, self._router)
         self._loop = ShellLoop(self._shell, mailbox)
+        sys.setswitchinterval(SWITCH_S)
         threading.Thread(target=self._loop.run, name=spec.role, daemon=True).start()
         return os.getpid()
 

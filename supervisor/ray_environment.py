@@ -89,7 +89,7 @@ def make_session_dir() -> Path:
     Its path is short, whatever the state directory's: a Unix socket's may have 107 bytes (103 on macOS), of which
     Ray takes about 65.
     """
-    short = Path("/tmp")  # noqa: S108
+    short = Path("/tmp")
     parent = short if short.is_dir() and os.access(short, os.W_OK) else Path(tempfile.gettempdir())
     path = Path(tempfile.mkdtemp(prefix="breakwater-", dir=parent))
     (path / "cwd").mkdir()
