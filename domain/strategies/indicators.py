@@ -14,8 +14,8 @@ from domain.strategies.talib_loader import load_talib
 
 _talib = load_talib()
 
-VARIANCE_FLOOR = 1e-14
-"""Variance of relative prices at or below which TA-Lib's STDDEV, and each rule here, says constant."""
+DEVIATION_FLOOR = 1e-7
+"""Deviation, as a fraction of the price, at or below which a rule takes its window for constant: 0.001 bp."""
 
 
 def rolling_sum(values: Floats, period: int) -> Floats:

@@ -8,7 +8,13 @@ import numpy as np
 
 from domain.bars import SymbolBars
 from domain.strategies.grading import graded
-from domain.strategies.indicators import rolling_deviation, rolling_max, rolling_mean, rolling_min
+from domain.strategies.indicators import (
+    DEVIATION_FLOOR,
+    rolling_deviation,
+    rolling_max,
+    rolling_mean,
+    rolling_min,
+)
 from domain.strategies.protocol import Fault, Range, SignalArrays, StrategyDefinition
 
 
@@ -27,12 +33,14 @@ def _warmup(params: MeanReversionParameters) -> int:
 
 def _signals(bars: SymbolBars, params: MeanReversionParameters) -> SignalArrays:
     """Score = (average - close) / deviation over the period, so that a close below its band is positive."""
-    # Relative to the first close: TA-Lib's notion of zero variance is absolute, prices run from 1e-8 to 1e5.
+    # Relative to the first close: TA-Lib 0.6 takes a variance below 1e-14 for none, and a price may be 1e-8.
     close = bars.close / bars.close[0]
     period = params.period
     deviation = rolling_deviation(close, period)
-    flat = (deviation <= 0.0) | (rolling_max(close, period) == rolling_min(close, period))
-    score = np.where(flat, 0.0, (rolling_mean(close, period) - close) / np.where(flat, 1.0, deviation))
+    average = rolling_mean(close, period)
+    still = rolling_max(close, period) == rolling_min(close, period)
+    flat = still | (deviation <= DEVIATION_FLOOR * average)
+    score = np.where(flat, 0.0, (average - close) / np.where(flat, 1.0, deviation))
     return graded(score, params.threshold, params.span, flat * np.int8(Fault.ZERO_VARIANCE))
 
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from domain.bars import SymbolBars
 from domain.strategies.grading import graded
-from domain.strategies.indicators import rate_of_change, rolling_deviation
+from domain.strategies.indicators import DEVIATION_FLOOR, rate_of_change, rolling_deviation
 from domain.strategies.protocol import Fault, Range, SignalArrays, StrategyDefinition
 
 
@@ -33,7 +33,7 @@ def _signals(bars: SymbolBars, params: MomentumParameters) -> SignalArrays:
     """Score = return over the lookback / (deviation of one-bar returns in it x sqrt(lookback))."""
     trend = rate_of_change(bars.close, params.lookback)
     deviation = rolling_deviation(rate_of_change(bars.close, 1), params.lookback)
-    flat = deviation <= 0.0
+    flat = deviation <= DEVIATION_FLOOR
     scale = np.where(flat, 1.0, deviation * math.sqrt(params.lookback))
     score = np.where(flat, 0.0, trend / scale)
     return graded(score, params.threshold, params.span, flat * np.int8(Fault.ZERO_VARIANCE))

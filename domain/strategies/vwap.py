@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from domain.bars import Floats, Ints, SymbolBars
 from domain.strategies.blocks import DAY_NS
 from domain.strategies.grading import graded
-from domain.strategies.indicators import VARIANCE_FLOOR, rolling_max, rolling_min, rolling_sum
+from domain.strategies.indicators import DEVIATION_FLOOR, rolling_max, rolling_min, rolling_sum
 from domain.strategies.protocol import Fault, Range, SignalArrays, StrategyDefinition
 
 
@@ -112,7 +112,8 @@ def _signals(bars: SymbolBars, params: VwapParameters) -> SignalArrays:
     total = np.where(sums.traded, sums.volume, 1.0)
     vwap = sums.u / total
     variance = sums.u_squared / total - vwap * vwap
-    flat = sums.counts & ~no_volume & (~sums.moved | (variance <= VARIANCE_FLOOR))
+    floor = DEVIATION_FLOOR * (1.0 + vwap)
+    flat = sums.counts & ~no_volume & (~sums.moved | (variance <= floor * floor))
     usable = sums.counts & ~no_volume & ~flat
     score = np.where(usable, (close - vwap) / np.sqrt(np.where(usable, variance, 1.0)), 0.0)
     faults = np.where(no_volume, np.int8(Fault.NO_VOLUME), flat * np.int8(Fault.ZERO_VARIANCE))

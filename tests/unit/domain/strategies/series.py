@@ -76,7 +76,9 @@ def groups_of(*series: SymbolBars) -> list[BarGroup]:
 
 
 @st.composite
-def walks(draw: st.DrawFn, *, max_size: int = 400, bar_ns: int | None = None) -> SymbolBars:
+def walks(
+    draw: st.DrawFn, *, max_size: int = 400, bar_ns: int | None = None, latest_day: int = 5_000
+) -> SymbolBars:
     """Draw a random walk with flat stretches, jumps, absent bars, and volumes that may be zero or absent."""
     size = (
         bar_ns
@@ -94,7 +96,7 @@ def walks(draw: st.DrawFn, *, max_size: int = 400, bar_ns: int | None = None) ->
     volume[rng.random(n) < draw(st.sampled_from([0.0, 0.1]))] = 0.0
     volume[rng.random(n) < draw(st.sampled_from([0.0, 0.0, 0.02, 1.0]))] = np.nan
     steps = rng.integers(1, draw(st.sampled_from([2, 4, 40])), n)
-    opens = draw(st.integers(0, 5_000)) * DAY_NS + np.cumsum(steps) * size
+    opens = draw(st.integers(0, latest_day)) * DAY_NS + np.cumsum(steps) * size
     return bars_of(
         close.tolist(),
         highs=(close * (1.0 + spread)).tolist(),

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,6 +13,7 @@ from domain.strategies.blocks import DAY_NS, MINUTE_NS, block_ns
 from domain.strategies.evaluator import SymbolBlocks
 from domain.strategies.protocol import StrategyInstance
 from domain.strategies.registry import discover
+from tests.real_data import data_directory
 from tests.unit.domain.strategies.series import EPOCH_ORDINAL, sample
 
 DEFAULT: dict[str, tuple[str, dict[str, Any]]] = {
@@ -64,8 +63,8 @@ def test_daily_shares_make_hundreds_of_round_trips() -> None:
 
 
 def stored(file: str, symbol: str, stop: str, bar_ns: int) -> SymbolBars:
-    folder = Path(os.environ.get("BREAKWATER_DATA", Path(__file__).parents[5] / "shared" / "data"))
-    if not folder.is_dir():
+    folder = data_directory()
+    if folder is None:
         pytest.skip("market data absent: set BREAKWATER_DATA, or put it into ../shared/data")
     parquet = pytest.importorskip("pyarrow.parquet")
     rows = parquet.read_table(folder / file, filters=[("symbol", "=", symbol)])

@@ -48,12 +48,19 @@ def test_known_answer_by_hand(last: float, direction: int) -> None:
 
 @pytest.mark.parametrize("scale", [1e-8, 1.0, 1e5])
 def test_answer_does_not_depend_on_the_price_level(scale: float) -> None:
-    """TA-Lib takes a variance below 1e-14 for none, so a coin at 1e-8 would never trade on raw prices."""
+    """TA-Lib 0.6 takes a variance below 1e-14 for none: a coin at 1e-8 would never trade on raw prices."""
     closes = [100.0, 101.0, 99.0, 102.0, 98.0, 100.0, 101.0, 99.0, 100.0, 95.0]
     result = MEAN_REVERSION.signals(bars_of([c * scale for c in closes]), PARAMS)
     assert result.direction[-1] == 1
     assert result.faults is not None
     assert not result.faults.any()
+
+
+def test_moves_below_a_thousandth_of_a_basis_point_are_zero_variance() -> None:
+    closes = [100.0, 100.0 + 1e-7] * 5 + [100.0, 100.0 + 1e-7] + [100.0, 100.001] * 5
+    faults = MEAN_REVERSION.signals(bars_of(closes), PARAMS).faults
+    assert faults is not None
+    assert np.flatnonzero(faults).tolist() == [9, 10, 11, 12]
 
 
 def test_constant_price_is_zero_variance_on_those_bars_only() -> None:

@@ -71,3 +71,11 @@ def test_entries_before_the_warmup_are_undefined() -> None:
     confidence = MOMENTUM.signals(bars_of([100.0, 101.0, 99.0, 102.0, 101.0, 103.0]), PARAMS).confidence
     assert np.isnan(confidence[:5]).all()
     assert np.isfinite(confidence[5])
+
+
+def test_constant_growth_is_zero_variance_and_no_certainty() -> None:
+    """Returns that differ by rounding alone would make the score astronomical."""
+    closes = [100.0 * 1.01**i for i in range(12)]
+    faults = MOMENTUM.signals(bars_of(closes), PARAMS).faults
+    assert faults is not None
+    assert faults[5:].tolist() == [Fault.ZERO_VARIANCE] * 7

@@ -132,3 +132,9 @@ def test_constant_price_is_zero_variance_on_those_bars_only() -> None:
 def test_young_session_abstains() -> None:
     bars = bars_of([10.0, 11.0, 12.0, 15.0, 9.0], sessions=[1, 1, 1, 2, 2])
     assert VWAP.signals(bars, SESSION).direction.tolist() == [0, 0, 1, 0, 0]
+
+
+def test_moves_below_a_thousandth_of_a_basis_point_are_zero_variance() -> None:
+    bars = bars_of([10.0, 10.0 + 1e-8] * 3 + [10.0, 10.0001], sessions=[1] * 8)
+    assert faults_of(bars, ROLLING) == [0] * 4 + [Fault.ZERO_VARIANCE] * 3 + [0]
+    assert faults_of(bars, SESSION) == [0] * 2 + [Fault.ZERO_VARIANCE] * 5 + [0]
