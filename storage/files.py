@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
+import sys
 from pathlib import Path
 
 from domain.errors import DurabilityError
@@ -33,7 +34,7 @@ class AppendFile:
             view = memoryview(content)
             while view:
                 view = view[os.write(self._descriptor, view) :]
-            os.fsync(self._descriptor)
+            _flush(self._descriptor)
         except OSError as error:
             raise DurabilityError(f"{self.path} cannot be written: {error.strerror or error}") from error
         self.size += len(content)
@@ -41,6 +42,14 @@ class AppendFile:
     def close(self) -> None:
         """Close the file."""
         os.close(self._descriptor)
+
+
+def _flush(descriptor: int) -> None:
+    if sys.platform == "darwin":
+        # There fsync leaves the data in the drive's own cache.
+        fcntl.fcntl(descriptor, fcntl.F_FULLFSYNC)
+    else:
+        os.fdatasync(descriptor)
 
 
 def line_before(path: Path, end: int) -> bytes:
