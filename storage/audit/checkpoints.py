@@ -66,18 +66,17 @@ def sign_checkpoint(checkpoint: Checkpoint, signer: Signer) -> bytes:
 
 def read_checkpoint(raw: bytes, verifier: Verifier) -> Checkpoint:
     """Return the checkpoint of a line; raises AuditError saying what is wrong with it."""
-    content, separator, _ = raw.rpartition(_SIGNATURE)
+    content, _, rest = raw.rpartition(_SIGNATURE)
     try:
         values = json.loads(raw)
-        signer, signature = values.pop("signer"), values.pop("signature")
+        signer, signature = str(values.pop("signer")), str(values.pop("signature"))
         checkpoint = Checkpoint(**values | {"kind": CheckpointKind(values["kind"])})
     except (ValueError, TypeError, KeyError, AttributeError) as error:
         raise AuditError("not a checkpoint") from error
     if signer != verifier.key_id:
-        raise AuditError(
-            f"signed with key {signer!s:.16}..., but the key at hand is {verifier.key_id:.16}..."
-        )
-    if not separator or not verifier.holds(content, signature):
+        raise AuditError(f"signed with key {signer:.16}..., but the key at hand is {verifier.key_id:.16}...")
+    # Compared as bytes, since hexadecimal in capitals would read as the same signature.
+    if rest != b'%b"}\n' % signature.lower().encode() or not verifier.holds(content, signature):
         raise AuditError("the signature does not hold: content or signature was changed")
     return checkpoint
 

@@ -148,14 +148,11 @@ class _Walk:
             return
         seq = self.seq + 1
         how, expected, found = what_breaks(raw, seq, self.head)
-        match how:
-            case Break.ALTERED:
-                kind = Tampering.ALTERED
-            case Break.UNLINKED:
-                kind = Tampering.UNLINKED
-            case Break.OUT_OF_SEQUENCE if int(found.split()[-1]) < seq:
+        kind = Tampering.ALTERED if how is Break.ALTERED else Tampering.UNLINKED
+        if how is Break.OUT_OF_SEQUENCE:
+            if int(found.split()[-1]) < seq:
                 kind = Tampering.DUPLICATED
-            case Break.OUT_OF_SEQUENCE:
+            else:
                 kind = Tampering.REORDERED if self._stands_later(path, number, seq) else Tampering.MISSING
         report(kind, path.name, number, seq, expected, found)
 
