@@ -176,13 +176,15 @@ def _symbol_bars(
     size = np.abs(move) / np.maximum(inside, 1e-12)
     volume = np.floor(np.exp(draw.normal(13.0, 0.3, count) + 0.25 * size) * grid.share) + 1.0
     present = draw.random(count) >= spec.missing_share
-    prices = [_on_tick(np.exp(price), spec.tick) for price in (open_, high, low, close)]
     return BarColumns(
-        np.full(count, symbol_id, dtype=np.int16),
-        grid.open_ns,
-        grid.known_ns,
-        grid.session,
-        *prices,
+        symbol_id=np.full(count, symbol_id, dtype=np.int16),
+        open_ns=grid.open_ns,
+        known_ns=grid.known_ns,
+        session=grid.session,
+        open=_on_tick(np.exp(open_), spec.tick),
+        high=_on_tick(np.exp(high), spec.tick),
+        low=_on_tick(np.exp(low), spec.tick),
+        close=_on_tick(np.exp(close), spec.tick),
         volume=volume,
         dividend=np.zeros(count),
     ).take(present)

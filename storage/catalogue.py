@@ -124,10 +124,14 @@ def _about(path: Path, metadata: Mapping[bytes, bytes]) -> dict[str, Any]:
     try:
         about: dict[str, Any] = json.loads(metadata[META_KEY])
     except ValueError as error:
-        raise DataError(f"{path}: what the file says of its bars is damaged ({error}); import them again") from error
+        raise DataError(
+            f"{path}: what the file says of its bars is damaged ({error}); import them again"
+        ) from error
     missing = {"version", "symbols", "bar_ns", "continuous", "fingerprint", "notes"} - set(about)
     if missing:
-        raise DataError(f"{path}: the file does not say its {', '.join(sorted(missing))}; import the bars again")
+        raise DataError(
+            f"{path}: the file does not say its {', '.join(sorted(missing))}; import the bars again"
+        )
     if about["version"] != FORMAT_VERSION:
         raise DataError(f"{path}: bar file version {about['version']}, this program reads {FORMAT_VERSION}")
     return about

@@ -117,7 +117,7 @@ def _bad_adjustment(rows: Rows, adjustment: Adjustment) -> NDArray[np.bool_]:
         Adjustment.ADJUSTED_CLOSE: rows.adj_close,
         Adjustment.AS_GIVEN: np.ones(len(rows)),
     }[adjustment]
-    return ~(np.isfinite(factor) & (factor > 0.0))
+    return np.asarray(~(np.isfinite(factor) & (factor > 0.0)))
 
 
 def _off_grid(phase: Ints, sound: NDArray[np.bool_]) -> NDArray[np.bool_]:

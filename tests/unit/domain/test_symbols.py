@@ -38,7 +38,8 @@ def test_class_shares_have_one_spelling(text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["BTC/USD@coinbase", "ADA/USDT:USDT@binance", "XRP/USDT:USDT", "BTC-PERP", "6EH4.XCME", "AAPL", "BRK.B"]
+    "text",
+    ["BTC/USD@coinbase", "ADA/USDT:USDT@binance", "XRP/USDT:USDT", "BTC-PERP", "6EH4.XCME", "AAPL", "BRK.B"],
 )
 def test_the_one_spelling_stays_as_it_is(text: str) -> None:
     assert normalise_symbol(text) == text

@@ -113,7 +113,9 @@ def test_no_bar_is_refused() -> None:
 
 
 def test_a_part_is_taken_by_symbols_and_inclusive_sessions() -> None:
-    table = build_table(["A", "B"], DAY, False, columns([(s, d, 10 * s + d) for s in (0, 1) for d in range(5)]))
+    table = build_table(
+        ["A", "B"], DAY, False, columns([(s, d, 10 * s + d) for s in (0, 1) for d in range(5)])
+    )
     part = select(table, ["B"], date(2024, 1, 2), date(2024, 1, 4))
     assert part.symbols == ("B",)
     assert part.close.tolist() == [11, 12, 13]

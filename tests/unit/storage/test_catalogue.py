@@ -26,7 +26,11 @@ FIRST = date(2024, 1, 1).toordinal()
 @st.composite
 def tables(draw: st.DrawFn) -> BarTable:
     """Draw a table of one to three symbols with any finite prices, some bars missing, volume maybe unknown."""
-    names = draw(st.lists(st.sampled_from(["AAPL", "BRK.B", "BTC/USD@coinbase", "XRP/USDT:USDT"]), min_size=1, unique=True))
+    names = draw(
+        st.lists(
+            st.sampled_from(["AAPL", "BRK.B", "BTC/USD@coinbase", "XRP/USDT:USDT"]), min_size=1, unique=True
+        )
+    )
     keys = [(hour, i) for hour in range(60) for i in range(len(names))]
     picked = draw(st.lists(st.sampled_from(keys), min_size=1, max_size=40, unique=True))
     hours, ids = (np.array(values, dtype=np.int64) for values in zip(*picked, strict=True))
@@ -43,8 +47,8 @@ def tables(draw: st.DrawFn) -> BarTable:
             (hours + 1) * HOUR,
             (hours // 24 + FIRST).astype(np.int32),
             *floats,
-            volume=np.array(draw(st.lists(volume, min_size=len(picked), max_size=len(picked)))),
-            dividend=np.zeros(len(picked)),
+            np.array(draw(st.lists(volume, min_size=len(picked), max_size=len(picked)))),
+            np.zeros(len(picked)),
         ),
     )
 

@@ -14,7 +14,6 @@ from hypothesis import strategies as st
 
 from domain.bars import BarTable, Floats
 from simulation.importing.corporate import snap_ratio
-
 from tests.unit.simulation.importing.conftest import Lines, Take, weekdays
 
 HEADER = "date,open,high,low,close,volume,dividend,split"
@@ -67,12 +66,18 @@ def largest_move(table: BarTable) -> float:
     return float(np.abs(np.diff(np.log(table.close))).max())
 
 
-@pytest.mark.parametrize(("ratio", "stated"), [(2, "2.0"), (7, "7.00000700001"), (1.5, "1.499999"), (1 / 3, "0.3333"), (0.05, "0.05")])
+@pytest.mark.parametrize(
+    ("ratio", "stated"),
+    [(2, "2.0"), (7, "7.00000700001"), (1.5, "1.499999"), (1 / 3, "0.3333"), (0.05, "0.05")],
+)
 def test_a_split_leaves_no_move_and_the_value_traded(
     lines: Lines, take: Take, ratio: float, stated: str
 ) -> None:
     raw = [700.0] * 4 + [700.0 / ratio] * 5
-    text = [bar(day, close, volume=700 * (1 if i < 4 else ratio)) for i, (day, close) in enumerate(zip(DAYS, raw, strict=True))]
+    text = [
+        bar(day, close, volume=700 * (1 if i < 4 else ratio))
+        for i, (day, close) in enumerate(zip(DAYS, raw, strict=True))
+    ]
     text[4] = text[4].removesuffix("1.0") + stated
     table = take(lines("AAPL.csv", HEADER, *text)).table
     assert largest_move(table) < 1e-12
@@ -175,7 +180,8 @@ def test_a_split_that_is_none_is_refused_with_its_row(lines: Lines, take: Take, 
 
 def test_an_adjusted_close_alone_scales_all_prices_and_pays_no_cash(lines: Lines, take: Take) -> None:
     header = "Date,Open,High,Low,Close,Adj Close,Volume"
-    text = [f"{day},{98 if i < 4 else 49},{102 if i < 4 else 51},{96 if i < 4 else 48},{100 if i < 4 else 50},48,{10 if i < 4 else 20}" for i, day in enumerate(DAYS)]
+    before, after = "98,102,96,100,48,10", "49,51,48,50,48,20"
+    text = [f"{day},{before if i < 4 else after}" for i, day in enumerate(DAYS)]
     imported = take(lines("VTI.csv", header, *text))
     table = imported.table
     assert table.close == pytest.approx([48.0] * 9)
@@ -202,7 +208,11 @@ def test_prices_that_adjusting_drives_out_of_range_are_refused(lines: Lines, tak
 
 
 def test_symbols_are_adjusted_apart(tmp_path: Path, lines: Lines, take: Take) -> None:
-    lines("d/A.csv", HEADER, *(bar(day, 100.0 if i < 4 else 50.0, split=2.0 if i == 4 else 1.0) for i, day in enumerate(DAYS)))
+    lines(
+        "d/A.csv",
+        HEADER,
+        *(bar(day, 100.0 if i < 4 else 50.0, split=2.0 if i == 4 else 1.0) for i, day in enumerate(DAYS)),
+    )
     lines("d/B.csv", HEADER, *(bar(day, 30.0) for day in DAYS))
     table = take(tmp_path / "d").table
     assert table.close[table.symbol_id == 0].tolist() == [50.0] * 9

@@ -62,10 +62,15 @@ def test_crypto_bars_with_epoch_stamps_run_round_the_clock(lines: Lines, take: T
     assert imported.table.continuous
     assert imported.table.bar_ns == 3_600_000_000_000
     assert imported.table.open_ns[0] == first * 10**9
-    assert sorted(set(imported.table.session.tolist())) == [date(2023, 11, 15).toordinal(), date(2023, 11, 16).toordinal()]
+    assert sorted(set(imported.table.session.tolist())) == [
+        date(2023, 11, 15).toordinal(),
+        date(2023, 11, 16).toordinal(),
+    ]
 
 
-def test_minutes_outside_the_session_are_refused_and_counted(lines: Lines, take: Take, tmp_path: Path) -> None:
+def test_minutes_outside_the_session_are_refused_and_counted(
+    lines: Lines, take: Take, tmp_path: Path
+) -> None:
     opens = datetime(2024, 1, 2, 14, 28, tzinfo=UTC)
     text = [f"{(opens + timedelta(minutes=i)).isoformat()},A,10,11,9,10,5" for i in range(394)]
     imported = take(lines("A.csv", GENERIC, *text), kept_aside=tmp_path / "refused.csv")
@@ -78,7 +83,9 @@ def test_bars_off_the_grid_are_refused(lines: Lines, take: Take) -> None:
     first = 1_700_006_400
     stamps = [first + 60 * i for i in range(300)]
     stamps[50] += 17
-    imported = take(lines("BTC_USD.csv", "ts,open,high,low,close,volume", *(f"{s},10,11,9,10,5" for s in stamps)))
+    imported = take(
+        lines("BTC_USD.csv", "ts,open,high,low,close,volume", *(f"{s},10,11,9,10,5" for s in stamps))
+    )
     assert imported.report.refused == {"off_grid": 1}
 
 
@@ -90,7 +97,10 @@ def test_files_grouped_by_symbol_or_by_time_give_the_same_bars(lines: Lines, tak
     imported = take(lines(f"{order}.csv", GENERIC, *(row(day, symbol) for symbol, day in keys)))
     assert imported.report.refused == {}
     assert len(imported.table) == 40
-    assert imported.table.fingerprint == take(lines("x.csv", GENERIC, *(row(d, s) for s, d in sorted(keys)))).table.fingerprint
+    assert (
+        imported.table.fingerprint
+        == take(lines("x.csv", GENERIC, *(row(d, s) for s, d in sorted(keys)))).table.fingerprint
+    )
 
 
 def test_a_file_written_newest_first_is_read_from_its_end_and_says_so(lines: Lines, take: Take) -> None:
@@ -125,11 +135,16 @@ def test_volume_may_be_absent_throughout_a_symbol_not_here_and_there(lines: Line
     text += [row(day, "MSFT").replace("1000", "nan") for day in DAYS]
     imported = take(lines("A.csv", GENERIC, *text))
     assert imported.report.refused == {"missing_volume": 2}
-    assert [(s.symbol, s.rows, s.has_volume) for s in imported.report.symbols] == [("AAPL", 38, True), ("MSFT", 40, False)]
+    assert [(s.symbol, s.rows, s.has_volume) for s in imported.report.symbols] == [
+        ("AAPL", 38, True),
+        ("MSFT", 40, False),
+    ]
     assert np.isnan(imported.table.volume[imported.table.symbol_id == 1]).all()
 
 
-def test_the_kept_aside_file_holds_place_rule_and_original_values(lines: Lines, take: Take, tmp_path: Path) -> None:
+def test_the_kept_aside_file_holds_place_rule_and_original_values(
+    lines: Lines, take: Take, tmp_path: Path
+) -> None:
     text = [row(day) for day in DAYS]
     text[2] = text[2].replace("11.0", " n/a")
     text[5] += ",7"
@@ -146,7 +161,9 @@ def test_the_kept_aside_file_holds_place_rule_and_original_values(lines: Lines, 
     assert found[1]["timestamp"] == text[5]
 
 
-def test_a_clean_import_replaces_a_kept_aside_file_by_an_empty_one(lines: Lines, take: Take, tmp_path: Path) -> None:
+def test_a_clean_import_replaces_a_kept_aside_file_by_an_empty_one(
+    lines: Lines, take: Take, tmp_path: Path
+) -> None:
     kept = lines("refused.csv", "old", "rows")
     take(lines("A.csv", GENERIC, *map(row, DAYS)), kept_aside=kept)
     assert kept.read_text() == "file,row,rule,timestamp,symbol,open,high,low,close,volume\n"
@@ -187,7 +204,9 @@ def test_a_range_without_bars_is_refused(lines: Lines, take: Take, start: date, 
         ([], "no symbol was asked for; available: AAPL, MSFT"),
     ],
 )
-def test_a_symbol_not_in_the_file_is_refused_by_name(lines: Lines, take: Take, asked: list[str], said: str) -> None:
+def test_a_symbol_not_in_the_file_is_refused_by_name(
+    lines: Lines, take: Take, asked: list[str], said: str
+) -> None:
     path = lines("A.csv", GENERIC, *(row(day, symbol) for symbol in ("AAPL", "MSFT") for day in DAYS))
     with pytest.raises(DataError, match=said):
         take(path, asked)
@@ -207,7 +226,9 @@ def test_bad_rows_of_symbols_not_asked_for_are_not_counted(lines: Lines, take: T
     assert take(lines("A.csv", GENERIC, *text), ["AAPL"]).report.refused == {}
 
 
-def test_a_symbol_whose_rows_are_all_refused_is_an_error_if_asked_for_else_listed(lines: Lines, take: Take) -> None:
+def test_a_symbol_whose_rows_are_all_refused_is_an_error_if_asked_for_else_listed(
+    lines: Lines, take: Take
+) -> None:
     text = [row(day, "AAPL") for day in DAYS] + [row(day, "MSFT").replace("1000", "-1") for day in DAYS]
     path = lines("A.csv", GENERIC, *text)
     with pytest.raises(DataError, match=r"no usable bar of MSFT; rows refused: negative_volume 40"):
@@ -215,8 +236,12 @@ def test_a_symbol_whose_rows_are_all_refused_is_an_error_if_asked_for_else_liste
     assert take(path).report.symbols_absent == ("MSFT",)
 
 
-def test_a_file_of_bad_rows_only_is_refused_with_counts_and_still_kept_aside(lines: Lines, take: Take, tmp_path: Path) -> None:
-    text = [row(day).replace("1000", "-1") for day in DAYS[:30]] + [row(day).replace("10.0", "0") for day in DAYS[30:]]
+def test_a_file_of_bad_rows_only_is_refused_with_counts_and_still_kept_aside(
+    lines: Lines, take: Take, tmp_path: Path
+) -> None:
+    text = [row(day).replace("1000", "-1") for day in DAYS[:30]] + [
+        row(day).replace("10.0", "0") for day in DAYS[30:]
+    ]
     with pytest.raises(DataError, match="negative_volume 30, not_positive 10"):
         take(lines("A.csv", GENERIC, *text), kept_aside=tmp_path / "refused.csv")
     assert len((tmp_path / "refused.csv").read_text().splitlines()) == 41
@@ -239,7 +264,9 @@ def test_symbols_of_two_calendars_are_refused(lines: Lines, take: Take) -> None:
     assert take(path, ["AAPL"]).table.symbols == ("AAPL",)
 
 
-def test_a_directory_and_compressed_files_give_the_same_bars_as_one_file(lines: Lines, take: Take, tmp_path: Path) -> None:
+def test_a_directory_and_compressed_files_give_the_same_bars_as_one_file(
+    lines: Lines, take: Take, tmp_path: Path
+) -> None:
     header = "Date,Open,High,Low,Close,Volume"
     folder = tmp_path / "many"
     folder.mkdir()
@@ -254,7 +281,9 @@ def test_a_directory_and_compressed_files_give_the_same_bars_as_one_file(lines: 
 
 def test_files_of_different_layouts_are_not_mixed(lines: Lines, take: Take) -> None:
     lines("d/A.csv", YAHOO, *(f"{day},10,11,9,10,10,5" for day in DAYS))
-    folder = lines("d/B.csv", "Date,Open,High,Low,Close,Volume", *(f"{day},10,11,9,10,5" for day in DAYS)).parent
+    folder = lines(
+        "d/B.csv", "Date,Open,High,Low,Close,Volume", *(f"{day},10,11,9,10,5" for day in DAYS)
+    ).parent
     with pytest.raises(DataError, match="different layouts"):
         take(folder)
 
@@ -269,7 +298,9 @@ def test_parquet_with_prices_as_text_or_integers_is_read(take: Take, tmp_path: P
 
 
 def test_stored_bars_are_imported_as_they_are(lines: Lines, take: Take, tmp_path: Path) -> None:
-    imported = take(lines("A.csv", GENERIC, *(row(day, symbol) for symbol in ("AAPL", "MSFT") for day in DAYS)))
+    imported = take(
+        lines("A.csv", GENERIC, *(row(day, symbol) for symbol in ("AAPL", "MSFT") for day in DAYS))
+    )
     stored = tmp_path / "bars.parquet"
     write_bars(stored, imported.table, imported.report.stored_notes())
     again = take(stored)
@@ -303,7 +334,16 @@ def test_planted_bad_rows_never_reach_the_table_and_each_is_counted(data: st.Dat
     added = data.draw(
         st.dictionaries(
             st.integers(0, 79),
-            st.sampled_from(["duplicate", "conflicting_duplicate", "bad_stamp", "unknown_symbol", "not_a_session", "ragged"]),
+            st.sampled_from(
+                [
+                    "duplicate",
+                    "conflicting_duplicate",
+                    "bad_stamp",
+                    "unknown_symbol",
+                    "not_a_session",
+                    "ragged",
+                ]
+            ),
             max_size=12,
         )
     )
@@ -327,7 +367,9 @@ def test_planted_bad_rows_never_reach_the_table_and_each_is_counted(data: st.Dat
     with tempfile.TemporaryDirectory() as folder:
         path, kept = Path(folder) / "bars.csv", Path(folder) / "kept.csv"
         path.write_text("\n".join([GENERIC, *text]))
-        imported = import_bars(path, symbols=None, start=None, end=None, instruments=instrument, kept_aside=kept)
+        imported = import_bars(
+            path, symbols=None, start=None, end=None, instruments=instrument, kept_aside=kept
+        )
         with kept.open() as stream:
             assert Counter(line["rule"] for line in csv.DictReader(stream)) == expected
     assert imported.report.refused == dict(expected)

@@ -16,13 +16,33 @@ OHLC = ["open", "high", "low", "close"]
 @pytest.mark.parametrize(
     ("columns", "adjustment", "name"),
     [
-        (["ts", "symbol", *OHLC, "volume", "adj_close", "dividend", "split"], Adjustment.SPLITS, "raw with split and dividend"),
-        (["Date", "Open", "High", "Low", "Close", "Adj Close", "Volume"], Adjustment.ADJUSTED_CLOSE, "raw with adj_close"),
-        (["Ticker", "Date", "Open", "High", "Low", "Close", "Volume", "Adj Close"], Adjustment.ADJUSTED_CLOSE, "raw with adj_close"),
+        (
+            ["ts", "symbol", *OHLC, "volume", "adj_close", "dividend", "split"],
+            Adjustment.SPLITS,
+            "raw with split and dividend",
+        ),
+        (
+            ["Date", "Open", "High", "Low", "Close", "Adj Close", "Volume"],
+            Adjustment.ADJUSTED_CLOSE,
+            "raw with adj_close",
+        ),
+        (
+            ["Ticker", "Date", "Open", "High", "Low", "Close", "Volume", "Adj Close"],
+            Adjustment.ADJUSTED_CLOSE,
+            "raw with adj_close",
+        ),
         (["timestamp", *OHLC, "volume"], Adjustment.AS_GIVEN, "prices as given"),
-        (["Date", *OHLC, "Volume", "Dividends", "Stock Splits"], Adjustment.SPLITS, "raw with split and dividend"),
+        (
+            ["Date", *OHLC, "Volume", "Dividends", "Stock Splits"],
+            Adjustment.SPLITS,
+            "raw with split and dividend",
+        ),
         (["time", "o", "h", "l", "c", "v"], Adjustment.AS_GIVEN, "prices as given"),
-        (["timestamp", "1. open", "2. high", "3. low", "4. close", "5. volume"], Adjustment.AS_GIVEN, "prices as given"),
+        (
+            ["timestamp", "1. open", "2. high", "3. low", "4. close", "5. volume"],
+            Adjustment.AS_GIVEN,
+            "prices as given",
+        ),
         (["date", *OHLC, "dividend"], Adjustment.AS_GIVEN, "prices as given with dividend"),
     ],
 )
@@ -53,7 +73,9 @@ def test_date_and_time_in_two_columns_make_one_stamp() -> None:
         ([], "columns found: none"),
     ],
 )
-def test_what_holds_no_bars_is_refused_with_what_was_found_and_what_is_known(columns: list[str], said: str) -> None:
+def test_what_holds_no_bars_is_refused_with_what_was_found_and_what_is_known(
+    columns: list[str], said: str
+) -> None:
     with pytest.raises(DataError, match=r"prices\.csv") as refusal:
         recognise(FILE, columns)
     assert said in str(refusal.value)
@@ -66,7 +88,8 @@ def test_two_columns_of_one_meaning_are_refused() -> None:
 
 
 @pytest.mark.parametrize(
-    ("column", "plain"), [(" Adj Close ", "adj_close"), ("1. open", "open"), ("Close/Last", "close_last"), ("OPEN", "open")]
+    ("column", "plain"),
+    [(" Adj Close ", "adj_close"), ("1. open", "open"), ("Close/Last", "close_last"), ("OPEN", "open")],
 )
 def test_names_are_compared_plain(column: str, plain: str) -> None:
     assert plain_name(column) == plain

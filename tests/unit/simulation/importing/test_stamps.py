@@ -121,7 +121,8 @@ def test_sparse_minutes_are_no_mixture() -> None:
 
 
 @pytest.mark.parametrize(
-    ("duration", "text"), [(DAY_NS, "1 day"), (5 * MINUTE, "5 minutes"), (4 * HOUR_NS, "4 hours"), (7, "7 ns")]
+    ("duration", "text"),
+    [(DAY_NS, "1 day"), (5 * MINUTE, "5 minutes"), (4 * HOUR_NS, "4 hours"), (7, "7 ns")],
 )
 def test_durations_read_well(duration: int, text: str) -> None:
     assert describe_ns(duration) == text
