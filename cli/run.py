@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated
 
@@ -10,6 +11,7 @@ import typer
 from rich.console import Console
 
 from actors.clock import SystemClock
+from cli.composition import EnginePlan
 from cli.drive import Engine, Outcome, drive
 from cli.inline_engine import InlineEngine
 from cli.opening import Opened, RunRequest, open_session
@@ -22,7 +24,7 @@ from cli.summary_text import print_summary
 from domain.messages import FEED
 from supervisor.signals import StopSignals
 
-RUNTIMES = {"ray": RayEngine, "inline": InlineEngine}
+RUNTIMES: dict[str, Callable[[EnginePlan], Engine]] = {"ray": RayEngine, "inline": InlineEngine}
 
 
 @command

@@ -7,18 +7,20 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from typing import Any
 
+import numpy as np
+
 from cli.drive import Outcome
 from cli.opening import Opened
 from domain.instruments import MICRO
 from domain.messages import COORDINATOR, GATEWAY, RISK
-from domain.performance.returns import max_drawdown, total_return
+from domain.performance.returns import deepest_drawdown, total_return
 from domain.performance.trades import WinRate, win_rate
 from domain.portfolio import Portfolio
 from domain.positions import Trade
 from domain.records import CashEntry, EquitySnapshot, ExecutionEntry, HaltRecord, OrderEntry
 from domain.risk.manager import SNAPSHOT
 from storage.audit.digest import decisions_digest
-from storage.audit.recovery import read_head
+from storage.audit.recovery import trail_end
 from storage.journal_reader import JournalReader
 from storage.state import StateDirectory
 from supervisor.coordinator import LADDER
@@ -112,10 +114,10 @@ def summarise(opened: Opened, outcome: Outcome | None) -> Summary:
     equity, counts = _risk(directory)
     halts, resumes = _halts(directory)
     account = plan.settings.engine.account
-    curve = [account.initial_cash, *(snapshot.equity for snapshot in equity)]
+    curve = np.array([account.initial_cash, *(snapshot.equity for snapshot in equity)])
     last = equity[-1] if equity else None
     trades = portfolio.trades()
-    trail = read_head(directory.audit)
+    events, head = trail_end(directory.audit)
     return Summary(
         mode=plan.settings.mode.value,
         runtime=opened.stored.runtime,
@@ -131,20 +133,20 @@ def summarise(opened: Opened, outcome: Outcome | None) -> Summary:
         fills=fills,
         trades=trades,
         winning=win_rate(sum(trade.total_micro > 0 for trade in trades), len(trades)),
-        equity=curve[-1],
+        equity=float(curve[-1]),
         initial_equity=account.initial_cash,
         cash=(last.cash_micro if last else portfolio.cash_micro()) / MICRO,
         positions=portfolio.lots(),
         total_return=total_return(curve),
-        max_drawdown=max_drawdown(curve),
+        max_drawdown=deepest_drawdown(curve).depth,
         commissions=portfolio.commission_micro() / MICRO,
         dividends=portfolio.dividends_micro() / MICRO,
         halts=halts,
         resumes_by_rule=resumes,
         restarts=0,
         refused=counts.get("refused", {}),
-        audit_events=trail.seq,
-        audit_head=trail.head,
+        audit_events=events,
+        audit_head=head,
         decisions_digest=decisions_digest(directory.audit),
         elapsed_s=None if outcome is None else outcome.elapsed_s,
     )
