@@ -110,6 +110,18 @@ def test_a_file_written_newest_first_is_read_from_its_end_and_says_so(lines: Lin
     assert imported.table.fingerprint == take(lines("B.csv", GENERIC, *map(row, DAYS))).table.fingerprint
 
 
+def test_of_a_file_written_newest_first_the_right_row_is_refused(
+    lines: Lines, take: Take, tmp_path: Path
+) -> None:
+    text = [row(day) for day in reversed(DAYS)]
+    text[3] = text[3].replace("1000", "-7")
+    imported = take(lines("A.csv", GENERIC, *text), kept_aside=tmp_path / "refused.csv")
+    with (tmp_path / "refused.csv").open() as stream:
+        (refused,) = list(csv.DictReader(stream))
+    assert (refused["row"], refused["timestamp"], refused["volume"]) == ("5", str(DAYS[-4]), "-7")
+    assert DAYS[-4].toordinal() not in imported.table.session
+
+
 def test_a_row_out_of_order_is_set_aside_not_sorted_in(lines: Lines, take: Take, tmp_path: Path) -> None:
     days = [*DAYS[:3], *DAYS[4:9], DAYS[3], *DAYS[9:]]
     imported = take(lines("A.csv", GENERIC, *map(row, days)), kept_aside=tmp_path / "refused.csv")
@@ -168,6 +180,18 @@ def test_a_clean_import_replaces_a_kept_aside_file_by_an_empty_one(
     take(lines("A.csv", GENERIC, *map(row, DAYS)), kept_aside=kept)
     assert kept.read_text() == "file,row,rule,timestamp,symbol,open,high,low,close,volume\n"
     assert sorted(entry.name for entry in tmp_path.iterdir()) == ["A.csv", "refused.csv"]
+
+
+@pytest.mark.parametrize("kept", ["d/refused.csv", "d/A.csv"])
+def test_refused_rows_are_not_kept_where_bars_are_read(
+    lines: Lines, take: Take, tmp_path: Path, kept: str
+) -> None:
+    folder = lines("d/A.csv", GENERIC, *map(row, DAYS)).parent
+    with pytest.raises(DataError, match="elsewhere"):
+        take(folder, kept_aside=tmp_path / kept)
+    with pytest.raises(DataError, match="elsewhere"):
+        take(folder / "A.csv", kept_aside=folder / "A.csv")
+    assert len((folder / "A.csv").read_text().splitlines()) == 41
 
 
 def test_start_only_marks_where_trading_begins_and_end_cuts(lines: Lines, take: Take) -> None:
