@@ -7,6 +7,7 @@ import gzip
 import json
 import tempfile
 from collections import Counter
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
@@ -337,6 +338,37 @@ def test_stored_bars_are_imported_as_they_are(lines: Lines, take: Take, tmp_path
         take(stored, ["ZZZ"])
     with pytest.raises(DataError, match="no bar up to 2001-01-01"):
         take(stored, end=date(2001, 1, 1))
+
+
+def test_stored_bars_of_another_kind_of_calendar_are_refused(
+    lines: Lines, take: Take, tmp_path: Path
+) -> None:
+    stored = tmp_path / "bars.parquet"
+    write_bars(stored, take(lines("A.csv", GENERIC, *map(row, DAYS))).table)
+    with pytest.raises(DataError, match="stored as trading in sessions, the instruments say 24/7"):
+        import_bars(
+            stored,
+            symbols=None,
+            start=None,
+            end=None,
+            instruments=lambda symbol: replace(instrument(symbol), calendar="24/7"),
+            kept_aside=None,
+        )
+
+
+def test_a_kept_aside_file_that_cannot_be_written_is_an_error(
+    lines: Lines, take: Take, tmp_path: Path
+) -> None:
+    (tmp_path / "kept").mkdir()
+    with pytest.raises(DataError, match="could not be written"):
+        take(lines("d/A.csv", GENERIC, *map(row, DAYS)), kept_aside=tmp_path / "kept")
+
+
+def test_a_column_that_holds_no_numbers_is_refused_by_name(take: Take, tmp_path: Path) -> None:
+    columns = {"ts": pa.array(DAYS[:2]), "open": [[1], [2]], "high": [2, 2], "low": [1, 1], "close": [1, 1]}
+    pq.write_table(pa.table(columns), tmp_path / "a.parquet")
+    with pytest.raises(DataError, match="'open' holds list"):
+        take(tmp_path / "a.parquet")
 
 
 def test_the_report_is_plain_data_for_json(lines: Lines, take: Take) -> None:
