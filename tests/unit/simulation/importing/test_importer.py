@@ -362,6 +362,7 @@ def test_a_kept_aside_file_that_cannot_be_written_is_an_error(
     (tmp_path / "kept").mkdir()
     with pytest.raises(DataError, match="could not be written"):
         take(lines("d/A.csv", GENERIC, *map(row, DAYS)), kept_aside=tmp_path / "kept")
+    assert sorted(entry.name for entry in tmp_path.iterdir()) == ["d", "kept"]
 
 
 def test_a_column_that_holds_no_numbers_is_refused_by_name(take: Take, tmp_path: Path) -> None:
