@@ -64,16 +64,17 @@ def run(
         runtime=runtime,
         fresh=fresh,
     )
-    summary = run_session(request, ERR if as_json else OUT)
-    if as_json:
-        print_json(summary.as_dict(details=details))
-    else:
-        print_summary(OUT, summary)
+    with StopSignals() as signals:
+        summary = run_session(request, signals, ERR if as_json else OUT)
+        if as_json:
+            print_json(summary.as_dict(details=details))
+        else:
+            print_summary(OUT, summary)
 
 
-def run_session(request: RunRequest, console: Console) -> Summary:
+def run_session(request: RunRequest, signals: StopSignals, console: Console) -> Summary:
     """Open the session, trade until its bars end or a signal stops it, and return the summary."""
-    with StopSignals() as signals, open_session(request, dict(os.environ), SystemClock()) as opened:
+    with open_session(request, dict(os.environ), SystemClock()) as opened:
         if opened.stored.completed:
             return summarise(opened, None)
         outcome = _trade(request, opened, signals, console)
