@@ -16,7 +16,6 @@ from domain.broker import (
     Downloaded,
     DownloadKind,
     Executed,
-    PlaceOrder,
     RequestDownload,
 )
 from domain.messages import BarsPublished, TimerFired
@@ -256,13 +255,14 @@ def test_a_client_that_does_not_read_is_dropped_at_the_bound(
     gateway, market = connect(ClientRole.GATEWAY), connect(ClientRole.MARKET)
     market.say(group(0, FLAT))
     with pytest.raises((BrokenPipeError, ConnectionResetError)):
-        for number in range(100_000):
-            gateway.say(_refused(number))
+        _say_without_listening(gateway)
     still_serves(connect)
 
 
-def _refused(number: int) -> PlaceOrder | CancelOrder:
-    return CancelOrder(order_ref=f"{number:0>400}")
+def _say_without_listening(gateway: Wire) -> None:
+    """Send far more than the venue may keep the answers of."""
+    for number in range(100_000):
+        gateway.say(CancelOrder(order_ref=f"{number:0>400}"))
 
 
 def test_a_silent_client_is_dropped_after_its_deadline(
