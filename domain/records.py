@@ -12,7 +12,7 @@ from enum import IntEnum, StrEnum
 from typing import Any
 
 from domain.broker import DividendPaid, Executed, OrderType, Side
-from domain.outbox import AuditEvent
+from domain.outbox import AuditEvent, OutboxRecords
 
 
 class OrderState(StrEnum):
@@ -156,4 +156,7 @@ class MachineSnapshot:
     values: Mapping[str, Any]
 
 
-Record = OrderEntry | ExecutionEntry | CashEntry | HaltRecord | EquitySnapshot | MachineSnapshot | AuditEvent
+Record = (
+    OrderEntry | ExecutionEntry | CashEntry | HaltRecord | EquitySnapshot | MachineSnapshot | AuditEvent | OutboxRecords
+)
+"""Any record; `OutboxRecords` are for the audit trail's journal alone, which chains what other roles committed."""

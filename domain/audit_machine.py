@@ -1,0 +1,122 @@
+"""Tail every role's outbox into the audit trail: in order, each event once, acknowledged when durable."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any, NamedTuple, assert_never
+
+from domain.messages import AUDIT, COORDINATOR, AuditInbox, Begin, Drain, Drained, Ready, TimerFired
+from domain.outbox import OutboxAcknowledged, OutboxRecords, RequestOutbox
+from domain.outputs import Output, Persist, Send, SetTimer
+
+FLUSH = "flush"
+RESYNC = "resync"
+
+
+class AuditPace(NamedTuple):
+    """Say how events gather before one durable write, and how often sources are asked for what was lost.
+
+    A write happens when `batch_events` wait or `batch_s` after the first of them came; 0 writes at once. Every
+    `resync_s` each source is asked for what follows the cursor, which also lets the trail sign what is due; 0: never
+    (the inline runtime loses no message).
+    """
+
+    batch_events: int = 256
+    batch_s: float = 0.002
+    resync_s: float = 1.0
+
+
+class AuditMachine:
+    """Decide what the trail takes: pure; the audit role's journal writes it.
+
+    `cursors` are the numbers of each source's last event in the trail, as the writer found them. `sources` are the roles
+    that have an outbox.
+    """
+
+    def __init__(
+        self, sources: Iterable[str], cursors: Mapping[str, int], pace: AuditPace, generation: int = 0
+    ) -> None:
+        """Start from the trail's cursors."""
+        self._durable = {source: 0 for source in sources} | dict(cursors)
+        self._sources = tuple(sources)
+        self._cursors = dict(self._durable)
+        self._waiting: list[OutboxRecords] = []
+        self._waiting_events = 0
+        self._asked: dict[str, int] = {}
+        self._pace, self._generation = pace, generation
+        self._draining = False
+        self._duplicates = self._gaps = 0
+
+    def handle(self, message: AuditInbox) -> list[Output]:
+        """Return, in order, what follows from `message`."""
+        match message:
+            case Begin():
+                ready: list[Output] = [Send(COORDINATOR, Ready(role=AUDIT, generation=self._generation))]
+                return self._ask_all() + ready
+            case OutboxRecords():
+                return self._take(message)
+            case TimerFired(name=name):
+                return self._flush() if name == FLUSH else self._resync()
+            case Drain():
+                self._draining = True
+                return [*self._flush(), Send(COORDINATOR, Drained(role=AUDIT))]
+            case _:
+                assert_never(message)
+
+    def state(self) -> Mapping[str, Any]:
+        """Return the cursors and counts, JSON-able, for people."""
+        return {
+            "durable": dict(self._durable),
+            "waiting": self._waiting_events,
+            "duplicates": self._duplicates,
+            "gaps": self._gaps,
+        }
+
+    def _take(self, records: OutboxRecords) -> list[Output]:
+        source, cursor = records.source, self._cursors.get(records.source, 0)
+        known = cursor + 1 - records.first_seq
+        if known < 0:
+            self._gaps += 1
+            return self._ask(source)
+        fresh = records.events[known:]
+        self._duplicates += min(known, len(records.events))
+        if not fresh:
+            # The acknowledgement may have been lost; said again unless the events still wait to be durable.
+            durable = self._durable.get(source, 0)
+            return [Send(source, OutboxAcknowledged(source=source, seq=durable))] if durable else []
+        self._waiting.append(OutboxRecords(source=source, first_seq=cursor + 1, events=fresh))
+        self._cursors[source] = cursor + len(fresh)
+        first, self._waiting_events = self._waiting_events == 0, self._waiting_events + len(fresh)
+        pace = self._pace
+        if self._draining or pace.batch_s <= 0 or self._waiting_events >= pace.batch_events:
+            return self._flush()
+        return [SetTimer(FLUSH, pace.batch_s)] if first else []
+
+    def _flush(self) -> list[Output]:
+        if not self._waiting:
+            return []
+        batch, self._waiting, self._waiting_events = self._waiting, [], 0
+        written = sorted({records.source for records in batch})
+        for source in written:
+            self._durable[source] = self._cursors[source]
+        acknowledged = [
+            Send(source, OutboxAcknowledged(source=source, seq=self._cursors[source])) for source in written
+        ]
+        return [Persist(tuple(batch)), *acknowledged]
+
+    def _ask(self, source: str) -> list[Output]:
+        """Ask once for what follows the cursor; again only when the cursor moved or time passed."""
+        cursor = self._cursors.get(source, 0)
+        if self._asked.get(source) == cursor:
+            return []
+        self._asked[source] = cursor
+        return [Send(source, RequestOutbox(after_seq=cursor))]
+
+    def _ask_all(self) -> list[Output]:
+        self._asked.clear()
+        asked = [output for source in self._sources for output in self._ask(source)]
+        return asked + ([SetTimer(RESYNC, self._pace.resync_s)] if self._pace.resync_s > 0 else [])
+
+    def _resync(self) -> list[Output]:
+        # Nothing to write still lets the trail sign records whose age asks for a checkpoint.
+        return [*(self._flush() or [Persist(())]), *self._ask_all()]

@@ -1,0 +1,1 @@
+"""Keep the audit trail: a hash chain in daily JSON Lines, signed checkpoints, a rebuildable index."""

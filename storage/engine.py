@@ -1,0 +1,193 @@
+"""Open databases: settings that make a commit durable, and refusal of files that are not ours or not whole.
+
+Everything that is particular to one database product is here.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator, Mapping, Sequence
+from operator import itemgetter
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+from sqlalchemy import Engine, Table, create_engine, event, inspect, select
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.engine import URL, Connection, Dialect, make_url
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.sql.dml import Delete, Insert
+
+from domain.errors import ConfigurationError, StateError
+from storage.tables import PRODUCT, SCHEMA_VERSION, meta, metadata
+
+BUSY_TIMEOUT_MS = 5_000
+
+CHECKPOINT_PAGES = 8_000
+"""Pages of write-ahead log (32 MiB) before it is folded in: rare enough to stay out of a commit's 99th percentile."""
+
+_HEADER = b"SQLite format 3\x00"
+_ADVICE = "Keep a copy of the state directory, then start again with --fresh, which archives it."
+
+
+def sqlite_url(path: Path) -> str:
+    """Return the URL of a SQLite database at `path`."""
+    return URL.create("sqlite", database=str(path.absolute())).render_as_string(hide_password=False)
+
+
+def open_writer(url: str, role: str) -> Engine:
+    """Open, or create, the database of `role`'s single writer; every commit is on disk when it returns.
+
+    Raises StateError when the file is corrupt, not ours, another role's or of a newer schema, and ConfigurationError
+    when the URL names no supported database.
+    """
+    engine, where = _engine(url, writable=True)
+    with _refusing(engine, where), engine.begin() as connection:
+        tables = set(inspect(connection).get_table_names())
+        if not tables:
+            metadata.create_all(connection)
+            values = {"product": PRODUCT, "schema": str(SCHEMA_VERSION), "role": role}
+            connection.execute(
+                meta.insert(), [{"name": name, "value": value} for name, value in values.items()]
+            )
+        else:
+            _check(connection, tables, where, role)
+    return engine
+
+
+def open_reader(url: str, role: str) -> Engine:
+    """Open an existing database of `role` for reading only; raises StateError as `open_writer` does, or when absent."""
+    engine, where = _engine(url, writable=False)
+    with _refusing(engine, where), engine.connect() as connection:
+        _check(connection, set(inspect(connection).get_table_names()), where, role)
+    return engine
+
+
+def read_meta(connection: Connection) -> dict[str, str]:
+    """Return the facts the database keeps of itself: product, schema, role, ..."""
+    return {str(name): str(value) for name, value in connection.execute(select(meta.c.name, meta.c.value))}
+
+
+def upsert(dialect: Dialect, table: Table) -> Insert:
+    """Return an insert that replaces the row of the same primary key."""
+    keys = [column.name for column in table.primary_key]
+    if dialect.name == "postgresql":
+        pg = postgresql.insert(table)
+        return pg.on_conflict_do_update(index_elements=keys, set_=_others(pg.excluded, table))
+    lite = sqlite.insert(table)
+    return lite.on_conflict_do_update(index_elements=keys, set_=_others(lite.excluded, table))
+
+
+class Prepared:
+    """Hold a statement compiled once, so that a commit does not pay for it: dictionaries in, one round of rows out."""
+
+    def __init__(self, dialect: Dialect, statement: Insert | Delete) -> None:
+        """Compile `statement` for `dialect`."""
+        compiled = statement.compile(dialect=dialect)
+        self._text = str(compiled)
+        names = list(compiled.positiontup or ())
+        # One name alone would make itemgetter return the bare value instead of a tuple of one.
+        self._pick = itemgetter(*names) if len(names) > 1 else None
+        self._names = names
+
+    def execute(self, connection: Connection, rows: Sequence[Mapping[str, Any]]) -> None:
+        """Execute once for each of `rows`; each holds a value for every bound name."""
+        if self._pick is not None:
+            connection.exec_driver_sql(self._text, list(map(self._pick, rows)))
+        elif self._names:
+            connection.exec_driver_sql(self._text, [tuple(row[name] for name in self._names) for row in rows])
+        else:
+            connection.exec_driver_sql(self._text, [dict(row) for row in rows])
+
+
+def _others(excluded: Any, table: Table) -> dict[str, Any]:
+    return {column.name: excluded[column.name] for column in table.columns if not column.primary_key}
+
+
+def _engine(url: str, *, writable: bool) -> tuple[Engine, str]:
+    parsed = make_url(url)
+    if parsed.get_backend_name() != "sqlite":
+        raise ConfigurationError(
+            f"database URL {parsed.render_as_string()!r}: {parsed.get_backend_name()!r} is not supported; "
+            f"use sqlite:///PATH"
+        )
+    path = Path(parsed.database or "")
+    if not parsed.database or parsed.database == ":memory:":
+        raise ConfigurationError(f"database URL {url!r} names no file; use sqlite:///PATH")
+    _check_file(path, writable=writable)
+    database = str(path) if writable else f"file:{quote(path.as_posix())}"
+    query = {} if writable else {"mode": "ro", "uri": "true"}
+    engine = create_engine(
+        URL.create("sqlite", database=database, query=query),
+        connect_args={"timeout": BUSY_TIMEOUT_MS / 1000, "check_same_thread": False, "isolation_level": None},
+    )
+
+    @event.listens_for(engine, "connect")
+    def _configure(connection: Any, _record: object) -> None:
+        settings = [f"busy_timeout={BUSY_TIMEOUT_MS}", "foreign_keys=ON"]
+        if writable:
+            settings += ["journal_mode=WAL", "synchronous=FULL", f"wal_autocheckpoint={CHECKPOINT_PAGES}"]
+        for setting in settings:
+            connection.execute(f"PRAGMA {setting}")
+
+    @event.listens_for(engine, "begin")
+    def _begin(connection: Connection) -> None:
+        # The driver's own transactions begin late and commit early; a writer takes its lock at the start.
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if writable else "BEGIN")
+
+    return engine, str(path)
+
+
+def _check_file(path: Path, *, writable: bool) -> None:
+    if not path.exists():
+        if writable and path.parent.is_dir():
+            return
+        missing = path if path.parent.is_dir() else path.parent
+        raise StateError(
+            f"{missing} does not exist; name a state directory that an engine has used (--state DIR)"
+        )
+    try:
+        with path.open("rb") as file:
+            header = file.read(len(_HEADER))
+    except OSError as error:
+        raise StateError(f"{path} cannot be read: {error.strerror or error}. {_ADVICE}") from error
+    if header and header != _HEADER:
+        raise StateError(f"{path} is not a database: it begins with {header!r}. {_ADVICE}")
+
+
+@contextlib.contextmanager
+def _refusing(engine: Engine, where: str) -> Iterator[None]:
+    """Turn the database's own complaints about the file into a StateError that names it."""
+    try:
+        yield
+    except SQLAlchemyError as error:
+        engine.dispose()
+        cause = getattr(error, "orig", None) or error
+        raise StateError(f"{where} cannot be opened: {cause}. {_ADVICE}") from error
+    except StateError:
+        engine.dispose()
+        raise
+
+
+def _check(connection: Connection, tables: set[str], where: str, role: str) -> None:
+    found = connection.exec_driver_sql("PRAGMA quick_check(1)").scalar()
+    if found != "ok":
+        raise StateError(f"{where} is corrupt: {' '.join(str(found).split())}. {_ADVICE}")
+    if meta.name not in tables:
+        raise StateError(f"{where} is another program's database: tables {sorted(tables)[:5]}. {_ADVICE}")
+    facts = read_meta(connection)
+    if facts.get("product") != PRODUCT:
+        raise StateError(
+            f"{where} is another program's database: product {facts.get('product')!r}. {_ADVICE}"
+        )
+    schema = facts.get("schema", "")
+    if not schema.isdecimal() or int(schema) != SCHEMA_VERSION:
+        raise StateError(
+            f"{where} has schema version {schema!r}, this program reads version {SCHEMA_VERSION}; "
+            f"run the version that wrote it. {_ADVICE}"
+        )
+    if facts.get("role") != role:
+        raise StateError(f"{where} is the database of role {facts.get('role')!r}, not of {role!r}. {_ADVICE}")
+    absent = sorted(set(metadata.tables) - tables)
+    if absent:
+        raise StateError(f"{where} lacks the tables {absent}. {_ADVICE}")

@@ -1,0 +1,198 @@
+"""Keep one role's records in its own database: `SqlJournal`, the durable `Journal`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from sqlalchemy import bindparam, delete, insert
+from sqlalchemy.exc import SQLAlchemyError
+
+from domain.errors import DurabilityError, InvariantViolation, StateError
+from domain.outbox import AuditEvent
+from domain.records import JournalEntry, MachineSnapshot, OrderEntry, Record
+from storage.engine import Prepared, open_writer, read_meta, upsert
+from storage.journal_reader import JournalReader
+from storage.staging import Staged, stage
+from storage.tables import cash, equity, executions, halts, meta, orders, outbox, snapshots
+
+LET_GO_EVERY = 2_000
+"""Acknowledged events that gather before they are deleted, so that no order's commit pays for it often."""
+
+
+class SqlJournal:
+    """Commit a role's records durably: one writer, one database, one transaction an append.
+
+    With `group_commit` > 1 appends gather in memory and are committed together every that many appends, on `flush`
+    and on `close`; a crash then loses what was not yet committed, which is for replays and backtests only. Reads see
+    what is not yet committed. Ids of executions and payments are held in memory (about 100 bytes each).
+    """
+
+    def __init__(self, url: str, role: str, *, session: int = 0, group_commit: int = 1) -> None:
+        """Open or create the database at `url`.
+
+        `session` > 0 is noted in the file; a file that a later session wrote is refused, since it does not belong to
+        this state directory. Raises StateError when the file cannot be used.
+        """
+        if group_commit < 1:
+            raise ValueError(f"group_commit must be at least 1, not {group_commit}")
+        self._where, self._group_commit = url, group_commit
+        self._engine = open_writer(url, role)
+        self._connection = self._engine.connect()
+        self._reader = JournalReader(self._connection)
+        dialect = self._engine.dialect
+        statements = {
+            "orders": upsert(dialect, orders),
+            "executions": insert(executions),
+            "cash": insert(cash),
+            "halts": insert(halts),
+            "equity": upsert(dialect, equity),
+            "snapshots": upsert(dialect, snapshots),
+            "events": insert(outbox),
+        }
+        self._statements = {name: Prepared(dialect, statement) for name, statement in statements.items()}
+        self._let_go = Prepared(dialect, delete(outbox).where(outbox.c.seq < bindparam("acked")))
+        self._exec_ids, self._payment_ids = self._reader.identifiers()
+        self._head = self._committed = self._reader.head()
+        self._first_kept, self._last_event = self._reader.outbox_range()
+        versions = self._reader.halts()
+        self._halt_version = versions[-1].version if versions else 0
+        self._acked = self._let_go_to = max(self._first_kept, 1)
+        self._pending = Staged()
+        self._appends = 0
+        self._failed: str | None = None
+        self._note_session(session)
+
+    def append(self, records: Sequence[Record]) -> tuple[int, int]:
+        """Commit `records`, all or none, and return the first and last outbox number given (first > last: none).
+
+        Raises DurabilityError when the commit failed, now or earlier, and InvariantViolation, with nothing taken,
+        for an execution or payment booked before, or a number out of sequence.
+        """
+        self._refuse_if_failed()
+        first = self._last_event + 1
+        staged = stage(records, self._head, first, self._halt_version, self._exec_ids, self._payment_ids)
+        self._pending.add(staged)
+        self._head = staged.head
+        self._halt_version = staged.halt_version
+        self._exec_ids.update(staged.exec_ids)
+        self._payment_ids.update(staged.payment_ids)
+        self._last_event += len(staged.event_log)
+        self._appends += 1
+        if self._appends >= self._group_commit:
+            self.flush()
+        return first, self._last_event
+
+    def flush(self) -> None:
+        """Commit what has gathered; raises DurabilityError when that failed, now or earlier."""
+        self._refuse_if_failed()
+        pending, self._pending, self._appends = self._pending, Staged(), 0
+        let_go = self._group_commit > 1 and self._acked > self._let_go_to
+        if pending.is_empty and not let_go:
+            return
+        self._commit(pending, let_go=let_go)
+        self._committed = self._head
+
+    def entries(self, after_seq: int, limit: int) -> Sequence[JournalEntry]:
+        """Return up to `limit` journal entries after `after_seq`, in sequence (an order's newest state once)."""
+        if after_seq >= self._committed:
+            return self._pending.tail(after_seq, limit)
+        self._flush_for_reading()
+        return self._reader.entries(after_seq, limit)
+
+    def orders(self) -> Sequence[OrderEntry]:
+        """Return every order's newest state, by sequence."""
+        self._flush_for_reading()
+        return self._reader.orders()
+
+    def outbox(self, after_seq: int, limit: int) -> tuple[int, Sequence[AuditEvent]]:
+        """Return the number of the first and up to `limit` events after `after_seq`.
+
+        Raises StateError when the reader's cursor and this database cannot belong together.
+        """
+        if after_seq > self._last_event:
+            raise StateError(
+                f"{self._where}: the audit trail holds event {after_seq} of this database, whose last is "
+                f"{self._last_event}; the database is an older copy. Restore both from one copy, or --fresh."
+            )
+        if after_seq + 1 < self._first_kept:
+            raise StateError(
+                f"{self._where}: the audit trail asks for event {after_seq + 1}, but those before "
+                f"{self._first_kept} were acknowledged; the trail was replaced. Restore both from one copy, or --fresh."
+            )
+        uncommitted = self._pending.event_log
+        skip = after_seq - (self._last_event - len(uncommitted))
+        if skip >= 0:
+            return after_seq + 1, uncommitted[skip : skip + limit]
+        self._flush_for_reading()
+        return after_seq + 1, self._reader.outbox(after_seq, limit)
+
+    def acknowledge(self, seq: int) -> None:
+        """Let go of outbox events up to `seq`; need not be durable at once. The last one stays, to number from."""
+        if seq > self._last_event:
+            raise InvariantViolation(f"event {seq} acknowledged, but the last is {self._last_event}")
+        self._acked = max(self._acked, seq)
+        if self._group_commit == 1 and self._acked - self._let_go_to >= LET_GO_EVERY:
+            self._refuse_if_failed()
+            self._commit(Staged(), let_go=True)
+
+    def snapshot(self, name: str) -> MachineSnapshot | None:
+        """Return the newest snapshot of that name, or None."""
+        if name in self._pending.snapshots:
+            self._flush_for_reading()
+        return self._reader.snapshot(name)
+
+    def close(self) -> None:
+        """Commit what is left and close; after a failure only close."""
+        if self._connection.closed:
+            return
+        try:
+            if self._failed is None:
+                self.flush()
+        finally:
+            self._connection.close()
+            self._engine.dispose()
+            self._failed = self._failed or "it is closed"
+
+    def _commit(self, staged: Staged, *, let_go: bool) -> None:
+        self._failed = "a commit did not end"
+        try:
+            with self._connection.begin():
+                for name, statement in self._statements.items():
+                    if rows := staged.rows(name):
+                        statement.execute(self._connection, rows)
+                if let_go:
+                    self._let_go.execute(self._connection, [{"acked": self._acked}])
+        except (SQLAlchemyError, OSError) as error:
+            cause = getattr(error, "orig", None) or error
+            self._failed = str(cause)
+            raise DurabilityError(
+                f"{self._where}: commit failed: {cause}; nothing further is taken"
+            ) from error
+        self._failed = None
+        if let_go:
+            self._let_go_to = self._first_kept = self._acked
+
+    def _flush_for_reading(self) -> None:
+        if not self._pending.is_empty:
+            self.flush()
+
+    def _refuse_if_failed(self) -> None:
+        if self._failed is not None:
+            raise DurabilityError(f"{self._where} takes nothing more: {self._failed}")
+
+    def _note_session(self, session: int) -> None:
+        facts = read_meta(self._connection)
+        self._connection.rollback()
+        noted = int(facts.get("session", "0"))
+        if session <= 0 or noted == session:
+            return
+        if noted > session:
+            self.close()
+            raise StateError(
+                f"{self._where} was written by session {noted}, later than this session {session}: it does not belong "
+                f"to this state directory. Restore the whole directory from one copy, or start with --fresh."
+            )
+        with self._connection.begin():
+            self._connection.execute(
+                upsert(self._engine.dialect, meta), {"name": "session", "value": str(session)}
+            )
