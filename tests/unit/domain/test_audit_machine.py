@@ -69,6 +69,18 @@ def test_what_the_trail_holds_is_dropped_and_acknowledged_again() -> None:
     assert machine.state()["duplicates"] == 7
 
 
+def test_a_backlog_that_comes_in_parts_is_asked_for_to_its_end() -> None:
+    machine = AuditMachine(["gateway"], {}, AT_ONCE)
+    machine.handle(Begin())
+    for first in (1, 3):
+        assert machine.handle(records(first, first + 1)) == [
+            Send("gateway", RequestOutbox(after_seq=first + 1)),
+            Persist((records(first, first + 1),)),
+            acknowledged(first + 1),
+        ]
+    assert machine.handle(TimerFired(name=FLUSH)) == []
+
+
 def test_what_still_waits_is_not_acknowledged_when_it_comes_again() -> None:
     machine = AuditMachine(["gateway"], {}, GATHERING)
     machine.handle(records(1, 2))
