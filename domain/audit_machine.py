@@ -87,12 +87,10 @@ class AuditMachine:
         self._waiting.append(OutboxRecords(source=source, first_seq=cursor + 1, events=fresh))
         self._cursors[source] = cursor + len(fresh)
         first, self._waiting_events = self._waiting_events == 0, self._waiting_events + len(fresh)
-        # An answer may be the first part of a long backlog: asked on until nothing new comes.
-        further = self._ask(source) if self._asked.get(source) == cursor else []
         pace = self._pace
         if self._draining or pace.batch_s <= 0 or self._waiting_events >= pace.batch_events:
-            return [*further, *self._flush()]
-        return [*further, SetTimer(FLUSH, pace.batch_s)] if first else further
+            return self._flush()
+        return [SetTimer(FLUSH, pace.batch_s)] if first else []
 
     def _flush(self) -> list[Output]:
         if not self._waiting:

@@ -69,16 +69,11 @@ def test_what_the_trail_holds_is_dropped_and_acknowledged_again() -> None:
     assert machine.state()["duplicates"] == 7
 
 
-def test_a_backlog_that_comes_in_parts_is_asked_for_to_its_end() -> None:
+def test_the_empty_batch_that_ends_a_sources_answer_uncovers_what_was_lost_before_it() -> None:
     machine = AuditMachine(["gateway"], {}, AT_ONCE)
-    machine.handle(Begin())
-    for first in (1, 3):
-        assert machine.handle(records(first, first + 1)) == [
-            Send("gateway", RequestOutbox(after_seq=first + 1)),
-            Persist((records(first, first + 1),)),
-            acknowledged(first + 1),
-        ]
-    assert machine.handle(TimerFired(name=FLUSH)) == []
+    machine.handle(records(1, 2))
+    assert machine.handle(records(3, 2)) == [acknowledged(2)]
+    assert machine.handle(records(5, 4)) == [Send("gateway", RequestOutbox(after_seq=2))]
 
 
 def test_what_still_waits_is_not_acknowledged_when_it_comes_again() -> None:
