@@ -1,1 +1,5 @@
 """Run machines: shells that carry outputs out, and adapters to brokers, feeds and notifiers."""
+
+from config.guards import install
+
+install(__name__)

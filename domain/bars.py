@@ -60,7 +60,8 @@ def bar_fault(bar: Bar) -> BarFault | None:
     return None
 
 
-class BarGroup(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class BarGroup:
     """Be all symbols' bars that become known at one moment.
 
     `index` counts groups from 0 in a data set, `open_ns` and `known_ns` are UTC nanoseconds, `session` is the

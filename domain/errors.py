@@ -4,6 +4,8 @@ BreakwaterError
 ├── Recoverable             the engine goes on; the shell reports it and the failure tracker counts it
 │   ├── SignalError         a strategy could not produce a signal
 │   ├── BrokerUnavailable   the venue cannot be reached or did not answer in time
+│   ├── MailboxFull         a role's queue is full, so a message was refused
+│   ├── CodecError          a value cannot be encoded, or bytes are not a message
 │   └── NotRunning          a command needs a running engine and found none
 └── Fatal                   the process stops, and an unknown failure halts the account
     ├── ConfigurationError  the configuration, a command's argument or an input file is refused
@@ -40,6 +42,14 @@ class BrokerUnavailable(Recoverable):
     """Say that the venue cannot be reached or did not answer in time."""
 
     exit_code = 5
+
+
+class MailboxFull(Recoverable):
+    """Say that a role's queue is full: the message was refused and is lost, which is a reported fault."""
+
+
+class CodecError(Recoverable):
+    """Refuse to encode a value, or to take bytes for one; the text says where and why."""
 
 
 class NotRunning(Recoverable):

@@ -27,12 +27,16 @@ def strategy_role(strategy_id: str) -> str:
     return f"strategy:{strategy_id}"
 
 
-# --- life cycle -----------------------------------------------------------------------------------------------------
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Begin:
     """Tell a role, once its process is up and its state is loaded, to start its work."""
+
+    at_ns: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StartFeed:
+    """Tell the feed that every role is ready: publish."""
 
     at_ns: int = 0
 
@@ -75,9 +79,6 @@ class TimerFired:
     """Tell a machine that its timer `name` ran out."""
 
     name: str
-
-
-# --- market data ----------------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -125,9 +126,6 @@ class BarSettled:
     bar: int
 
 
-# --- signals --------------------------------------------------------------------------------------------------------
-
-
 class Signal(NamedTuple):
     """Be one strategy's view of one symbol at one bar: direction in {-1, 0, 1}, confidence in [0, 1]."""
 
@@ -148,16 +146,17 @@ class SignalFailure(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SignalBatch:
-    """Bring the risk manager one strategy's signals of one bar; sent for every bar; abstentions are left out."""
+    """Bring the risk manager one strategy's signals of one bar; sent for every bar.
+
+    `evaluated` counts the symbols it looked at; abstentions (direction 0) are left out of `signals`.
+    """
 
     at_ns: int
     bar: int
     strategy: str
+    evaluated: int
     signals: tuple[Signal, ...]
     failures: tuple[SignalFailure, ...]
-
-
-# --- orders ---------------------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -216,12 +215,14 @@ class JournalUpdate:
     """Bring the risk manager new journal entries, in sequence.
 
     `head` is the journal's last sequence. `advanced` is the bar group that a simulated market has finished, else -1.
+    `last` ends the answer to a `RequestJournal`.
     """
 
     at_ns: int
     advanced: int
     entries: tuple[JournalEntry, ...]
     head: int
+    last: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -230,9 +231,6 @@ class RequestJournal:
 
     requester: str
     after_seq: int
-
-
-# --- halts ----------------------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -250,12 +248,12 @@ class RaiseHalt:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LatchChanged:
-    """Announce the durable latch; only the coordinator sends it, and only it lowers."""
+    """Announce the durable latch. Only the coordinator sends it; it lowers the receiver's rung only with `lowers`."""
 
     rung: Rung
+    lowers: bool
     version: int
-    trigger: HaltTrigger
-    new_peak: bool
+    active: tuple[HaltTrigger, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -277,19 +275,20 @@ class ReviewHalt:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HaltReviewed:
-    """Answer a review; `new_peak` sets the reference peak to the present equity."""
+    """Answer a review; `active` are the causes still up, `new_peak` sets the reference peak to the present equity."""
 
     bar: int
     rung: Rung
     version: int
+    active: tuple[HaltTrigger, ...]
     new_peak: bool
 
 
-FeedInbox = Begin | Drain | TimerFired | BarsArrived | DataEnded | RequestHistory | BarSettled
+FeedInbox = Begin | StartFeed | Drain | TimerFired | BarsArrived | DataEnded | RequestHistory | BarSettled
 StrategyInbox = Begin | Drain | TimerFired | BarHistory | BarsPublished
 RiskInbox = Begin | Drain | TimerFired | BarsPublished | SignalBatch | JournalUpdate | LatchChanged | HaltReviewed
 GatewayInbox = Begin | Drain | TimerFired | OrdersApproved | BrokerUpdate | BrokerLink | RequestJournal | LatchChanged
-CoordinatorInbox = Ready | Drain | Drained | RoleFailed | TimerFired | DataEnded | RaiseHalt | LatchHeld | ReviewHalt
+CoordinatorInbox = Begin | Ready | Drain | Drained | RoleFailed | TimerFired | DataEnded | RaiseHalt | LatchHeld | ReviewHalt
 AuditInbox = Begin | Drain | TimerFired | OutboxRecords
 ShellInbox = RequestOutbox | OutboxAcknowledged
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
@@ -43,4 +44,41 @@ class CancelTimer(NamedTuple):
     name: str
 
 
-Output = Send | Persist | Wire | SetTimer | CancelTimer
+@dataclass(frozen=True, slots=True)
+class Pull:
+    """Ask the feed port for bar group `index`; it comes back as `BarsArrived` or `DataEnded`."""
+
+    index: int
+
+
+class SendHistory(NamedTuple):
+    """Stream past groups to the role `to` as `BarHistory` messages of at most 2,000 groups each, oldest first.
+
+    The groups are those before index `before` that a block of `block_ns` at that moment needs, with `warmup` bars a
+    symbol ahead of it. The last message, empty where there is nothing to send, has `last` set; the shell sends all of
+    it before it carries out the next output, so what is published later arrives later.
+    """
+
+    to: str
+    block_ns: int
+    warmup: int
+    before: int
+
+
+class SendJournal(NamedTuple):
+    """Stream this role's journal entries after `after_seq` to the role `to` as `JournalUpdate` messages.
+
+    The last, empty where there is nothing to send, has `last` set and carries `head` as its head; earlier ones carry
+    their own last sequence. The shell sends all of it before it carries out the next output.
+    """
+
+    to: str
+    after_seq: int
+    head: int
+
+
+class Connect(NamedTuple):
+    """Open the broker port anew, closing what is open; the outcome comes as `BrokerLink`."""
+
+
+Output = SendJournal | Connect | Send | Persist | Wire | SetTimer | CancelTimer | Pull | SendHistory

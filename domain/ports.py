@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 from domain.bars import BarGroup
 from domain.broker import BrokerCommand
@@ -73,7 +73,7 @@ class FeedPort(Protocol):
         ...
 
     def history(self, before: int, block_ns: int, warmup: int) -> Iterator[BarGroup]:
-        """Yield the groups before `before` that a block of `block_ns` at that moment needs, with `warmup` bars a symbol."""
+        """Yield the groups before `before` that a block of `block_ns` then needs, with `warmup` bars a symbol."""
         ...
 
     def close(self) -> None:
@@ -111,6 +111,10 @@ class Journal(Protocol):
         """Return the newest snapshot of that name, or None."""
         ...
 
+    def flush(self) -> None:
+        """Commit what was gathered, where appends gather; raises DurabilityError when that failed."""
+        ...
+
     def close(self) -> None:
         """Commit what is left and close."""
         ...
@@ -121,4 +125,58 @@ class Notifier(Protocol):
 
     def notify(self, severity: str, title: str, text: str) -> None:
         """Deliver one alert; raises Recoverable when the channel failed."""
+        ...
+
+
+class Child(Protocol):
+    """Describe a role's process: what the runtime needs of it (`supervisor.child_spec.ChildSpec`)."""
+
+    @property
+    def role(self) -> str:
+        """Return the role's address."""
+        ...
+
+    @property
+    def generation(self) -> int:
+        """Return which start of the role this is, from 1."""
+        ...
+
+
+ChildT = TypeVar("ChildT", bound=Child, contravariant=True)
+
+
+class Runtime(Protocol[ChildT]):
+    """Run roles and carry messages between them.
+
+    Messages of one sender to one receiver arrive in order within their lane, and control overtakes what is queued; a
+    message to a role that has ended is lost without a word. A machine that raises becomes a `RoleFailed` at the
+    coordinator. A full queue refuses, and that too becomes a `RoleFailed`.
+    """
+
+    def spawn(self, specs: Sequence[ChildT]) -> None:
+        """Start roles together and make all roles known to each other; when one fails, none of them stays."""
+        ...
+
+    def send(self, to: str, message: Message, *, control: bool = False) -> None:
+        """Post `message` to a role; fire and forget. Raises InvariantViolation for a role that was never spawned."""
+        ...
+
+    def snapshot(self, role: str, *, deadline_s: float = 1.0) -> Mapping[str, Any]:
+        """Return the shell's figures and under `state` the machine's; raises NotRunning when nobody answers."""
+        ...
+
+    def alive(self, role: str) -> bool:
+        """Say whether the role is at work."""
+        ...
+
+    def stop(self, roles: Sequence[str]) -> tuple[str, ...]:
+        """Stop roles together, each after the message it is at; return those killed for being late."""
+        ...
+
+    def kill(self, role: str, generation: int) -> bool:
+        """End one generation of a role at once; False when there is none such."""
+        ...
+
+    def shutdown(self) -> None:
+        """End everything that was started; harmless when done."""
         ...

@@ -61,6 +61,9 @@ class AuditJournal:
         """Return None: the audit machine's state is the trail's cursors."""
         return None
 
+    def flush(self) -> None:
+        """Do nothing: what was appended is durable."""
+
     def close(self) -> None:
         """Sign a last checkpoint and close."""
         self._writer.close()

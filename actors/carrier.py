@@ -1,0 +1,208 @@
+"""Carry a machine's outputs out, in order: messages to roles, records to the journal, commands to the broker."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import assert_never
+
+from actors.parts import ActorContext, Parts
+from actors.timers import Timers
+from domain.bars import BarGroup
+from domain.broker import BrokerCommand, BrokerLink
+from domain.errors import BrokerUnavailable, InvariantViolation, MailboxFull
+from domain.messages import AUDIT, BarHistory, JournalUpdate, Message
+from domain.outbox import AuditEvent, OutboxRecords, RequestOutbox
+from domain.outputs import (
+    CancelTimer,
+    Connect,
+    Output,
+    Persist,
+    Pull,
+    Send,
+    SendHistory,
+    SendJournal,
+    SetTimer,
+    Wire,
+)
+from domain.ports import BrokerPort, FeedPort, Journal
+from domain.records import Record
+
+Router = Callable[[str, Message, bool], None]
+"""Post a message to another role's process (role, message, control); never block."""
+
+OUTBOX_BATCH = 1_000
+HISTORY_GROUPS = 2_000
+HISTORY_BARS = 50_000
+JOURNAL_ENTRIES = 1_000
+
+
+class Carrier:
+    """Reach everything outside one machine: the other roles, its journal, its broker and its feed.
+
+    `lost(error)` hears of a message that a full mailbox refused; the outputs after it are carried out all the same.
+    """
+
+    def __init__(
+        self,
+        parts: Parts,
+        context: ActorContext,
+        timers: Timers,
+        router: Router,
+        lost: Callable[[MailboxFull], None],
+    ) -> None:
+        self._parts, self._context, self._timers, self._router, self._lost = (
+            parts,
+            context,
+            timers,
+            router,
+            lost,
+        )
+
+    def open(self) -> None:
+        """Open the feed and the broker; a broker that cannot be reached becomes a `BrokerLink`, like a lost one."""
+        if self._parts.feed is not None:
+            self._parts.feed.open(self._context.mailbox)
+        if self._parts.broker is not None:
+            self._connect()
+
+    def flush(self) -> None:
+        """Commit what the journal has gathered; harmless without one."""
+        if self._parts.journal is not None:
+            self._parts.journal.flush()
+
+    def close(self) -> Iterator[Exception]:
+        """Close feed, broker and journal, each whatever the others do; yield what went wrong."""
+        for port in (self._parts.feed, self._parts.broker, self._parts.journal):
+            try:
+                if port is not None:
+                    port.close()
+            except Exception as error:
+                yield error
+
+    def carry_out(self, output: Output) -> None:
+        """Carry one output out; raises what the journal or a port raises, save a broker that is unavailable."""
+        match output:
+            case Send(to, message, control):
+                self.post(to, message, control)
+            case Persist(records):
+                self._persist(records)
+            case Wire(command):
+                self._wire(command)
+            case SetTimer(name, delay_s):
+                self._timers.set(name, delay_s)
+            case CancelTimer(name):
+                self._timers.cancel(name)
+            case Pull(index):
+                self._feed().pull(index)
+            case Connect():
+                self._connect()
+            case SendJournal():
+                for update in _journal_updates(self._journal(), output):
+                    self.post(output.to, update, False)
+            case SendHistory():
+                for chunk in _history(self._feed(), output):
+                    self.post(output.to, chunk, False)
+            case _:
+                assert_never(output)
+
+    def post(self, to: str, message: Message, control: bool) -> None:
+        """Post `message`; one that a full mailbox refuses is lost, as any message may be, and reported."""
+        try:
+            self.deliver(to, message, control)
+        except MailboxFull as error:
+            self._lost(error)
+
+    def deliver(self, to: str, message: Message, control: bool) -> None:
+        """Post `message` to this role, to a mailbox in this process or to another process; raises MailboxFull."""
+        if to == self._context.role:
+            self._context.mailbox.put(message, control=control)
+        elif to in self._parts.routes:
+            self._parts.routes[to].put(message, control=control)
+        else:
+            self._router(to, message, control)
+
+    def answer_outbox(self, request: RequestOutbox) -> None:
+        """Send the audit writer one batch of outbox events and queue the request for the next.
+
+        A long outbox so goes out a batch a turn, with the role's own work between.
+        """
+        first, events = self._journal().outbox(request.after_seq, OUTBOX_BATCH)
+        self._post_outbox(first, tuple(events))
+        if len(events) == OUTBOX_BATCH:
+            self.post(self._context.role, RequestOutbox(after_seq=first + len(events) - 1), False)
+        elif events:  # an empty batch ends the answer
+            self._post_outbox(first + len(events), ())
+
+    def acknowledge(self, seq: int) -> None:
+        """Let the journal go of outbox events up to `seq`."""
+        self._journal().acknowledge(seq)
+
+    def _persist(self, records: tuple[Record, ...]) -> None:
+        first, last = self._journal().append(records)
+        if first <= last:
+            self._post_outbox(first, tuple(record for record in records if isinstance(record, AuditEvent)))
+
+    def _post_outbox(self, first: int, events: tuple[AuditEvent, ...]) -> None:
+        self.post(AUDIT, OutboxRecords(source=self._context.role, first_seq=first, events=events), False)
+
+    def _wire(self, command: BrokerCommand) -> None:
+        try:
+            self._broker().send(command)
+        except BrokerUnavailable as error:
+            self._link_lost(error)
+
+    def _connect(self) -> None:
+        broker = self._broker()
+        broker.close()
+        try:
+            broker.open(self._context.mailbox)
+        except BrokerUnavailable as error:
+            self._link_lost(error)
+
+    def _broker(self) -> BrokerPort:
+        if self._parts.broker is None:
+            raise InvariantViolation(f"{self._context.role} speaks to a broker and has none")
+        return self._parts.broker
+
+    def _link_lost(self, error: BrokerUnavailable) -> None:
+        # In the control lane: orders that wait in the normal one must find the gate closed.
+        lost = BrokerLink(at_ns=0, connected=False, connection=0, text=str(error))
+        self._context.log.warning("broker_unavailable", error=str(error))
+        self.post(self._context.role, lost, True)
+
+    def _journal(self) -> Journal:
+        if self._parts.journal is None:
+            raise InvariantViolation(f"{self._context.role} makes records durable and has no journal")
+        return self._parts.journal
+
+    def _feed(self) -> FeedPort:
+        if self._parts.feed is None:
+            raise InvariantViolation(f"{self._context.role} asks for bars and has no feed")
+        return self._parts.feed
+
+
+def _history(feed: FeedPort, request: SendHistory) -> Iterator[BarHistory]:
+    """Cut a history into messages, bounded in groups and, for wide universes, in bars; the last one says so."""
+    chunk: list[BarGroup] = []
+    bars = 0
+    for group in feed.history(request.before, request.block_ns, request.warmup):
+        if chunk and (len(chunk) == HISTORY_GROUPS or bars + len(group.bars) > HISTORY_BARS):
+            yield BarHistory(groups=tuple(chunk), last=False)
+            chunk, bars = [], 0
+        chunk.append(group)
+        bars += len(group.bars)
+    yield BarHistory(groups=tuple(chunk), last=True)
+
+
+def _journal_updates(journal: Journal, request: SendJournal) -> Iterator[JournalUpdate]:
+    """Cut the journal after a cursor into messages; the last, which may be empty, carries the head."""
+    after = request.after_seq
+    while True:
+        entries = tuple(journal.entries(after, JOURNAL_ENTRIES))
+        if entries:
+            after = entries[-1].seq
+        last = len(entries) < JOURNAL_ENTRIES
+        head = request.head if last else after
+        yield JournalUpdate(at_ns=0, advanced=-1, entries=entries, head=head, last=last)
+        if last:
+            return

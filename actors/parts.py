@@ -1,0 +1,40 @@
+"""Say what a role's process is made of: a factory builds these inside the process, the shell runs them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from actors.logs import Log
+from domain.ports import BrokerPort, Clock, FeedPort, Journal, Machine, Mailbox
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ActorContext:
+    """Be what a process gives its factory: who it is, where it may write, its clock, log and mailbox.
+
+    The mailbox is for adapters that are no ports of the shell; what is put there before `Begin` waits.
+    """
+
+    role: str
+    generation: int
+    state_dir: Path
+    clock: Clock
+    log: Log
+    mailbox: Mailbox
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parts:
+    """Be a role's machine and its ports.
+
+    `routes` overrides addresses: what is sent to such a role is put into that mailbox in this process instead (a
+    venue's link, for one). The shell opens broker and feed when `Begin` comes and closes what is here when it stops.
+    """
+
+    machine: Machine
+    journal: Journal | None = None
+    broker: BrokerPort | None = None
+    feed: FeedPort | None = None
+    routes: Mapping[str, Mailbox] = field(default_factory=dict)

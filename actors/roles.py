@@ -1,0 +1,135 @@
+"""Build the parts of each role inside its process: `ChildSpec.factory` names these functions.
+
+The ports that reach a venue or a feed come from elsewhere (`simulation/roles.py`); what every runtime shares is here.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, Protocol
+
+from actors.parts import ActorContext, Parts
+from domain.audit_machine import AuditMachine, AuditPace
+from domain.gateway import LATCH, Gateway
+from domain.gateway_policy import GatewaySettings
+from domain.ports import Journal
+from domain.records import JournalEntry
+from domain.risk.limits import HaltPolicy
+from domain.risk.manager import SNAPSHOT, RiskManager
+from domain.risk.settings import RiskSettings
+from domain.strategies.blocks import block_ns
+from domain.strategies.evaluator import Evaluator, LiveEvaluator
+from domain.strategies.protocol import StrategyInstance
+from domain.strategies.registry import discover
+from domain.strategies.runner import RunnerSettings, StrategyRunner
+from storage.audit.journal import AuditJournal
+from storage.audit.keys import load_signer
+from storage.audit.writer import TrailWriter
+from storage.journal import SqlJournal
+
+ENTRIES_AT_A_TIME = 10_000
+
+
+class Spec(Protocol):
+    """Be what a factory needs of a `ChildSpec`."""
+
+    @property
+    def role(self) -> str:
+        """Return the address."""
+        ...
+
+    @property
+    def generation(self) -> int:
+        """Return how often the role was started."""
+        ...
+
+    @property
+    def arguments(self) -> Mapping[str, Any]:
+        """Return what the composition root gave it."""
+        ...
+
+
+def open_journal(spec: Spec) -> SqlJournal:
+    """Open the role's own journal at `arguments["url"]`."""
+    arguments = spec.arguments
+    return SqlJournal(
+        arguments["url"],
+        spec.role,
+        session=arguments["session"],
+        group_commit=arguments.get("group_commit", 1),
+    )
+
+
+def audit(spec: Spec, context: ActorContext) -> Parts:
+    """Build the audit writer on its trail."""
+    return audit_parts(spec, context, before_append=None)
+
+
+def audit_parts(spec: Spec, context: ActorContext, before_append: Callable[[], None] | None) -> Parts:
+    """Build the audit writer; `before_append` runs before each write."""
+    arguments = spec.arguments
+    writer = TrailWriter(Path(arguments["directory"]), load_signer(create=True), time.time_ns)
+    pace: AuditPace = arguments["pace"]
+    machine = AuditMachine(arguments["sources"], writer.cursors, pace, spec.generation)
+    return Parts(machine=machine, journal=AuditJournal(writer, before_append))
+
+
+def risk(spec: Spec, context: ActorContext) -> Parts:
+    """Build the risk manager from its last snapshot."""
+    journal = open_journal(spec)
+    settings: RiskSettings = spec.arguments["settings"]
+    policy: HaltPolicy = spec.arguments["policy"]
+    saved = journal.snapshot(SNAPSHOT)
+    machine = RiskManager(settings, policy, None if saved is None else saved.values)
+    return Parts(machine=machine, journal=journal)
+
+
+def gateway_machine(settings: GatewaySettings, journal: Journal) -> Gateway:
+    """Build the gateway from its journal."""
+    saved = journal.snapshot(LATCH)
+    return Gateway(settings, all_entries(journal), None if saved is None else saved.values)
+
+
+def all_entries(journal: Journal) -> list[JournalEntry]:
+    """Return every journal entry, in sequence."""
+    entries: list[JournalEntry] = []
+    while True:
+        batch = journal.entries(entries[-1].seq if entries else 0, ENTRIES_AT_A_TIME)
+        entries.extend(batch)
+        if len(batch) < ENTRIES_AT_A_TIME:
+            return entries
+
+
+def strategy_instance(arguments: Mapping[str, Any]) -> StrategyInstance:
+    """Build the instance that `arguments` name: id, strategy, file or None, parameters."""
+    registry = discover()
+    if arguments["file"] is not None:
+        registry = registry.with_file(Path(arguments["file"]))
+    definition = registry.get(arguments["strategy"])
+    parameters = definition.parameters(**arguments["parameters"])
+    return StrategyInstance(
+        strategy_id=arguments["strategy_id"], definition=definition, parameters=parameters
+    )
+
+
+def strategy(spec: Spec, context: ActorContext) -> Parts:
+    """Build a strategy that evaluates each block up to now as bars come."""
+    instance = strategy_instance(spec.arguments)
+    evaluator = LiveEvaluator(instance, spec.arguments["bar_ns"], spec.arguments["continuous"])
+    return strategy_parts(spec, instance, evaluator)
+
+
+def strategy_parts(spec: Spec, instance: StrategyInstance, evaluator: Evaluator) -> Parts:
+    """Build a strategy around its evaluator."""
+    arguments = spec.arguments
+    symbols = arguments["symbols"]
+    settings = RunnerSettings(
+        strategy_id=instance.strategy_id,
+        symbols=None if symbols is None else frozenset(symbols),
+        block_ns=block_ns(arguments["bar_ns"], arguments["continuous"]),
+        warmup=instance.warmup,
+        generation=spec.generation,
+    )
+    return Parts(machine=StrategyRunner(settings, evaluator))

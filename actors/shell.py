@@ -1,0 +1,110 @@
+"""Run one machine: hand it messages, have its outputs carried out in order, report its failures."""
+
+from __future__ import annotations
+
+import time
+import traceback
+from collections.abc import Mapping
+from typing import Any
+
+from actors.carrier import Carrier, Router
+from actors.parts import ActorContext, Parts
+from actors.timers import Timers
+from domain.errors import MailboxFull, Recoverable
+from domain.messages import COORDINATOR, Begin, RoleFailed, TimerFired
+from domain.outbox import OutboxAcknowledged, RequestOutbox
+
+
+class Shell:
+    """Own a machine and its ports; whoever runs it calls `receive` with one message at a time.
+
+    A Recoverable failure of the machine is reported to the coordinator and the role goes on. Any other failure is
+    raised by `receive`; who runs the shell then calls `fail` and nothing more: outputs that were not carried out by
+    then never are.
+    """
+
+    def __init__(self, parts: Parts, context: ActorContext, router: Router) -> None:
+        """Run `parts.machine` as `context.role`; `router` reaches the other roles."""
+        self.machine, self._context = parts.machine, context
+        self._timers = Timers(context.clock)
+        self._carrier = Carrier(parts, context, self._timers, router, self._message_lost)
+        self._handled = 0
+        self._last_handle_ns = 0
+        self.failure = ""
+
+    def receive(self, message: Any) -> None:
+        """Handle one message and carry out what follows; raises whatever is not Recoverable."""
+        started_ns = time.perf_counter_ns()
+        if isinstance(message, RequestOutbox):
+            self._carrier.answer_outbox(message)
+        elif isinstance(message, OutboxAcknowledged):
+            self._carrier.acknowledge(message.seq)
+        else:
+            if isinstance(message, Begin):
+                self._carrier.open()
+            self._decide(message)
+        self._handled += 1
+        self._last_handle_ns = time.perf_counter_ns() - started_ns
+
+    def fire_timers(self) -> None:
+        """Handle the timers that have run out."""
+        for name in self._timers.due():
+            self.receive(TimerFired(name=name))
+
+    def timer_wait_s(self) -> float | None:
+        """Return the seconds until the next timer runs out, None when there is none."""
+        return self._timers.wait_s()
+
+    def machine_state(self) -> Mapping[str, Any]:
+        """Return the machine's own state."""
+        return self.machine.state()
+
+    def counters(self) -> dict[str, Any]:
+        """Return the shell's own figures: messages handled, how long the last one took, the failure that ended it."""
+        return {
+            "role": self._context.role,
+            "generation": self._context.generation,
+            "alive": not self.failure,
+            "failure": self.failure,
+            "handled": self._handled,
+            "last_handle_ns": self._last_handle_ns,
+        }
+
+    def fail(self, error: BaseException) -> None:
+        """Note and report the failure that ends this role."""
+        self.failure = f"{type(error).__name__}: {error}"
+        self.report_fault(error, fatal=True)
+
+    def report_fault(self, error: BaseException, *, fatal: bool) -> None:
+        """Log `error` with its traceback and tell the coordinator as far as that is possible."""
+        role, name = self._context.role, f"{type(error).__name__}: {error}"
+        text = "".join(traceback.format_exception(error))
+        self._context.log.error("role_failed", error=name, fatal=fatal, traceback=text)
+        if role == COORDINATOR:
+            return
+        try:
+            failed = RoleFailed(role=role, error=name, traceback=text, fatal=fatal)
+            self._carrier.deliver(COORDINATOR, failed, True)
+        except Exception as lost:
+            self._context.log.error("coordinator_unreachable", error=f"{type(lost).__name__}: {lost}")
+
+    def flush(self) -> None:
+        """Commit what the journal has gathered."""
+        self._carrier.flush()
+
+    def close(self) -> None:
+        """Close the ports and the journal; what goes wrong is reported."""
+        for fault in self._carrier.close():
+            self.report_fault(fault, fatal=True)
+
+    def _decide(self, message: Any) -> None:
+        try:
+            outputs = self.machine.handle(message)
+        except Recoverable as error:
+            self.report_fault(error, fatal=False)
+            return
+        for output in outputs:
+            self._carrier.carry_out(output)
+
+    def _message_lost(self, error: MailboxFull) -> None:
+        self.report_fault(error, fatal=False)

@@ -1,0 +1,292 @@
+"""Compose an engine: from configuration, bars and session to the roles that make it up.
+
+This is the one place where the parts meet; nothing here decides anything about money.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from config.settings import Settings
+from domain.audit_machine import AuditPace
+from domain.bars import BarTable
+from domain.errors import ConfigurationError
+from domain.gateway_policy import GatewayLimits, GatewaySettings
+from domain.instruments import MICRO, AssetKind, Instrument
+from domain.market_data import MarketDataSettings
+from domain.messages import AUDIT, COORDINATOR, FEED, GATEWAY, RISK, VENUE, strategy_role
+from domain.risk.settings import RiskSettings
+from domain.strategies.blocks import DAY_NS
+from simulation.venue.settings import KindFees, VenueSettings
+from storage.engine import sqlite_url
+from supervisor.child_spec import ChildSpec
+from supervisor.coordinator import CoordinatorSettings
+from supervisor.lifecycle import start_waves
+
+GENERATION = 1
+GATHER = 1 << 30
+"""Appends that inline journals gather: they are committed whenever the audit trail is written."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Session:
+    """Say which trading session runs: its number, the first bar group to publish, and where its state lies."""
+
+    number: int
+    first: int
+    state_dir: Path
+    bars: Path
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class EnginePlan:
+    """Hold what both runtimes build their roles from."""
+
+    settings: Settings
+    table: BarTable
+    session: Session
+    pace_s: float
+
+    @property
+    def instruments(self) -> dict[str, Instrument]:
+        """Return the instruments of the run; raises ConfigurationError for one in another currency or not traded yet."""
+        found = {symbol: self.settings.instrument(symbol) for symbol in self.table.symbols}
+        refuse_untradable(found, self.settings.engine.account.currency)
+        return found
+
+    @property
+    def strategy_ids(self) -> tuple[str, ...]:
+        """Return the ids of the strategies that run, sorted."""
+        return tuple(sorted(instance.id for instance in self.settings.strategies.strategies))
+
+    def venue(self) -> VenueSettings:
+        """Return what the simulated venue is made from."""
+        settings, instruments = self.settings, self.instruments
+        broker, account = settings.broker, settings.engine.account
+        kinds = sorted({instrument.kind for instrument in instruments.values()})
+        return VenueSettings(
+            instruments=tuple(instruments.values()),
+            fees=tuple(KindFees(kind, settings.fee_schedule(kind)) for kind in kinds),
+            cash_micro=round(account.initial_cash * MICRO),
+            leverage=account.leverage,
+            participation=broker.participation if broker.partial_fills else 0.0,
+            check_buying_power=broker.reject_beyond_buying_power,
+        )
+
+    def gateway(self) -> GatewaySettings:
+        """Return the gateway's settings."""
+        settings = self.settings
+        runtime, connection = settings.engine.runtime, settings.retry.broker_connection
+        delays = [
+            min(connection.max_delay_s, connection.first_delay_s * connection.base**attempt)
+            for attempt in range(connection.attempts)
+        ]
+        return GatewaySettings(
+            limits=GatewayLimits(hard=settings.hard_limits(self.table.symbols), instruments=self.instruments),
+            generation=GENERATION,
+            next_bar=self.session.first,
+            ack_deadline_s=runtime.ack_deadline_s,
+            absence_interval_s=runtime.absence_interval_s,
+            broker_lost_s=runtime.broker_lost_s,
+            reconnect_delays_s=tuple(delays),
+        )
+
+    def risk(self) -> RiskSettings:
+        """Return the risk manager's settings."""
+        settings = self.settings
+        account = settings.engine.account
+        return RiskSettings(
+            limits=settings.risk_limits(),
+            books=settings.book_settings(),
+            strategies=self.strategy_ids,
+            instruments=self.instruments,
+            currency=account.currency,
+            cash_micro=round(account.initial_cash * MICRO),
+            leverage=account.leverage,
+            session_number=self.session.number,
+            opening_orders=self.table.bar_ns >= DAY_NS,
+            lockstep=True,
+            signal_deadline_s=settings.engine.runtime.signal_deadline_s,
+            generation=GENERATION,
+            epoch=GENERATION,
+        )
+
+    def feed(self) -> MarketDataSettings:
+        """Return the feed's settings."""
+        strategies = (strategy_role(name) for name in self.strategy_ids)
+        return MarketDataSettings(
+            consumers=(VENUE, *strategies, RISK),
+            symbols=frozenset(self.table.symbols),
+            first=self.session.first,
+            pace_s=self.pace_s,
+            generation=GENERATION,
+        )
+
+    def strategy(self, strategy_id: str) -> dict[str, Any]:
+        """Return what a strategy's factory is told."""
+        instance = next(each for each in self.settings.strategies.strategies if each.id == strategy_id)
+        directory = self.settings.directory or Path.cwd()
+        return {
+            "strategy_id": instance.id,
+            "strategy": instance.strategy,
+            "file": None if instance.file is None else str((directory / instance.file).resolve()),
+            "parameters": dict(instance.parameters),
+            "symbols": instance.symbols,
+            "bar_ns": self.table.bar_ns,
+            "continuous": self.table.continuous,
+        }
+
+    def journal(self, role: str, group_commit: int) -> dict[str, Any]:
+        """Return what a role's journal is opened with."""
+        url = sqlite_url(self.session.state_dir / f"{role}.db")
+        return {"url": url, "session": self.session.number, "group_commit": group_commit}
+
+    def audit(self, pace: AuditPace) -> dict[str, Any]:
+        """Return what the audit writer's factory is told."""
+        return {
+            "directory": str(self.session.state_dir / "audit"),
+            "sources": (COORDINATOR, GATEWAY, RISK, FEED),
+            "pace": pace,
+        }
+
+    def live_pace(self) -> AuditPace:
+        """Return how events gather before they are written while the engine trades."""
+        audit = self.settings.engine.audit
+        return AuditPace(batch_events=audit.fsync_records, batch_s=audit.fsync_interval_ms / 1000.0)
+
+
+INLINE_PACE = AuditPace(batch_events=20_000, batch_s=3_600.0, resync_s=0.0)
+"""Inline, thousands of events share one write: a crash loses the tail of a backtest, which is run again."""
+
+
+def refuse_untradable(instruments: Mapping[str, Instrument], currency: str) -> None:
+    """Raise ConfigurationError that lists the symbols this engine cannot trade, and why."""
+    found = []
+    for symbol, instrument in instruments.items():
+        if instrument.kind is AssetKind.PERPETUAL:
+            found.append(f"{symbol}: a perpetual; perpetuals are not traded yet: leave it out of --symbols")
+        elif instrument.currency != currency:
+            found.append(
+                f"{symbol}: trades in {instrument.currency}, the account is kept in {currency}: "
+                f"leave it out of --symbols, or set account.currency in engine.yaml"
+            )
+    if found:
+        raise ConfigurationError("symbols that cannot be traded:\n  " + "\n  ".join(found))
+
+
+def ray_specs(plan: EnginePlan) -> tuple[ChildSpec, ...]:
+    """Return the roles of an engine on Ray; the venue is a process of its own and no role here."""
+    live = 1
+    others = (
+        ChildSpec(role=AUDIT, factory="actors.roles:audit", arguments=plan.audit(plan.live_pace())),
+        ChildSpec(
+            role=GATEWAY,
+            factory="simulation.roles:gateway",
+            arguments={"settings": plan.gateway(), **plan.journal(GATEWAY, live)},
+            after=(AUDIT,),
+        ),
+        ChildSpec(
+            role=RISK,
+            factory="actors.roles:risk",
+            arguments={
+                "settings": plan.risk(),
+                "policy": plan.settings.halt_policy(),
+                **plan.journal(RISK, live),
+            },
+            after=(GATEWAY,),
+        ),
+        ChildSpec(
+            role=FEED,
+            factory="simulation.roles:feed",
+            arguments={"settings": plan.feed(), "bars": str(plan.session.bars), **plan.journal(FEED, live)},
+            after=(RISK,),
+        ),
+        *(
+            ChildSpec(
+                role=strategy_role(name),
+                factory="actors.roles:strategy",
+                arguments=plan.strategy(name),
+                after=(FEED,),
+            )
+            for name in plan.strategy_ids
+        ),
+    )
+    return (*others, coordinator_spec(plan, others, live))
+
+
+def inline_specs(plan: EnginePlan, broker: object, before_append: object) -> tuple[ChildSpec, ...]:
+    """Return the roles of an inline engine: `broker` is the venue, `before_append` commits the journals."""
+    table = {"table": plan.table}
+    others = (
+        ChildSpec(
+            role=AUDIT,
+            factory="simulation.roles:inline_audit",
+            arguments={**plan.audit(INLINE_PACE), "before_append": before_append},
+        ),
+        ChildSpec(role=VENUE, factory="simulation.roles:inline_venue", arguments={"broker": broker}),
+        ChildSpec(
+            role=GATEWAY,
+            factory="simulation.roles:inline_gateway",
+            arguments={"settings": plan.gateway(), "broker": broker, **plan.journal(GATEWAY, GATHER)},
+            after=(AUDIT,),
+        ),
+        ChildSpec(
+            role=RISK,
+            factory="actors.roles:risk",
+            arguments={
+                "settings": plan.risk(),
+                "policy": plan.settings.halt_policy(),
+                **plan.journal(RISK, GATHER),
+            },
+            after=(GATEWAY,),
+        ),
+        ChildSpec(
+            role=FEED,
+            factory="simulation.roles:inline_feed",
+            arguments={"settings": plan.feed(), **table, **plan.journal(FEED, GATHER)},
+            after=(RISK,),
+        ),
+        *(
+            ChildSpec(
+                role=strategy_role(name),
+                factory="simulation.roles:inline_strategy",
+                arguments={**plan.strategy(name), **table},
+                after=(FEED,),
+            )
+            for name in plan.strategy_ids
+        ),
+    )
+    acting = tuple(spec for spec in others if spec.role != VENUE)
+    return (*others, coordinator_spec(plan, acting, GATHER))
+
+
+def coordinator_spec(plan: EnginePlan, others: tuple[ChildSpec, ...], group_commit: int) -> ChildSpec:
+    """Return the coordinator of `others`: they start in waves, and stop data first, audit last."""
+    stages = start_waves(others)
+    strategies = tuple(strategy_role(name) for name in plan.strategy_ids)
+    settings = plan.settings
+    coordinator = CoordinatorSettings(
+        stages=stages,
+        stop_order=(FEED, GATEWAY, *strategies, RISK, AUDIT),
+        cancel_entries=settings.shutdown.cancels_entries(lockstep=True),
+        started={
+            "session": plan.session.number,
+            "first": plan.session.first,
+            "mode": settings.mode.value,
+            "configuration": settings.fingerprint,
+            "bars": plan.table.fingerprint,
+            "symbols": list(plan.table.symbols),
+        },
+    )
+    return ChildSpec(
+        role=COORDINATOR,
+        factory="supervisor.roles:coordinator",
+        arguments={
+            "settings": coordinator,
+            "policy": settings.halt_policy(),
+            **plan.journal(COORDINATOR, group_commit),
+        },
+    )

@@ -1,0 +1,99 @@
+"""Drive a running engine to its end, whatever runs it: watch it, pass on signals, enforce deadlines."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from domain.errors import BreakwaterError, EnvironmentFault
+from domain.messages import COORDINATOR, FEED
+from supervisor.coordinator import Phase
+
+States = Mapping[str, Mapping[str, Any]]
+
+
+class Engine(Protocol):
+    """Be an engine that was started."""
+
+    def advance(self) -> bool:
+        """Let it work for a moment; return whether it has stopped."""
+        ...
+
+    def drain(self, reason: str, *, cancel_entries: bool) -> None:
+        """Ask it to stop in order."""
+        ...
+
+    def states(self) -> States:
+        """Return the state of coordinator, feed and risk manager."""
+        ...
+
+    def close(self) -> None:
+        """End everything it started."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """Say how a drive ended: the last states, whether a signal stopped it, the wall seconds it took."""
+
+    states: States
+    interrupted: bool
+    elapsed_s: float
+
+
+class EngineFailed(BreakwaterError):
+    """Say that the engine stopped by itself because a role failed."""
+
+
+def drive(
+    engine: Engine,
+    *,
+    stop_requested: Callable[[], str],
+    show: Callable[[States], None],
+    stall_s: float,
+    stop_s: float,
+) -> Outcome:
+    """Run `engine` until it stops and return how it ended.
+
+    `stop_requested` returns the reason to stop, empty while there is none. `show` gets the states a few times a second.
+    Raises EngineFailed when a role failed, EnvironmentFault when no bar settled for `stall_s` seconds or a stop took
+    longer than `stop_s`.
+    """
+    begun = moved = shown = time.monotonic()
+    draining_since: float | None = None
+    reason, position = "", -1
+    while True:
+        stopped = engine.advance()
+        now = time.monotonic()
+        if not reason and (reason := stop_requested()):
+            engine.drain(reason, cancel_entries=True)
+            draining_since = now
+        if now - shown < _SHOW_S and not stopped:
+            continue
+        shown, states = now, engine.states()
+        show(states)
+        if stopped:
+            return _outcome(states, bool(reason), now - begun)
+        if states[FEED].get("next", position) != position:
+            position, moved = states[FEED]["next"], now
+        if draining_since is not None and now - draining_since > stop_s:
+            raise EnvironmentFault(f"the engine did not stop within {stop_s:g} s; waiting for {_waiting(states)}")
+        if now - moved > stall_s:
+            raise EnvironmentFault(f"no bar settled for {stall_s:g} s at bar {position}; waiting for {_waiting(states)}")
+
+
+_SHOW_S = 0.2
+
+
+def _outcome(states: States, interrupted: bool, elapsed_s: float) -> Outcome:
+    coordinator = states[COORDINATOR]
+    if coordinator["phase"] == Phase.FAILED.value:
+        failures = "\n  ".join(coordinator["failures"])
+        raise EngineFailed(f"the engine stopped because a role failed:\n  {failures}")
+    return Outcome(states=states, interrupted=interrupted, elapsed_s=elapsed_s)
+
+
+def _waiting(states: States) -> str:
+    return ", ".join(states[COORDINATOR].get("waiting_for", ())) or "the bar's orders to be acknowledged"

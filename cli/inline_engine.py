@@ -1,0 +1,66 @@
+"""Drive an engine in this process: the backtest of record."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from cli.composition import EnginePlan, inline_specs
+from domain.broker import BrokerCommand
+from domain.errors import InvariantViolation
+from domain.messages import COORDINATOR, FEED, RISK, VENUE, Begin, Drain
+from simulation.inline import InlineRuntime
+from simulation.venue.durable import DurableVenue
+from simulation.venue.inline import InlineBroker
+from supervisor.coordinator import ENDED, Coordinator
+
+_SLICE = 4_000
+"""Messages between two looks at progress and signals: some 300 bars, well under 100 ms."""
+
+
+class InlineEngine:
+    """Be a running engine whose work is done by `advance` (port: `cli.drive.Engine`)."""
+
+    def __init__(self, plan: EnginePlan) -> None:
+        """Build every role; nothing moves before `advance`."""
+        self._runtime = InlineRuntime(plan.session.state_dir)
+        self._venue = DurableVenue(plan.session.state_dir / "venue", plan.venue(), group_commits=1 << 30)
+        broker = InlineBroker(self._venue, self._command)
+        try:
+            self._runtime.spawn(inline_specs(plan, broker, self._commit))
+        except BaseException:
+            self.close()
+            raise
+        coordinator = self._runtime.machine(COORDINATOR)
+        if not isinstance(coordinator, Coordinator):
+            raise InvariantViolation(f"the coordinator's role runs {type(coordinator).__name__}")
+        self._coordinator = coordinator
+        self._runtime.send(COORDINATOR, Begin())
+
+    def advance(self) -> bool:
+        """Do a slice of work; return whether the engine has stopped."""
+        return self._runtime.run(self._ended, most=_SLICE)
+
+    def drain(self, reason: str, *, cancel_entries: bool) -> None:
+        """Ask the engine to stop in order."""
+        self._runtime.send(COORDINATOR, Drain(reason=reason, cancel_entries=cancel_entries), control=True)
+
+    def states(self) -> Mapping[str, Mapping[str, Any]]:
+        """Return the state of coordinator, feed and risk manager."""
+        return {role: self._runtime.snapshot(role)["state"] for role in (COORDINATOR, FEED, RISK)}
+
+    def close(self) -> None:
+        """Close every role, then the venue."""
+        self._runtime.shutdown()
+        self._venue.close()
+
+    def _command(self, command: BrokerCommand) -> None:
+        self._runtime.send(VENUE, command)
+
+    def _commit(self) -> None:
+        """Make venue and journals durable, in the order in which facts arise, before the trail tells of them."""
+        self._venue.flush()
+        self._runtime.flush_journals()
+
+    def _ended(self) -> bool:
+        return self._coordinator.phase in ENDED

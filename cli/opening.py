@@ -1,0 +1,178 @@
+"""Open a session: read configuration and bars, take the state directory, and find where to go on."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from datetime import date
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from cli.composition import EnginePlan, Session, refuse_untradable
+from config.loader import load
+from config.mode import TradingMode
+from config.settings import Settings
+from domain.bars import BarTable
+from domain.errors import ConfigurationError, StateError
+from domain.instruments import Instrument
+from domain.ports import Clock
+from domain.risk.manager import SNAPSHOT
+from domain.strategies.registry import discover
+from simulation.importing.importer import Imported, import_bars
+from simulation.importing.report import ImportReport
+from simulation.importing.sample import sample_path
+from storage.catalogue import read_bars, write_bars
+from storage.engine import sqlite_url
+from storage.journal_reader import JournalReader
+from storage.state import Session as StoredSession
+from storage.state import StateDirectory
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunRequest:
+    """Hold what `breakwater run` was asked: where from and to, with what, how fast, on which runtime."""
+
+    config: Path | None
+    state: Path
+    data: Path | None
+    symbols: tuple[str, ...] | None
+    start: date | None
+    end: date | None
+    speed: float
+    runtime: str
+    fresh: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Opened:
+    """Hold an open session: its plan, its record, the directory it owns and the report of its bars (None: resumed)."""
+
+    plan: EnginePlan
+    stored: StoredSession
+    directory: StateDirectory
+    report: ImportReport | None
+    resumed: bool
+
+    def close_session(self, *, bar: int, completed: bool) -> None:
+        """Keep where the session stopped."""
+        self.directory.write_session(replace(self.stored, bar=bar, completed=completed))
+
+
+def read_settings(config: Path | None, environ: dict[str, str]) -> Settings:
+    """Load the configuration with every strategy known; raises ConfigurationError with every violation."""
+    return load(config, environ, discover().definitions)
+
+
+@contextmanager
+def open_session(request: RunRequest, environ: dict[str, str], clock: Clock) -> Iterator[Opened]:
+    """Open the session that `request` asks for and release its directory at the end.
+
+    Raises ConfigurationError, DataError or StateError before anything is started.
+    """
+    settings = read_settings(request.config, environ)
+    if settings.mode is not TradingMode.SIMULATION:
+        raise ConfigurationError(
+            f"TRADING_MODE={settings.mode.value}: no broker is connected in this version; "
+            f"allowed: {TradingMode.SIMULATION.value} (unset it, or set it to that)"
+        )
+    with TemporaryDirectory(prefix="breakwater-import-") as scratch:
+        refused = Path(scratch) / "refused_bars.csv"
+        imported = _bars(request, settings, refused)
+        directory = StateDirectory(request.state)
+        directory.lock()
+        try:
+            if request.fresh:
+                directory.archive(clock.wall_ns())
+            if refused.exists():
+                shutil.copyfile(refused, directory.path / refused.name)
+            yield _open(request, settings, imported, directory, clock)
+        finally:
+            directory.release()
+
+
+def _bars(request: RunRequest, settings: Settings, kept_aside: Path) -> Imported:
+    def instrument(symbol: str) -> Instrument:
+        found = settings.instrument(symbol)
+        refuse_untradable({symbol: found}, settings.engine.account.currency)
+        return found
+
+    return import_bars(
+        sample_path() if request.data is None else request.data,
+        symbols=request.symbols,
+        start=request.start,
+        end=request.end,
+        instruments=instrument,
+        kept_aside=kept_aside,
+    )
+
+
+def _open(
+    request: RunRequest, settings: Settings, imported: Imported, directory: StateDirectory, clock: Clock
+) -> Opened:
+    table, report, first = imported.table, imported.report, imported.first_trading_group
+    stored = directory.session()
+    bars = directory.path / "bars.parquet"
+    resumed = stored is not None
+    if stored is None:
+        write_bars(bars, table, report.stored_notes())
+        stored = StoredSession(
+            number=directory.next_session_number(),
+            data=table.fingerprint,
+            configuration=settings.fingerprint,
+            runtime=request.runtime,
+            begun_ns=clock.wall_ns(),
+            completed=False,
+            bar=first - 1,
+        )
+        directory.write_session(stored)
+    else:
+        _same(stored, table, settings, directory)
+        first = resume_at(directory, stored, first)
+    session = Session(number=stored.number, first=first, state_dir=directory.path, bars=bars)
+    pace_s = 0.0 if request.speed == 0.0 else 1.0 / request.speed
+    plan = EnginePlan(settings=settings, table=read_bars(bars), session=session, pace_s=pace_s)
+    return Opened(
+        plan=plan, stored=stored, directory=directory, report=None if resumed else report, resumed=resumed
+    )
+
+
+def _same(stored: StoredSession, table: BarTable, settings: Settings, directory: StateDirectory) -> None:
+    differing = []
+    if stored.data != table.fingerprint:
+        differing.append("the bars (--data, --symbols, --to, or the file itself)")
+    if stored.configuration != settings.fingerprint:
+        differing.append("the configuration (--config, or a file in it)")
+    if differing:
+        raise StateError(
+            f"{directory.path} holds session {stored.number} of other inputs: {' and '.join(differing)} changed. "
+            f"Run with the same ones to resume it, with --fresh to archive it, or with another --state DIR"
+        )
+
+
+def resume_at(directory: StateDirectory, stored: StoredSession, first: int) -> int:
+    """Return the first bar group to publish: the one after the last that settled.
+
+    A session that ended cleanly knows it. After a crash the risk manager's last snapshot tells the last bar decided;
+    if the gateway's journal lacks one of that bar's orders, the bar is published again: its order refs are the same.
+    """
+    database = directory.database("risk")
+    if not database.exists():
+        return first
+    reader = JournalReader.open(sqlite_url(database), "risk")
+    try:
+        snapshot = reader.snapshot(SNAPSHOT)
+    finally:
+        reader.close()
+    if snapshot is None:
+        return first
+    if snapshot.bar <= stored.bar:
+        return stored.bar + 1
+    gateway = JournalReader.open(directory.database_url("gateway"), "gateway")
+    try:
+        known = {order.order_ref for order in gateway.orders()}
+    finally:
+        gateway.close()
+    lost = [ref for ref in snapshot.values["approved"] if ref not in known]
+    return snapshot.bar if lost else snapshot.bar + 1

@@ -1,0 +1,58 @@
+"""Say things to people and to programs: Rich text or one JSON object, errors on standard error, exit codes.
+
+Exit codes: 0 ok, 1 error, 2 usage, 3 not running, 4 configuration, 5 timeout.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Mapping
+from functools import wraps
+from typing import Any, ParamSpec
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+
+from domain.errors import BreakwaterError
+
+P = ParamSpec("P")
+
+OUT = Console()
+ERR = Console(stderr=True)
+
+INTERRUPTED = 130
+
+
+def print_json(value: Mapping[str, Any]) -> None:
+    """Print one JSON object and nothing else."""
+    sys.stdout.write(json.dumps(value, indent=2, default=str, allow_nan=False) + "\n")
+    sys.stdout.flush()
+
+
+def command(function: Callable[P, None]) -> Callable[P, None]:
+    """Turn the engine's own exceptions into their text on standard error and their exit code.
+
+    With `--json` the error is one JSON object on standard output as well, so that a program always gets one.
+    """
+
+    @wraps(function)
+    def wrapped(*args: P.args, **kwargs: P.kwargs) -> None:
+        try:
+            function(*args, **kwargs)
+        except BreakwaterError as error:
+            fail(error, as_json=bool(kwargs.get("as_json", False)))
+        except BrokenPipeError:
+            sys.stderr.close()  # whoever read us went away: end quietly, as `head` expects
+            raise typer.Exit(1) from None
+
+    return wrapped
+
+
+def fail(error: BreakwaterError, *, as_json: bool) -> None:
+    """Report `error` and end with its exit code."""
+    if as_json:
+        print_json({"error": {"kind": type(error).__name__, "message": str(error)}, "exit_code": error.exit_code})
+    ERR.print(f"[bold red]breakwater:[/] {escape(str(error))}", highlight=False)
+    raise typer.Exit(error.exit_code)

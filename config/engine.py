@@ -1,0 +1,84 @@
+"""Model `engine.yaml`: the account, the runtime, the audit trail."""
+
+from __future__ import annotations
+
+from config.fields import CURRENCY, NAME, Section, number, part, text
+
+SIMULATED_ACCOUNT = "SIMULATED"
+"""The account id of the shipped file; LIVE demands another."""
+
+
+class Account(Section):
+    """Name the account and, for a simulated one, what it starts with."""
+
+    id: str = text("Account at the broker; LIVE trades this one and no other", pattern=NAME)
+    currency: str = text("Currency in which equity, limits and reports are kept", pattern=CURRENCY)
+    initial_cash: float = number(
+        "Cash of a simulated account at its start", "account currency", least=1_000, most=1_000_000_000
+    )
+    leverage: float = number(
+        "Buying power as a multiple of equity; 1 is a cash account", "times equity", least=1, most=20
+    )
+
+
+class Ray(Section):
+    """Size the local Ray instance."""
+
+    object_store_bytes: int = number(
+        "Shared memory that Ray reserves for its object store", "bytes", least=80_000_000, most=1 << 40
+    )
+    num_cpus: int = number(
+        "Slots that Ray hands to actors; not a limit on processors used", "slots", least=1, most=1024
+    )
+
+
+class Runtime(Section):
+    """Set deadlines and bounds of the actors."""
+
+    ack_deadline_s: float = number(
+        "Wait for the broker's acknowledgement before an order counts as UNKNOWN", "s", least=1, most=300
+    )
+    absence_interval_s: float = number(
+        "Least time between the two complete downloads that must both lack an order before it counts as never arrived",
+        "s",
+        least=0.1,
+        most=600,
+    )
+    broker_lost_s: float = number(
+        "Time without a connection to the broker after which trading halts", "s", least=1, most=3_600
+    )
+    signal_deadline_s: float = number(
+        "Wait for a strategy's signals of one bar before that evaluation counts as failed", "s", least=0.1, most=600
+    )
+    mailbox_bound: int = number(
+        "Messages that wait at one actor before a full mailbox is reported as a fault", "messages",
+        least=100, most=1_000_000,
+    )  # fmt: skip
+    lockstep_stall_s: float = number(
+        "Wait for a bar to settle in lockstep replay before the run stops as stalled",
+        "s",
+        least=5,
+        most=3_600,
+    )
+    ray: Ray = part("The local Ray instance")
+
+
+class Audit(Section):
+    """Say how often the audit trail reaches the disk and is sealed."""
+
+    fsync_interval_ms: int = number(
+        "Longest time a record waits before it is forced to disk", "ms", least=1, most=1_000
+    )
+    fsync_records: int = number("Most records that wait together", "records", least=1, most=100)
+    checkpoint_records: int = number(
+        "Records between two signed checkpoints", "records", least=1, most=1_000_000
+    )
+    retention_years: int = number("Years that the trail is kept", "years", least=1, most=100)
+
+
+class Engine(Section):
+    """Be `engine.yaml`."""
+
+    account: Account = part("The account")
+    runtime: Runtime = part("Deadlines and bounds of the actors")
+    audit: Audit = part("The audit trail")

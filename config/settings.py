@@ -1,0 +1,192 @@
+"""Hold the whole configuration in one frozen object, and turn it into the values that machines take."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from pydantic import BaseModel
+
+from config.books import Books, Strategies
+from config.broker import Broker
+from config.credentials import Credentials
+from config.engine import Engine
+from config.fields import CURRENCY, SYMBOL
+from config.mode import TradingMode
+from config.resilience import Breakers, Retry, Shutdown
+from config.risk import RiskManagement
+from config.rules import strategy_file
+from config.universe import QUOTE, Listing, Profile, Universe
+from domain.errors import ConfigurationError
+from domain.instruments import AssetKind, Instrument
+from domain.risk.limits import BookSettings, FeeSchedule, HaltPolicy, HardLimits, RiskLimits
+
+SECTIONS: dict[str, tuple[str, type[BaseModel]]] = {
+    "engine": ("engine.yaml", Engine),
+    "risk": ("risk_management.yaml", RiskManagement),
+    "universe": ("universe.yaml", Universe),
+    "books": ("books.yaml", Books),
+    "strategies": ("strategies.yaml", Strategies),
+    "broker": ("broker.yaml", Broker),
+    "retry": ("retry.yaml", Retry),
+    "breakers": ("breakers.yaml", Breakers),
+    "shutdown": ("shutdown.yaml", Shutdown),
+}
+"""Each part of the settings, with its file and its model."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """Be the configuration of one run.
+
+    `origins` says for each file where it came from (None: the shipped default); `directory` is the user's, if any.
+    """
+
+    mode: TradingMode
+    engine: Engine
+    risk: RiskManagement
+    universe: Universe
+    books: Books
+    strategies: Strategies
+    broker: Broker
+    retry: Retry
+    breakers: Breakers
+    shutdown: Shutdown
+    credentials: Credentials
+    directory: Path | None
+    origins: Mapping[str, Path | None]
+
+    def content(self) -> dict[str, object]:
+        """Return all values as plain data, secrets not among them."""
+        return {name: getattr(self, name).model_dump(mode="json") for name in SECTIONS}
+
+    @property
+    def fingerprint(self) -> str:
+        """Return the SHA-256 of all values: comments, layout, mode and secrets do not change it."""
+        return _digest(self.content())
+
+    def risk_limits(self) -> RiskLimits:
+        """Return the limits; `version` is drawn from the fingerprint of `risk_management.yaml`."""
+        risk, size, exposure = self.risk, self.risk.position_size, self.risk.exposure
+        return RiskLimits(
+            max_daily_loss=risk.max_daily_loss,
+            max_total_drawdown=risk.max_total_drawdown,
+            max_portfolio_heat=risk.max_portfolio_heat,
+            max_single_position_risk=risk.max_single_position_risk,
+            stop_loss_percent=risk.stop_loss_percent,
+            position_size_min_usd=size.min,
+            position_size_base_usd=size.base,
+            position_size_max_usd=size.max,
+            min_confidence=risk.min_confidence,
+            order_value_min_usd=risk.order_value.min,
+            order_value_max_usd=risk.order_value.max,
+            max_gross_exposure=exposure.gross,
+            max_net_exposure=exposure.net,
+            max_sector_exposure=exposure.sector,
+            max_symbol_exposure=exposure.symbol,
+            max_positions=exposure.max_positions,
+            halt_daily_loss=risk.halt.daily_loss,
+            halt_drawdown=risk.halt.drawdown,
+            halt_heat=risk.halt.heat,
+            drawdown_protection=risk.enable_drawdown_protection,
+            mark_max_age_bars=risk.mark_max_age_bars,
+            # 48 bits: exact as a float too, so that no reader of JSON changes it.
+            version=int(_digest(risk.model_dump(mode="json"))[:12], 16),
+        )
+
+    def hard_limits(self, symbols: Iterable[str]) -> HardLimits:
+        """Return the gateway's limits for a run of `symbols`; the lots are those of the kind that allows most."""
+        hard = self.risk.hard_limits
+        instruments = [self.instrument(symbol) for symbol in symbols]
+        lots = [getattr(hard.max_order_units, i.kind.value) * i.lots_per_unit for i in instruments]
+        if not lots:
+            raise ConfigurationError("hard limits: found no symbol; name at least one")
+        return HardLimits(
+            max_order_value_usd=hard.max_order_value,
+            max_order_lots=int(max(lots)),
+            max_orders_per_bar=hard.max_orders_per_bar,
+        )
+
+    def halt_policy(self) -> HaltPolicy:
+        """Return how halts end and which failures lead to one."""
+        halt, failures, emergency = self.risk.halt, self.risk.halt.failures, self.risk.emergency
+        return HaltPolicy(
+            cooldown_s=halt.cooldown_s,
+            resume_after_sessions=halt.resume_after_sessions,
+            max_consecutive_failures=failures.max_consecutive,
+            failure_rate=failures.rate,
+            failure_window=failures.window,
+            failure_window_min=failures.window_min,
+            flatten_on_kill=emergency.flatten_on_kill,
+            keep_protective_stops=halt.keep_protective_stops,
+        )
+
+    def book_settings(self) -> tuple[BookSettings, ...]:
+        """Return the books in the order of their file."""
+        return tuple(
+            BookSettings(b.id, b.share, b.rule, b.min_votes, b.allow_short, b.strategies)
+            for b in self.books.books
+        )
+
+    def strategy_files(self) -> tuple[Path, ...]:
+        """Return the Python files that strategies come from, each once; a relative path starts at `directory`."""
+        names = [item.file for item in self.strategies.strategies if item.file is not None]
+        return tuple(dict.fromkeys(strategy_file(name, self.directory) for name in names))
+
+    def fee_schedule(self, kind: AssetKind) -> FeeSchedule:
+        """Return what the simulated venue charges for one kind of asset."""
+        fees = getattr(self.broker.fees, kind.value)
+        return FeeSchedule(
+            per_unit_usd=fees.per_unit_usd,
+            minimum_usd=fees.minimum_usd,
+            maximum_fraction=fees.maximum_fraction,
+            value_bps=fees.value_bps,
+            slippage_bps=self.broker.slippage_bps,
+        )
+
+    def instrument(self, symbol: str) -> Instrument:
+        """Return the instrument of any symbol: its profile's, changed by its own entry in `universe.yaml`.
+
+        Raises ConfigurationError for a text that is no symbol, or that lacks the quote currency its profile needs.
+        """
+        if re.fullmatch(SYMBOL, symbol) is None:
+            raise ConfigurationError(
+                f"symbol: found {symbol!r}; allowed: 1 to 40 letters, digits and . _ / : @ ^ = + -"
+            )
+        listing = self.universe.symbols.get(symbol)
+        name = (listing.profile if listing else None) or kind_of(symbol).value
+        profile: Profile = self.universe.profiles[name]
+        values = profile.model_dump()
+        if isinstance(listing, Listing):
+            values |= listing.model_dump(exclude={"profile"}, exclude_none=True)
+        if values["currency"] == QUOTE:
+            values["currency"] = quote_currency(symbol)
+        return Instrument(**(values | {"symbol": symbol, "kind": AssetKind(profile.kind)}))
+
+
+def kind_of(symbol: str) -> AssetKind:
+    """Return the kind that a symbol's form implies: BASE/QUOTE:SETTLE perpetual, BASE/QUOTE spot, else equity."""
+    pair = symbol.partition("@")[0]
+    if ":" in pair:
+        return AssetKind.PERPETUAL
+    return AssetKind.SPOT if "/" in pair else AssetKind.EQUITY
+
+
+def quote_currency(symbol: str) -> str:
+    """Return the currency after a symbol's slash (BTC/USDT:USDT@dydx -> USDT)."""
+    quote = symbol.partition("@")[0].partition("/")[2].partition(":")[0]
+    if re.fullmatch(CURRENCY, quote) is None:
+        raise ConfigurationError(
+            f"symbol: found {symbol!r} without a quote currency; allowed: BASE/QUOTE or "
+            "BASE/QUOTE:SETTLE in capitals, or a currency of its own in universe.yaml"
+        )
+    return quote
+
+
+def _digest(content: object) -> str:
+    text = json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
+    return hashlib.sha256(text.encode("ascii")).hexdigest()

@@ -1,0 +1,135 @@
+"""Turn votes into order intents: target minus position minus working, at most one working order a book and symbol.
+
+A book's rule decides what its strategies' signals on one symbol and bar mean (requirement A3):
+
+* `vote`: an entry needs `min_votes` strategies with the same direction; a position is left when `min_votes` strategies
+  say the opposite; fewer hold. Entry votes on both sides cancel out.
+* `independent`: one vote is enough.
+
+When a strategy that votes on a symbol failed at this bar, no order for that symbol is made from it (requirement A2);
+the protective stop, held at the venue, still works.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+
+from domain.messages import SignalBatch
+from domain.risk.limits import BookSettings
+
+
+class Action(StrEnum):
+    """Name what a book wants of a symbol at a bar."""
+
+    ENTER = "enter"
+    EXIT = "exit"
+    HOLD = "hold"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tally:
+    """Hold the votes of one book on one symbol at one bar; ids sorted, confidences in the same order."""
+
+    longs: tuple[str, ...]
+    shorts: tuple[str, ...]
+    long_confidence: float
+    short_confidence: float
+    failed: tuple[str, ...]
+
+
+NO_VOTES = Tally(longs=(), shorts=(), long_confidence=0.0, short_confidence=0.0, failed=())
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Target:
+    """Be what the desk decided: an action, its direction (1 long, -1 short, 0 none), confidence and words."""
+
+    action: Action
+    direction: int
+    confidence: float
+    reason: str
+
+
+def tally(book: BookSettings, batches: Iterable[SignalBatch]) -> dict[str, Tally]:
+    """Return the votes by symbol over `batches` (sorted by strategy) of the book's strategies; symbols none spoke of are left out."""
+    longs: dict[str, list[tuple[str, float]]] = {}
+    shorts: dict[str, list[tuple[str, float]]] = {}
+    failed: dict[str, list[str]] = {}
+    for batch in batches:
+        if batch.strategy not in book.strategies:
+            continue
+        for symbol, direction, confidence in batch.signals:
+            side = longs if direction > 0 else shorts
+            side.setdefault(symbol, []).append((batch.strategy, confidence))
+        for failure in batch.failures:
+            failed.setdefault(failure.symbol, []).append(batch.strategy)
+    return {
+        symbol: _counted(longs.get(symbol, []), shorts.get(symbol, []), failed.get(symbol, []))
+        for symbol in sorted({*longs, *shorts, *failed})
+    }
+
+
+def _counted(longs: list[tuple[str, float]], shorts: list[tuple[str, float]], failed: list[str]) -> Tally:
+    return Tally(
+        longs=tuple(name for name, _ in longs),
+        shorts=tuple(name for name, _ in shorts),
+        long_confidence=_mean(longs),
+        short_confidence=_mean(shorts),
+        failed=tuple(failed),
+    )
+
+
+def _mean(votes: list[tuple[str, float]]) -> float:
+    total = 0.0
+    for _, confidence in votes:
+        total = total + confidence
+    return total / len(votes) if votes else 0.0
+
+
+def target(book: BookSettings, votes: Tally, position_lots: int, *, shortable: bool) -> Target:
+    """Return what `book` wants of a symbol it holds `position_lots` (signed) of."""
+    needed = book.min_votes if book.rule == "vote" else 1
+    if votes.failed:
+        return _hold(f"{', '.join(votes.failed)} failed: no order from this bar")
+    long, short = len(votes.longs) >= needed, len(votes.shorts) >= needed
+    if position_lots > 0:
+        return _exit(votes.short_confidence, votes.shorts, "against the long") if short else _HOLD
+    if position_lots < 0:
+        return _exit(votes.long_confidence, votes.longs, "against the short") if long else _HOLD
+    if long and short:
+        return _hold(f"{len(votes.longs)} votes to buy and {len(votes.shorts)} to sell cancel out")
+    if long:
+        return _enter(1, votes.long_confidence, votes.longs, "to buy")
+    if short and book.allow_short and shortable:
+        return _enter(-1, votes.short_confidence, votes.shorts, "to sell short")
+    return _HOLD
+
+
+def _enter(direction: int, confidence: float, voters: tuple[str, ...], words: str) -> Target:
+    reason = f"{len(voters)} votes {words}: {', '.join(voters)}"
+    return Target(action=Action.ENTER, direction=direction, confidence=confidence, reason=reason)
+
+
+def _exit(confidence: float, voters: tuple[str, ...], words: str) -> Target:
+    reason = f"{len(voters)} votes {words}: {', '.join(voters)}"
+    return Target(action=Action.EXIT, direction=0, confidence=confidence, reason=reason)
+
+
+def _hold(reason: str) -> Target:
+    return Target(action=Action.HOLD, direction=0, confidence=0.0, reason=reason)
+
+
+_HOLD = _hold("")
+
+
+def votes_body(votes: Tally) -> Mapping[str, object]:
+    """Return the votes as the audit trail keeps them."""
+    return {
+        "long": list(votes.longs),
+        "short": list(votes.shorts),
+        "long_confidence": votes.long_confidence,
+        "short_confidence": votes.short_confidence,
+        "failed": list(votes.failed),
+    }

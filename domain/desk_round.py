@@ -1,0 +1,182 @@
+"""Run the desk for one bar: votes to targets, targets to sized intents, intents to approvals or reasons."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from domain.bars import BarGroup
+from domain.broker import OrderType, Side, TimeInForce
+from domain.desk import NO_VOTES, Action, Tally, Target, tally, target, votes_body
+from domain.instruments import lots_for
+from domain.messages import OrderApproved, OrderIntent, SignalBatch, SignalFailure
+from domain.outbox import AuditEvent, AuditKind
+from domain.records import IntentKind, Rung
+from domain.risk.book_keeping import BookKeeping
+from domain.risk.engine import RiskEngine, assessment_event, sizing_body
+from domain.risk.limits import BookSettings
+from domain.risk.settings import RiskSettings
+from domain.risk.sizing import SizingResult, size_position
+
+
+class DeskRound:
+    """Make, size and judge the intents of each bar, in order of (book, symbol)."""
+
+    def __init__(self, settings: RiskSettings, books: BookKeeping) -> None:
+        """Work on `books`, which the risk manager owns."""
+        self._settings = settings
+        self._books = books
+        self._engine = RiskEngine(settings.limits, settings.epoch)
+        self._refused: Counter[str] = Counter()
+        self._approved = 0
+        self._approvals: list[OrderApproved] = []
+        self._cancels: list[str] = []
+        self._events: list[AuditEvent] = []
+
+    def restore(self, counts: Mapping[str, Any]) -> None:
+        """Go on counting from a snapshot's counts."""
+        self._refused = Counter(counts.get("refused", {}))
+        self._approved = int(counts.get("approved", 0))
+
+    def state(self) -> Mapping[str, Any]:
+        """Return how many intents were approved, and refused by reason."""
+        return {"approved": self._approved, "refused": dict(sorted(self._refused.items()))}
+
+    def late(self, strategy: str, group: BarGroup) -> SignalBatch:
+        """Return the batch of a strategy that missed the deadline: a failure on each symbol."""
+        failures = tuple(
+            SignalFailure(strategy, bar.symbol, "timeout", "no answer within the deadline", "") for bar in group.bars
+        )
+        return SignalBatch(
+            at_ns=group.known_ns,
+            bar=group.index,
+            strategy=strategy,
+            evaluated=len(group.bars),
+            signals=(),
+            failures=failures,
+        )
+
+    def run(
+        self, group: BarGroup, batches: Sequence[SignalBatch]
+    ) -> tuple[list[OrderApproved], list[str], list[AuditEvent]]:
+        """Return the approvals, the refs to cancel and the audit events of one bar."""
+        self._approvals, self._cancels, self._events = [], [], []
+        self._record(group, batches)
+        rung = self._books.rung
+        if rung > Rung.ACTIVE:
+            self._cancels += [ref for ref, _ in self._books.working.entries()]
+        for book in sorted(self._settings.books):
+            votes = tally(book, batches)
+            for bar in group.bars:
+                self._consider(group, book, bar.symbol, votes.get(bar.symbol, NO_VOTES))
+        return self._approvals, self._cancels, self._events
+
+    def _consider(self, group: BarGroup, book: BookSettings, symbol: str, votes: Tally) -> None:
+        lots = self._books.portfolio.book_lots(book.name, symbol)
+        if self._books.rung is Rung.FLATTENING:
+            wanted = Target(action=Action.EXIT if lots else Action.HOLD, direction=0, confidence=1.0, reason="flattening")
+        else:
+            instrument = self._settings.instruments[symbol]
+            wanted = target(book, votes, lots, shortable=instrument.shortable)
+        if wanted.action is Action.HOLD:
+            if wanted.reason:
+                self._event(AuditKind.VOTE, group, f"{book.name}.{symbol}", {**votes_body(votes), "held": wanted.reason})
+            return
+        working = self._books.working.of(book.name, symbol)
+        if working is not None:
+            ref, order = working
+            if wanted.action is Action.EXIT and order.kind is IntentKind.ENTRY and ref not in self._cancels:
+                self._cancels.append(ref)
+            return
+        if wanted.action is Action.EXIT:
+            side = Side.SELL if lots > 0 else Side.BUY
+            self._judge(self._intent(group, book, symbol, IntentKind.EXIT, side, abs(lots), wanted), votes, None)
+        else:
+            self._enter(group, book, symbol, wanted, votes)
+
+    def _enter(self, group: BarGroup, book: BookSettings, symbol: str, wanted: Target, votes: Tally) -> None:
+        books, limits = self._books, self._settings.limits
+        view = books.account.view(books.day, books.marks)
+        key = f"{book.name}.{symbol}"
+        if not view.equity > 0.0:
+            self._refuse(group, key, "no_equity", f"equity is {view.equity:.2f}", votes, None)
+            return
+        room = books.account.room(book, symbol, view)
+        size = size_position(
+            confidence=wanted.confidence,
+            equity=view.equity,
+            heat=room.heat,
+            capital=room.free_capital,
+            room=room.symbol_room,
+            limits=limits,
+        )
+        if not size.approved:
+            self._refuse(group, key, f"size_{size.code.name.lower()}", size.reason, votes, size)
+            return
+        instrument = self._settings.instruments[symbol]
+        price = books.marks.prices[symbol]
+        lots = lots_for(size.size_usd, price, instrument.lots_per_unit, instrument.multiplier)
+        if lots == 0:
+            self._refuse(group, key, "size_below_one_lot", f"{size.size_usd:.2f} buys no lot at {price}", votes, size)
+            return
+        side = Side.BUY if wanted.direction > 0 else Side.SELL
+        self._judge(self._intent(group, book, symbol, IntentKind.ENTRY, side, lots, wanted), votes, size)
+
+    def _intent(
+        self, group: BarGroup, book: BookSettings, symbol: str, kind: IntentKind, side: Side, lots: int, wanted: Target
+    ) -> OrderIntent:
+        settings = self._settings
+        opening = settings.opening_orders
+        return OrderIntent(
+            intent_id=f"{settings.session_number}.{book.name}.{symbol}.{group.index}.1",
+            at_ns=group.known_ns,
+            bar=group.index,
+            book=book.name,
+            symbol=symbol,
+            kind=kind,
+            side=side,
+            lots=lots,
+            order_type=OrderType.MARKET_ON_OPEN if opening else OrderType.MARKET,
+            time_in_force=TimeInForce.OPENING if opening else TimeInForce.DAY,
+            reference_price=self._books.marks.prices[symbol],
+            stop_loss_pct=settings.limits.stop_loss_percent if kind is IntentKind.ENTRY else 0.0,
+            reason=wanted.reason,
+        )
+
+    def _judge(self, intent: OrderIntent, votes: Tally, size: SizingResult | None) -> None:
+        books = self._books
+        order = books.account.proposed(intent, books.marks)
+        view = books.account.view(books.day, books.marks)
+        approval, why, figures = self._engine.judge(intent, order, view, books.rung)
+        self._events.append(assessment_event(intent, votes, size, figures, why))
+        if approval is None:
+            self._refused[why.split(":", 1)[0]] += 1
+            return
+        self._approved += 1
+        self._approvals.append(approval)
+        books.working.approve(intent)
+
+    def _refuse(
+        self, group: BarGroup, key: str, code: str, why: str, votes: Tally, size: SizingResult | None
+    ) -> None:
+        self._refused[code] += 1
+        body = {"denied": f"{code}: {why}", "votes": votes_body(votes), "sizing": size and sizing_body(size)}
+        self._event(AuditKind.ASSESSMENT, group, key, body)
+
+    def _record(self, group: BarGroup, batches: Sequence[SignalBatch]) -> None:
+        spoken = {batch.strategy: batch.signals for batch in batches if batch.signals}
+        if spoken:
+            self._event(AuditKind.SIGNALS, group, "", spoken)
+        for batch in batches:
+            for failure in batch.failures:
+                key = f"{failure.strategy}.{failure.symbol}"
+                self._event(AuditKind.SIGNAL_FAILURE, group, key, {"kind": failure.kind, "error": failure.error})
+                if failure.traceback:  # names files of this machine, so it is no part of the decision
+                    body = {"traceback": failure.traceback}
+                    self._events.append(
+                        AuditEvent(AuditKind.SIGNAL_FAILURE, group.known_ns, group.index, key, False, body)
+                    )
+
+    def _event(self, kind: AuditKind, group: BarGroup, key: str, body: Mapping[str, Any]) -> None:
+        self._events.append(AuditEvent(kind, group.known_ns, group.index, key, True, body))

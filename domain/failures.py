@@ -1,0 +1,77 @@
+"""Count strategy failures: in a row, by strategy, and as a rate over the last evaluations (requirement B5)."""
+
+from __future__ import annotations
+
+from collections import Counter, deque
+from collections.abc import Mapping
+from typing import Any
+
+from domain.records import HaltTrigger
+from domain.risk.limits import HaltPolicy
+
+HISTORY = 100
+"""Failures kept for people to read."""
+
+
+class FailureTracker:
+    """Record each evaluation of a strategy, failed or not, and say when failures call for a halt.
+
+    An evaluation is one strategy at one bar; it fails when not one of its symbols could be evaluated.
+    """
+
+    def __init__(self, policy: HaltPolicy, saved: Mapping[str, Any] | None = None) -> None:
+        """Start without failures, or where `saved` (the values of `to_values`) left off."""
+        values = saved or {}
+        self._policy = policy
+        self._window: deque[bool] = deque(map(bool, values.get("window", ())), maxlen=policy.failure_window)
+        self._in_a_row = int(values.get("in_a_row", 0))
+        self.consecutive: Counter[str] = Counter(values.get("consecutive", {}))
+        self.totals: Counter[str] = Counter(values.get("totals", {}))
+        self.history: deque[tuple[int, str, str]] = deque(maxlen=HISTORY)
+
+    def succeeded(self, strategy: str) -> None:
+        """Record an evaluation that gave signals or abstained."""
+        self._window.append(False)
+        self._in_a_row = 0
+        if strategy in self.consecutive:
+            del self.consecutive[strategy]
+
+    def failed(self, strategy: str, bar: int, error: str) -> None:
+        """Record an evaluation that failed."""
+        self._window.append(True)
+        self._in_a_row += 1
+        self.consecutive[strategy] += 1
+        self.totals[strategy] += 1
+        self.history.append((bar, strategy, error))
+
+    @property
+    def rate(self) -> float:
+        """Return the share of failures over the window, 0.0 while it holds too few evaluations to tell."""
+        if len(self._window) < self._policy.failure_window_min:
+            return 0.0
+        return self._window.count(True) / len(self._window)
+
+    def halt_due(self) -> tuple[HaltTrigger, str] | None:
+        """Return the trigger and its words when a threshold is passed, else None."""
+        if self._in_a_row >= self._policy.max_consecutive_failures:
+            return HaltTrigger.CONSECUTIVE_FAILURES, f"{self._in_a_row} evaluations failed in a row"
+        if self.rate > self._policy.failure_rate:
+            failures = self._window.count(True)
+            words = f"{failures} of the last {len(self._window)} evaluations failed"
+            return HaltTrigger.FAILURE_RATE, words
+        return None
+
+    def reset(self) -> None:
+        """Forget the run and the window, as after a resumed halt; totals and history stay."""
+        self._window.clear()
+        self._in_a_row = 0
+        self.consecutive.clear()
+
+    def to_values(self) -> dict[str, Any]:
+        """Return the state to persist, JSON-able."""
+        return {
+            "window": [int(failed) for failed in self._window],
+            "in_a_row": self._in_a_row,
+            "consecutive": dict(self.consecutive),
+            "totals": dict(self.totals),
+        }

@@ -1,0 +1,128 @@
+"""See the account at its marks: values, exposure and room, working entries counted as if filled."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from domain.execution_book import signed
+from domain.instruments import Instrument
+from domain.messages import OrderIntent
+from domain.portfolio import Portfolio
+from domain.records import IntentKind
+from domain.risk.exposure import Exposure, ValuedPosition, exposure_of
+from domain.risk.figures import AccountView, ProposedOrder
+from domain.risk.heat import portfolio_heat
+from domain.risk.limits import BookSettings, RiskLimits
+from domain.working_orders import WorkingOrders
+
+
+@dataclass(slots=True)
+class Marks:
+    """Hold each symbol's last close and the bar it came from."""
+
+    prices: dict[str, float]
+    bars: dict[str, int]
+
+    def age(self, symbol: str, bar: int) -> int:
+        """Return how many bars old the mark is at `bar`, -1 when there is none."""
+        known = self.bars.get(symbol)
+        return -1 if known is None else bar - known
+
+
+@dataclass(slots=True)
+class Day:
+    """Hold what losses are measured from: the session, the equity it began with, the peak, the equity last marked."""
+
+    session: int
+    start_equity: float
+    peak_equity: float
+    equity: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Room:
+    """Say how much an entry may still take, in the account's currency."""
+
+    free_capital: float
+    symbol_room: float
+    heat: float
+
+
+class Account:
+    """Value the portfolio together with the orders that work for it."""
+
+    def __init__(
+        self,
+        portfolio: Portfolio,
+        working: WorkingOrders,
+        instruments: Mapping[str, Instrument],
+        limits: RiskLimits,
+        leverage: float,
+    ) -> None:
+        """Look at `portfolio` and `working` by reference; both are the risk manager's own."""
+        self._portfolio = portfolio
+        self._working = working
+        self._instruments = instruments
+        self._limits = limits
+        self._leverage = leverage
+
+    def held(self, marks: Marks) -> tuple[ValuedPosition, ...]:
+        """Return the filled positions at their marks, sorted by symbol, then book."""
+        return tuple(
+            self._valued(position.book, position.symbol, position.lots, marks)
+            for position in self._portfolio.positions()
+        )
+
+    def as_if_filled(self, marks: Marks) -> tuple[ValuedPosition, ...]:
+        """Return the positions with every working entry filled; working exits are not counted on."""
+        lots = {(held.symbol, held.book): held.lots for held in self._portfolio.positions()}
+        for _, order in self._working.entries():
+            key = (order.symbol, order.book)
+            lots[key] = lots.get(key, 0) + order.lots
+        return tuple(self._valued(book, symbol, n, marks) for (symbol, book), n in sorted(lots.items()))
+
+    def view(self, day: Day, marks: Marks) -> AccountView:
+        """Return the account as orders are judged on it."""
+        return AccountView(
+            equity=day.equity,
+            day_start_equity=day.start_equity,
+            peak_equity=day.peak_equity,
+            positions=self.as_if_filled(marks),
+        )
+
+    def room(self, book: BookSettings, symbol: str, view: AccountView) -> Room:
+        """Return what `book` may still put into `symbol`: book's share, buying power, symbol limit, heat so far."""
+        exposure: Exposure = exposure_of(view.positions)
+        in_book = 0.0
+        for position in view.positions:
+            if position.book == book.name:
+                in_book = in_book + abs(position.value_usd)
+        book_room = book.share * view.equity - in_book
+        buying_power = self._leverage * view.equity - exposure.gross
+        symbol_room = self._limits.max_symbol_exposure * view.equity - abs(exposure.by_symbol.get(symbol, 0.0))
+        heat = portfolio_heat(((p.value_usd, p.stop_pct) for p in view.positions), view.equity)
+        return Room(
+            free_capital=max(0.0, min(book_room, buying_power)), symbol_room=max(0.0, symbol_room), heat=heat
+        )
+
+    def proposed(self, intent: OrderIntent, marks: Marks) -> ProposedOrder:
+        """Return `intent` as the checks see it."""
+        lots = signed(intent.side, intent.lots)
+        position = self._portfolio.book_lots(intent.book, intent.symbol)
+        working = self._working.of(intent.book, intent.symbol)
+        entering = working[1].lots if working and working[1].kind is IntentKind.ENTRY else 0
+        exiting = working[1].lots if working and working[1].kind is IntentKind.EXIT else 0
+        return ProposedOrder(
+            lots=lots,
+            value_usd=abs(self._portfolio.value(intent.symbol, intent.reference_price, lots)),
+            mark_age_bars=marks.age(intent.symbol, intent.bar),
+            reducible_lots=position + exiting,
+            after=self._valued(intent.book, intent.symbol, position + entering + lots, marks),
+        )
+
+    def _valued(self, book: str, symbol: str, lots: int, marks: Marks) -> ValuedPosition:
+        instrument = self._instruments[symbol]
+        price = marks.prices.get(symbol, 0.0)
+        value = self._portfolio.value(symbol, price, lots)
+        return ValuedPosition(book, symbol, instrument.sector, value, self._limits.stop_loss_percent)

@@ -1,0 +1,162 @@
+"""Keep the account's books bar by bar: marks, equity, day and peak, the latch's local copy, and their snapshots."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from domain.bars import BarGroup
+from domain.halts import RUNG_OF
+from domain.instruments import MICRO
+from domain.outbox import AuditEvent, AuditKind
+from domain.portfolio import Portfolio
+from domain.records import CashEntry, EquitySnapshot, ExecutionEntry, HaltTrigger, MachineSnapshot, Record, Rung
+from domain.risk.account import Account, Day, Marks
+from domain.risk.heat import portfolio_heat
+from domain.risk.loss import daily_loss, drawdown, raised_peak
+from domain.risk.settings import RiskSettings
+from domain.risk.triggers import AccountFigures, breached
+from domain.working_orders import WorkingOrders
+
+SNAPSHOT = "risk"
+"""Name of the snapshot from which a restarted risk manager goes on."""
+
+_SESSIONS_KEPT = 4
+"""Session starts kept in the snapshot: more than any instrument takes to settle."""
+
+
+class BookKeeping:
+    """Hold portfolio, working orders, marks and the day; value them once a bar."""
+
+    def __init__(self, settings: RiskSettings, saved: Mapping[str, Any] | None) -> None:
+        """Start a new account, or where `saved` (the snapshot's values) left off."""
+        values = saved or {}
+        opening = settings.cash_micro / MICRO
+        self._settings = settings
+        self.portfolio = Portfolio(
+            settings.instruments.values(), {settings.currency: settings.cash_micro}, settings.currency
+        )
+        self.working = WorkingOrders()
+        known: Mapping[str, tuple[float, int]] = values.get("marks", {})
+        self.marks = Marks(
+            {symbol: price for symbol, (price, _) in known.items()}, {symbol: bar for symbol, (_, bar) in known.items()}
+        )
+        day = values.get("day", (0, opening, opening, opening))
+        self.day = Day(int(day[0]), float(day[1]), float(day[2]), float(day[3]))
+        self.rung = Rung(values.get("rung", 0))
+        self.raised = {HaltTrigger(name) for name in values.get("raised", ())}
+        self.latch_version = int(values.get("latch_version", 0))
+        self.bar = int(values.get("bar", -1))
+        self._sessions: list[int] = list(values.get("sessions", ()))
+        for first_bar in self._sessions:
+            self.portfolio.begin_session(first_bar)
+        self.account = Account(
+            self.portfolio, self.working, settings.instruments, settings.limits, settings.leverage
+        )
+        self._figures = AccountFigures(
+            equity=self.day.equity, daily_loss=0.0, drawdown=0.0, heat=0.0, gross_exposure=0.0
+        )
+
+    def mark(self, group: BarGroup) -> list[tuple[HaltTrigger, str]]:
+        """Mark at the closes of `group`; return the halts that the figures newly call for."""
+        day, limits = self.day, self._settings.limits
+        if group.session > day.session:
+            day.session = group.session
+            day.start_equity = day.equity
+            self.portfolio.begin_session(group.index)
+            self._sessions = [*self._sessions[1 - _SESSIONS_KEPT :], group.index]
+        prices, bars = self.marks.prices, self.marks.bars
+        for bar in group.bars:
+            prices[bar.symbol] = bar.close
+            bars[bar.symbol] = group.index
+        day.equity = self.portfolio.equity(prices)
+        day.peak_equity = raised_peak(day.peak_equity, day.equity)
+        held = self.account.held(self.marks)
+        gross = 0.0
+        for position in held:
+            gross = gross + abs(position.value_usd)
+        self._figures = AccountFigures(
+            equity=day.equity,
+            daily_loss=daily_loss(day.start_equity, day.equity),
+            drawdown=drawdown(day.peak_equity, day.equity),
+            heat=portfolio_heat(((p.value_usd, p.stop_pct) for p in held), day.equity),
+            gross_exposure=gross / day.equity if day.equity > 0.0 else 1.0,
+        )
+        self.bar = group.index
+        return [(trigger, why) for trigger, why in breached(self._figures, limits) if trigger not in self.raised]
+
+    def raise_latch(self, trigger: HaltTrigger) -> Rung:
+        """Raise the local latch for `trigger` and return the rung it leads to."""
+        self.raised.add(trigger)
+        self.rung = max(self.rung, RUNG_OF[trigger])
+        return RUNG_OF[trigger]
+
+    def snapshots(
+        self, group: BarGroup, counts: Mapping[str, Any], failures: Mapping[str, Any], approved: Sequence[str]
+    ) -> tuple[Record, Record]:
+        """Return the equity snapshot of this bar and the snapshot to restart from.
+
+        `approved` are the bar's order refs: a restart looks for them in the gateway's journal.
+        """
+        day, figures = self.day, self._figures
+        equity = EquitySnapshot(
+            bar=group.index,
+            at_ns=group.known_ns,
+            session=group.session,
+            equity=day.equity,
+            cash_micro=self.portfolio.cash_micro(),
+            peak_equity=day.peak_equity,
+            day_start_equity=day.start_equity,
+            gross_exposure=figures.gross_exposure,
+            heat=figures.heat,
+            drawdown=figures.drawdown,
+            rung=self.rung,
+        )
+        values = {
+            "bar": group.index,
+            "day": (day.session, day.start_equity, day.peak_equity, day.equity),
+            "marks": {symbol: (price, self.marks.bars[symbol]) for symbol, price in self.marks.prices.items()},
+            "rung": int(self.rung),
+            "raised": sorted(self.raised),
+            "latch_version": self.latch_version,
+            "sessions": self._sessions,
+            "counts": counts,
+            "failures": failures,
+            "approved": list(approved),
+        }
+        return equity, MachineSnapshot(name=SNAPSHOT, bar=group.index, at_ns=group.known_ns, values=values)
+
+    def position_event(self, entry: ExecutionEntry | CashEntry) -> AuditEvent:
+        """Word the position that `entry` led to."""
+        if isinstance(entry, CashEntry):
+            symbol, book, key = entry.dividend.symbol, "", entry.dividend.payment_id
+        else:
+            symbol, book, key = entry.execution.symbol, entry.book, entry.execution.exec_id
+        position = self.portfolio.position(book, symbol)
+        body = {
+            "book": book,
+            "symbol": symbol,
+            "lots": position.lots,
+            "average_price": position.average_price,
+            "realised_micro": position.realised_micro,
+            "cash_micro": self.portfolio.cash_micro(),
+        }
+        return AuditEvent(AuditKind.POSITION, entry.at_ns, max(self.bar, 0), key, False, body)
+
+    def state(self) -> Mapping[str, Any]:
+        """Return the account as people see it."""
+        figures = self._figures
+        return {
+            "bar": self.bar,
+            "equity": figures.equity,
+            "cash": self.portfolio.cash_micro() / MICRO,
+            "peak_equity": self.day.peak_equity,
+            "daily_loss": figures.daily_loss,
+            "drawdown": figures.drawdown,
+            "heat": figures.heat,
+            "gross_exposure": figures.gross_exposure,
+            "positions": self.portfolio.lots(),
+            "working": len(self.working),
+            "rung": self.rung.name,
+            "raised": sorted(self.raised),
+        }

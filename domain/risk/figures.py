@@ -1,0 +1,61 @@
+"""Put together the figures an order is judged by: the account as it would be with the order filled."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from domain.risk.exposure import ValuedPosition, exposure_of
+from domain.risk.heat import portfolio_heat
+from domain.risk.loss import daily_loss, drawdown
+from domain.risk.measures import OrderFigures, only_reduces
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AccountView:
+    """Hold the account at its marks, in US dollars; `positions` count working orders as if they were filled."""
+
+    equity: float
+    day_start_equity: float
+    peak_equity: float
+    positions: tuple[ValuedPosition, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProposedOrder:
+    """Hold an order to be judged.
+
+    `lots` is signed and `value_usd` its absolute value at the mark. `reducible_lots` is the book's signed position less
+    what working orders already reduce; `after` is the book's position in the symbol with this and all working orders
+    filled. `mark_age_bars` is -1 when the symbol has no mark.
+    """
+
+    lots: int
+    value_usd: float
+    mark_age_bars: int
+    reducible_lots: int
+    after: ValuedPosition
+
+
+def figures_for(order: ProposedOrder, account: AccountView) -> OrderFigures:
+    """Return the figures of `order` on `account`, everything as if filled."""
+    after = order.after
+    others = (held for held in account.positions if (held.symbol, held.book) != (after.symbol, after.book))
+    positions = sorted((*others, after), key=lambda held: (held.symbol, held.book))
+    exposure = exposure_of(positions)
+    heat = portfolio_heat(((held.value_usd, held.stop_pct) for held in positions), account.equity)
+    held_symbols = {held.symbol for held in positions if held.value_usd != 0.0}
+    return OrderFigures(
+        value_usd=order.value_usd,
+        reduces=only_reduces(order.reducible_lots, order.lots),
+        mark_age_bars=order.mark_age_bars,
+        equity=account.equity,
+        position_after_usd=after.value_usd,
+        symbol_after_usd=exposure.by_symbol[after.symbol],
+        gross_after_usd=exposure.gross,
+        net_after_usd=exposure.net,
+        sector_after_usd=exposure.by_sector[after.sector],
+        heat_after=heat,
+        positions_after=len(held_symbols),
+        daily_loss=daily_loss(account.day_start_equity, account.equity),
+        drawdown=drawdown(account.peak_equity, account.equity),
+    )

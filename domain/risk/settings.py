@@ -1,0 +1,33 @@
+"""Configure the risk manager."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from domain.instruments import Instrument
+from domain.risk.limits import BookSettings, RiskLimits
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RiskSettings:
+    """Hold all that the risk manager needs to know.
+
+    `strategies` are the ids that must speak at every bar, `session_number` the trading session of the state directory
+    (it begins every intent id), `opening_orders` sends entries and exits as market-on-open orders (daily bars), `epoch`
+    is this manager's generation. `lockstep` makes each bar wait for the simulated market's word that it is done.
+    """
+
+    limits: RiskLimits
+    books: tuple[BookSettings, ...]
+    strategies: tuple[str, ...]
+    instruments: Mapping[str, Instrument]
+    currency: str
+    cash_micro: int
+    leverage: float
+    session_number: int
+    opening_orders: bool
+    lockstep: bool
+    signal_deadline_s: float
+    generation: int
+    epoch: int

@@ -1,0 +1,156 @@
+#!/bin/sh
+# Build .venv in the current directory and install one of the locks beside this file into it.
+# Usage: requirements/install.sh runtime|dev        (PYTHON=/path/to/python chooses the interpreter)
+# Needs only a POSIX shell and a Python that can make virtual environments. Does nothing when up to date.
+set -eu
+
+lock=${1:?usage: requirements/install.sh runtime|dev}
+venv=.venv
+wanted="3.11, 3.12 or 3.13"
+probe='import sys; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 14))'
+bits='import sys; sys.exit(not sys.maxsize > 2**32)'
+unset PYTHONPATH PYTHONHOME || true
+export PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_REQUIRE_VIRTUALENV=1 PIP_NO_INPUT=1
+unset PIP_TARGET PIP_PREFIX PIP_ROOT PIP_USER PIP_CONSTRAINT PIP_NO_DEPS || true
+
+say() { printf '%s\n' "$*" >&2; }
+
+how_to_install() {
+    say ""
+    say "Install one of them, for example:"
+    say "  Debian, Ubuntu   sudo apt-get install python3.11 python3.11-venv     (or 3.12, 3.13: what your release has)"
+    say "  Fedora           sudo dnf install python3.12"
+    say "  macOS            brew install python@3.12"
+    say "or name one that is not on PATH:  make setup PYTHON=/path/to/python3.12"
+}
+
+# Print the interpreter to build with; leave in $seen what was found and why it will not do.
+seen=""
+find_python() {
+    if [ -n "${PYTHON:-}" ]; then set -- "$PYTHON"; else set -- python3.11 python3.12 python3.13 python3 python; fi
+    for candidate; do
+        path=$(command -v "$candidate" 2>/dev/null) || continue
+        version=$("$path" -c 'import platform; print(platform.python_version())' 2>/dev/null) || {
+            seen="$seen
+  $path does not start"
+            continue
+        }
+        if ! "$path" -c "$probe"; then
+            seen="$seen
+  $path is Python $version"
+        elif ! "$path" -c "$bits"; then
+            seen="$seen
+  $path is a 32-bit build"
+        elif ! "$path" -c 'import venv, ensurepip' 2>/dev/null; then
+            seen="$seen
+  $path is Python $version without the module venv or ensurepip"
+            no_venv=$version
+        else
+            python=$path
+            return 0
+        fi
+    done
+    return 1
+}
+
+choose_python() {
+    python=""
+    no_venv=""
+    find_python && return 0
+    if [ -n "${PYTHON:-}" ]; then
+        say "make: PYTHON=$PYTHON will not do: Breakwater needs Python $wanted, 64-bit, with venv.${seen:-
+  no such command}"
+    elif [ -n "$no_venv" ]; then
+        minor=${no_venv%.*}
+        say "make: Python $no_venv is here but cannot make virtual environments. Found on PATH:$seen"
+        say ""
+        say "Debian and Ubuntu package that apart:  sudo apt-get install python$minor-venv"
+        say "Then run make again."
+        exit 2
+    else
+        say "make: Breakwater needs Python $wanted, and none is on PATH. Found:${seen:-
+  no Python at all}"
+    fi
+    how_to_install
+    exit 2
+}
+
+make_venv() {
+    choose_python
+    say "Making $venv with $python ($("$python" -c 'import platform; print(platform.python_version())'))"
+    if ! "$python" -m venv --clear "$venv"; then
+        rm -rf "$venv"
+        say ""
+        say "make: $python could not make the virtual environment $venv (its message is above)."
+        say "On Debian and Ubuntu install the package python3-venv; otherwise look at free space and rights in $(pwd)."
+        exit 2
+    fi
+    pwd >"$venv/.made-in"
+}
+
+# A virtual environment has absolute paths inside: one that was moved, or whose Python went away, is made anew.
+usable() {
+    [ -x "$venv/bin/python" ] && "$venv/bin/python" -c "$probe" 2>/dev/null &&
+        "$venv/bin/python" -m pip --version >/dev/null 2>&1
+}
+
+fingerprint() {
+    pwd
+    cat requirements/runtime.txt pyproject.toml requirements/install.sh | cksum
+    if [ "$1" = dev ]; then cksum <requirements/dev.txt; fi
+}
+
+# Whether the environment was made with the Python that was named, if one was.
+as_named() {
+    [ -z "${PYTHON:-}" ] && return 0
+    which='import sys; print(sys.base_prefix, sys.version)'
+    [ "$("$PYTHON" -c "$which" 2>/dev/null)" = "$("$venv/bin/python" -c "$which" 2>/dev/null)" ]
+}
+
+up_to_date() {
+    [ -x "$venv/bin/python" ] && as_named && [ "$(cat "$venv/.installed-$1" 2>/dev/null)" = "$(fingerprint "$1")" ]
+}
+
+fetch() {
+    say "Installing $1 (the first time a few hundred MB are downloaded and 1.2 GB of disk used)"
+    if ! "$venv/bin/python" -m pip install --quiet --require-hashes --only-binary :all: -r "$1"; then
+        say ""
+        say "make: the packages of $1 could not be installed (pip's message is above). Most often:"
+        say "  no network       this step needs the Python package index once; connect and run make again: it goes on"
+        say "  a proxy          set HTTPS_PROXY; for a mirror set PIP_INDEX_URL, for its certificate PIP_CERT"
+        say "  \"no matching distribution\"   there is no binary package for this machine or Python:"
+        say "                   $("$venv/bin/python" -c 'import platform; print(platform.platform(), "Python", platform.python_version())')"
+        say "  hashes differ    the index serves other files than were locked: do not go on, report it"
+        say "  disk full        make room in $(pwd) and run make again"
+        exit 2
+    fi
+}
+
+install_project() {
+    if ! "$venv/bin/python" -m pip install --quiet --no-index --no-deps --no-build-isolation -e .; then
+        say "make: Breakwater itself could not be installed into $venv (pip's message is above)."
+        exit 2
+    fi
+}
+
+case $lock in
+runtime | dev) ;;
+*) say "usage: requirements/install.sh runtime|dev, not '$lock'" && exit 2 ;;
+esac
+
+if [ "$lock" = runtime ] && up_to_date dev; then exit 0; fi
+if up_to_date "$lock"; then exit 0; fi
+if [ -e "$venv" ]; then
+    [ "$(cat "$venv/.made-in" 2>/dev/null)" = "$(pwd)" ] && usable && as_named || {
+        say "$venv is incomplete, was moved, has lost its Python or was made with another: making it anew"
+        make_venv
+    }
+else
+    make_venv
+fi
+rm -f "$venv/.installed-runtime" "$venv/.installed-dev"
+fetch "requirements/$lock.txt"
+install_project
+fingerprint runtime >"$venv/.installed-runtime"
+if [ "$lock" = dev ]; then fingerprint dev >"$venv/.installed-dev"; fi
+say "Ready: $venv"

@@ -1,0 +1,167 @@
+"""Run every role in one process, one message at a time: FIFO mailboxes, virtual time, deterministic.
+
+The machines, ports and shells are those that run on Ray; what differs is who carries messages: a queue here, Ray's
+processes there. Timers run out only when nothing else is left to do, and time then jumps to the earliest.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from actors.logs import open_log
+from actors.parts import ActorContext
+from actors.shell import Shell
+from domain.errors import InvariantViolation, NotRunning
+from domain.messages import Message
+from domain.ports import Machine
+from supervisor.child_spec import ChildSpec, load_factory
+
+
+class VirtualClock:
+    """Be a clock that stands still until it is set (port: `domain.ports.Clock`)."""
+
+    def __init__(self) -> None:
+        """Start at zero."""
+        self.now_s = 0.0
+
+    def monotonic_s(self) -> float:
+        """Return the virtual seconds."""
+        return self.now_s
+
+    def wall_ns(self) -> int:
+        """Return the virtual time in nanoseconds since the start."""
+        return int(self.now_s * 1e9)
+
+
+class _Lane:
+    """Be one role's mailbox: put into the runtime's queue (port: `domain.ports.Mailbox`)."""
+
+    def __init__(self, role: str, runtime: InlineRuntime) -> None:
+        self._role, self._runtime = role, runtime
+
+    def put(self, message: Any, *, control: bool = False) -> None:
+        """Queue `message`."""
+        self._runtime.send(self._role, message, control=control)
+
+
+class InlineRuntime:
+    """Carry messages between roles of this process (port: `domain.ports.Runtime`)."""
+
+    def __init__(self, state_dir: Path) -> None:
+        """Write logs below `state_dir`."""
+        self._state_dir = state_dir
+        self._clock = VirtualClock()
+        self._shells: dict[str, Shell] = {}
+        self._generations: dict[str, int] = {}
+        self._normal: deque[tuple[str, Any]] = deque()
+        self._control: deque[tuple[str, Any]] = deque()
+
+    def spawn(self, specs: Sequence[ChildSpec], *, deadline_s: float = 0.0) -> None:
+        """Build each role's parts in this process; raises what a factory raises. The deadline is not needed here."""
+        del deadline_s
+        for spec in specs:
+            context = ActorContext(
+                role=spec.role,
+                generation=spec.generation,
+                state_dir=self._state_dir,
+                clock=self._clock,
+                log=open_log(self._state_dir, spec.role, spec.generation),
+                mailbox=_Lane(spec.role, self),
+            )
+            parts = load_factory(spec.factory)(spec, context)
+            self._shells[spec.role] = Shell(parts, context, self._route)
+            self._generations[spec.role] = spec.generation
+
+    def send(self, to: str, message: Any, *, control: bool = False) -> None:
+        """Queue `message`; a control message is taken before every normal one."""
+        (self._control if control else self._normal).append((to, message))
+
+    def run(self, until: Callable[[], bool], *, most: int) -> bool:
+        """Deliver messages until `until` says so or `most` were delivered; return whether it said so.
+
+        Raises InvariantViolation when nothing is left to do and `until` is not met: the engine waits for itself.
+        """
+        for _ in range(most):
+            if until():
+                return True
+            if not self._step() and not self._advance():
+                waiting = {role: dict(shell.machine_state()) for role, shell in self._shells.items()}
+                raise InvariantViolation(f"every role waits and no timer runs: {waiting}")
+        return until()
+
+    def snapshot(self, role: str, *, deadline_s: float = 0.0) -> Mapping[str, Any]:
+        """Return the shell's figures and, as `state`, the machine's; raises NotRunning for an unknown role."""
+        del deadline_s
+        shell = self._shell(role)
+        return {**shell.counters(), "state": shell.machine_state()}
+
+    def machine(self, role: str) -> Machine:
+        """Return the machine of a role of this process; raises NotRunning for an unknown role."""
+        return self._shell(role).machine
+
+    def flush_journals(self) -> None:
+        """Commit what the journals have gathered."""
+        for shell in self._shells.values():
+            shell.flush()
+
+    def alive(self, role: str) -> bool:
+        """Say whether the role was spawned and has not failed."""
+        return role in self._shells and not self._shells[role].failure
+
+    def stop(self, roles: Sequence[str]) -> tuple[str, ...]:
+        """Close the ports of `roles`; what waits for them is dropped."""
+        for role in roles:
+            shell = self._shells.pop(role, None)
+            if shell is not None:
+                shell.close()
+        return ()
+
+    def kill(self, role: str, generation: int) -> bool:
+        """Forget a role without closing its ports, as a killed process would; False when there is none such."""
+        if self._generations.get(role) != generation or role not in self._shells:
+            return False
+        del self._shells[role]
+        return True
+
+    def shutdown(self) -> None:
+        """Close whatever is left."""
+        self.stop(tuple(reversed(self._shells)))
+        self._normal.clear()
+        self._control.clear()
+
+    def _shell(self, role: str) -> Shell:
+        if role not in self._shells:
+            raise NotRunning(f"no role {role!r} is running; running: {', '.join(sorted(self._shells)) or 'none'}")
+        return self._shells[role]
+
+    def _route(self, to: str, message: Message, control: bool) -> None:
+        (self._control if control else self._normal).append((to, message))
+
+    def _step(self) -> bool:
+        if self._control:
+            to, message = self._control.popleft()
+        elif self._normal:
+            to, message = self._normal.popleft()
+        else:
+            return False
+        shell = self._shells.get(to)
+        if shell is not None and not shell.failure:
+            try:
+                shell.receive(message)
+            except Exception as error:  # as on Ray: the role ends, the coordinator hears of it
+                shell.fail(error)
+        return True
+
+    def _advance(self) -> bool:
+        waits = [(wait, role) for role, shell in self._shells.items() if (wait := shell.timer_wait_s()) is not None]
+        if not waits:
+            return False
+        heapq.heapify(waits)
+        wait, role = waits[0]
+        self._clock.now_s += wait
+        self._shells[role].fire_timers()
+        return True

@@ -1,0 +1,102 @@
+"""Build the roles that touch a simulated venue or replayed bars, on Ray and inline.
+
+Inline, everything shares one process: the venue and the bar table come ready-made in the arguments.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from actors.parts import ActorContext, Parts
+from actors.roles import Spec, audit_parts, gateway_machine, open_journal, strategy_instance, strategy_parts
+from domain.errors import BrokerUnavailable, InvariantViolation
+from domain.market_data import MarketData
+from domain.messages import VENUE, BarsPublished
+from domain.strategies.evaluator import BlockEvaluator
+from domain.strategies.history import symbol_bars
+from simulation.replay import ReplayFeed
+from simulation.venue.link import VenueBroker, VenueMarket
+from storage.catalogue import read_bars
+
+
+class MarketRoute:
+    """Carry what the feed publishes to the venue's process (port: `domain.ports.Mailbox`)."""
+
+    def __init__(self, market: VenueMarket) -> None:
+        """Open `market` with the first message."""
+        self._market = market
+        self._open = False
+
+    def put(self, message: Any, *, control: bool = False) -> None:
+        """Send one group; connects anew, once, when the connection was lost: a group sent again changes nothing."""
+        del control
+        if not isinstance(message, BarsPublished):
+            raise InvariantViolation(f"a market takes BarsPublished, not {type(message).__name__}")
+        if not self._open:
+            self._connect()
+        try:
+            self._market.put(message)
+        except BrokerUnavailable:
+            self._connect()
+            self._market.put(message)
+
+    def _connect(self) -> None:
+        self._market.open()
+        self._open = True
+
+
+def gateway(spec: Spec, context: ActorContext) -> Parts:
+    """Build the gateway with a link to the venue's process."""
+    journal = open_journal(spec)
+    machine = gateway_machine(spec.arguments["settings"], journal)
+    return Parts(machine=machine, journal=journal, broker=VenueBroker(context.state_dir))
+
+
+def feed(spec: Spec, context: ActorContext) -> Parts:
+    """Build the feed that replays the bar file at `arguments["bars"]` and moves the venue's market."""
+    port = ReplayFeed(read_bars(Path(spec.arguments["bars"])))
+    machine = MarketData(spec.arguments["settings"])
+    return Parts(
+        machine=machine,
+        journal=open_journal(spec),
+        feed=port,
+        routes={VENUE: MarketRoute(VenueMarket(context.state_dir))},
+    )
+
+
+def inline_audit(spec: Spec, context: ActorContext) -> Parts:
+    """Build the audit writer of an inline run: it writes in batches, after the journals have committed."""
+    return audit_parts(spec, context, before_append=spec.arguments["before_append"])
+
+
+def inline_gateway(spec: Spec, context: ActorContext) -> Parts:
+    """Build the gateway around the venue of this process."""
+    del context
+    journal = open_journal(spec)
+    machine = gateway_machine(spec.arguments["settings"], journal)
+    return Parts(machine=machine, journal=journal, broker=spec.arguments["broker"])
+
+
+def inline_venue(spec: Spec, context: ActorContext) -> Parts:
+    """Build the venue's role: it answers the gateway like any machine."""
+    del context
+    return Parts(machine=spec.arguments["broker"])
+
+
+def inline_feed(spec: Spec, context: ActorContext) -> Parts:
+    """Build the feed that replays the table of this process."""
+    del context
+    machine = MarketData(spec.arguments["settings"])
+    return Parts(machine=machine, journal=open_journal(spec), feed=ReplayFeed(spec.arguments["table"]))
+
+
+def inline_strategy(spec: Spec, context: ActorContext) -> Parts:
+    """Build a strategy that evaluates each block once, from all its bars: what comes out is the same."""
+    del context
+    arguments = spec.arguments
+    table = arguments["table"]
+    instance = strategy_instance(arguments)
+    bars = [symbol_bars(table, symbol) for symbol in table.symbols]
+    evaluator = BlockEvaluator(instance, bars, table.bar_ns, table.continuous)
+    return strategy_parts(spec, instance, evaluator)

@@ -1,0 +1,56 @@
+"""Describe a role's process as data: what to start, after whom, how to restart it, how to stop it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from importlib import import_module
+from typing import Any, TypeAlias
+
+from actors.mailbox import NORMAL_CAPACITY
+from actors.parts import ActorContext, Parts
+from domain.errors import ConfigurationError
+
+
+class RestartPolicy(StrEnum):
+    """Say what the death of a child leads to, once its restart intensity is used up."""
+
+    QUARANTINE = "quarantine"
+    HALT = "halt"
+    NEVER = "never"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChildSpec:
+    """Describe one role's process; picklable, so that it can be sent to where the process starts.
+
+    `factory` names a function "package.module:function" that is called in the process with (spec, context) and
+    returns its `Parts`. `arguments` are what it needs, picklable. `after` names the roles that must be at work
+    before this one begins; it is stopped before them. `generation` counts starts of the role from 1. `stop_s` is how
+    long, in seconds, it may take to stop before it is killed, `queue` how many messages may wait in its normal lane.
+    """
+
+    role: str
+    factory: str
+    arguments: Mapping[str, Any] = field(default_factory=dict)
+    after: tuple[str, ...] = ()
+    generation: int = 1
+    restart: RestartPolicy = RestartPolicy.HALT
+    stop_s: float = 5.0
+    queue: int = NORMAL_CAPACITY
+
+
+Factory: TypeAlias = Callable[[ChildSpec, ActorContext], Parts]
+
+
+def load_factory(path: str) -> Factory:
+    """Import and return the factory named `path`; raises ConfigurationError when there is no such function."""
+    module_name, _, name = path.partition(":")
+    if not module_name or not name:
+        raise ConfigurationError(f'factory {path!r}: expected "package.module:function"')
+    try:
+        factory: Factory = getattr(import_module(module_name), name)
+    except (ImportError, AttributeError) as error:
+        raise ConfigurationError(f"factory {path!r} cannot be loaded: {error}") from error
+    return factory

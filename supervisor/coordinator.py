@@ -1,0 +1,239 @@
+"""Bring the engine up in stages, hold the halt ladder, and bring it down in order.
+
+A stage begins when every role of the one before is ready; the feed starts publishing when all are. To stop, the roles
+drain one after another in the order of `stop_order`: data first, the audit writer last.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any, assert_never
+
+from domain.halts import HaltLadder
+from domain.messages import (
+    COORDINATOR,
+    FEED,
+    GATEWAY,
+    RISK,
+    Begin,
+    CoordinatorInbox,
+    DataEnded,
+    Drain,
+    Drained,
+    HaltReviewed,
+    LatchChanged,
+    LatchHeld,
+    RaiseHalt,
+    Ready,
+    ReviewHalt,
+    RoleFailed,
+    StartFeed,
+    TimerFired,
+)
+from domain.outbox import AuditEvent, AuditKind
+from domain.outputs import Output, Persist, Send
+from domain.records import HaltRecord, HaltTrigger, MachineSnapshot, Rung
+
+LADDER = "ladder"
+"""Name of the snapshot that keeps the halt ladder."""
+
+
+class Phase(StrEnum):
+    """Name where the engine stands between start and stop."""
+
+    STARTING = "starting"
+    RUNNING = "running"
+    DRAINING = "draining"
+    STOPPED = "stopped"
+    FAILED = "failed"
+
+
+ENDED = frozenset({Phase.STOPPED, Phase.FAILED})
+"""Phases in which nothing more will happen."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CoordinatorSettings:
+    """Configure the coordinator: start stages and stop order of roles, and what to say at the start."""
+
+    stages: tuple[tuple[str, ...], ...]
+    stop_order: tuple[str, ...]
+    cancel_entries: bool
+    started: Mapping[str, Any]
+
+
+class Coordinator:
+    """Start, halt, resume and stop the engine."""
+
+    def __init__(self, settings: CoordinatorSettings, ladder: HaltLadder) -> None:
+        """Stand before the first stage."""
+        self._settings = settings
+        self._ladder = ladder
+        self._phase = Phase.STARTING
+        self._reason = ""
+        self._stage = -1
+        self._ready: dict[str, int] = {}
+        self._to_drain: list[str] = []
+        self._failures: list[RoleFailed] = []
+        self._halts = 0
+        self._completed = False
+        self._reviewed: HaltReviewed | None = None
+        self._drain = Drain(reason="", cancel_entries=False)
+
+    def handle(self, message: CoordinatorInbox) -> list[Output]:
+        """Return what follows from `message`."""
+        match message:
+            case Begin(at_ns=at_ns):
+                event = AuditEvent(AuditKind.STARTED, at_ns, -1, "engine", False, self._settings.started)
+                return [Persist((event,)), *self._next_stage()]
+            case Ready(role=role, generation=generation):
+                self._ready[role] = generation
+                return self._next_stage() if self._phase is Phase.STARTING else []
+            case DataEnded():
+                self._completed = True
+                return self._stop("the data ended", False)
+            case Drain(reason=reason, cancel_entries=cancel_entries):
+                return self._stop(reason, cancel_entries and self._settings.cancel_entries)
+            case Drained(role=role):
+                return self._drained(role)
+            case RaiseHalt():
+                return self._raised(message)
+            case ReviewHalt():
+                return self._review(message)
+            case LatchHeld(role=role):
+                reviewed, self._reviewed = self._reviewed, None
+                return [Send(RISK, reviewed)] if role == GATEWAY and reviewed is not None else []
+            case RoleFailed():
+                return self._failed(message)
+            case TimerFired():
+                return []
+            case _ as unreachable:
+                assert_never(unreachable)
+
+    @property
+    def phase(self) -> Phase:
+        """Return where the engine stands."""
+        return self._phase
+
+    def state(self) -> Mapping[str, Any]:
+        """Return phase, readiness, the ladder and failures."""
+        return {
+            "phase": self._phase.value,
+            "reason": self._reason,
+            "ready": dict(self._ready),
+            "completed": self._completed,
+            "rung": self._ladder.rung.name,
+            "causes": [trigger.value for trigger in self._ladder.active],
+            "halts": self._halts,
+            "resumed_by_rule": self._ladder.resumed_by_rule,
+            "failures": [f"{failed.role}: {failed.error}" for failed in self._failures],
+            "waiting_for": self._waiting_for(),
+        }
+
+    def _waiting_for(self) -> list[str]:
+        if self._phase is Phase.STARTING and 0 <= self._stage < len(self._settings.stages):
+            return [role for role in self._settings.stages[self._stage] if role not in self._ready]
+        return self._to_drain[:1]
+
+    def _next_stage(self) -> list[Output]:
+        stages = self._settings.stages
+        if self._stage >= 0 and self._waiting_for():
+            return []
+        self._stage += 1
+        if self._stage < len(stages):
+            return [Send(role, Begin()) for role in stages[self._stage]]
+        self._phase = Phase.RUNNING
+        latch = self._latch(lowers=False)
+        announced = [Send(role, latch, True) for role in (GATEWAY, RISK)] if latch.version else []
+        return [*announced, Send(FEED, StartFeed())]
+
+    # --- halts ------------------------------------------------------------------------------------------------------
+
+    def _raised(self, message: RaiseHalt) -> list[Output]:
+        record = self._ladder.raise_latch(
+            message.trigger,
+            message.rung,
+            at_ns=message.at_ns,
+            bar=message.bar,
+            session=message.session,
+            raised_by=message.raised_by,
+            detail=message.detail,
+        )
+        self._halts += record.rung is not record.previous
+        latch = self._latch(lowers=False)
+        return [self._keep(record), Send(GATEWAY, latch, True), Send(RISK, latch, True)]
+
+    def _review(self, message: ReviewHalt) -> list[Output]:
+        records, new_peak = self._ladder.review(at_ns=message.at_ns, bar=message.bar, session=message.session)
+        rung, version, active = self._ladder.rung, self._ladder.version, self._ladder.active
+        answer = HaltReviewed(bar=message.bar, rung=rung, version=version, active=active, new_peak=new_peak)
+        kept = self._keep(*records)
+        if not records:
+            return [kept, Send(RISK, answer)]
+        # The gateway holds the lowered latch before the risk manager acts on it, so that no approval meets the old one.
+        self._reviewed = answer
+        return [kept, Send(GATEWAY, self._latch(lowers=True), True)]
+
+    def _latch(self, *, lowers: bool) -> LatchChanged:
+        ladder = self._ladder
+        return LatchChanged(rung=ladder.rung, lowers=lowers, version=ladder.version, active=ladder.active)
+
+    def _keep(self, *records: HaltRecord) -> Persist:
+        values = self._ladder.to_values()
+        snapshot = MachineSnapshot(name=LADDER, bar=-1, at_ns=0, values=values)
+        return Persist((*records, snapshot, *(_halt_event(record) for record in records)))
+
+    # --- the end ----------------------------------------------------------------------------------------------------
+
+    def _stop(self, reason: str, cancel_entries: bool) -> list[Output]:
+        if self._phase in (Phase.DRAINING, Phase.STOPPED, Phase.FAILED):
+            return []
+        self._phase, self._reason = Phase.DRAINING, reason
+        self._to_drain = [role for role in self._settings.stop_order if role in self._ready]
+        self._drain = Drain(reason=reason, cancel_entries=cancel_entries)
+        event = AuditEvent(AuditKind.STOPPED, 0, -1, "engine", False, {"reason": reason})
+        return [Persist((event,)), *self._drain_next()]
+
+    def _drain_next(self) -> list[Output]:
+        if not self._to_drain:
+            self._phase = Phase.FAILED if self._failures else Phase.STOPPED
+            return []
+        return [Send(self._to_drain[0], self._drain)]
+
+    def _drained(self, role: str) -> list[Output]:
+        if self._phase is not Phase.DRAINING or not self._to_drain or self._to_drain[0] != role:
+            return []
+        del self._to_drain[0]
+        return self._drain_next()
+
+    def _failed(self, message: RoleFailed) -> list[Output]:
+        self._failures.append(message)
+        raised = RaiseHalt(
+            at_ns=0,
+            bar=-1,
+            session=0,
+            rung=Rung.HALTED,
+            trigger=HaltTrigger.TECHNICAL_FAILURE,
+            raised_by=COORDINATOR,
+            detail=f"{message.role}: {message.error}",
+        )
+        outputs = self._raised(raised)
+        self._ready.pop(message.role, None)
+        if self._phase is Phase.DRAINING:
+            self._to_drain = [role for role in self._to_drain if role != message.role]
+            return [*outputs, *self._drain_next()]
+        return [*outputs, *self._stop(f"{message.role} failed: {message.error}", True)]
+
+
+def _halt_event(record: HaltRecord) -> AuditEvent:
+    body = {
+        "rung": record.rung.name,
+        "previous": record.previous.name,
+        "trigger": record.trigger.value,
+        "raised_by": record.raised_by,
+        "detail": record.detail,
+    }
+    key = f"{record.trigger.value}.{record.version}"
+    return AuditEvent(AuditKind.HALT, record.at_ns, record.bar, key, record.raised_by in ("risk", "rule"), body)

@@ -1,0 +1,117 @@
+"""Hold one role's shell in a process of its own: what Ray runs in each actor process. Imports no Ray itself."""
+
+from __future__ import annotations
+
+import os
+import pickle
+import sys
+import threading
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from actors.clock import SystemClock
+from actors.logs import open_log
+from actors.mailbox import LaneMailbox
+from actors.parts import ActorContext
+from actors.shell import Shell
+from actors.shell_loop import ShellLoop
+from domain.errors import InvariantViolation, MailboxFull
+from domain.messages import Message
+from supervisor.child_spec import ChildSpec, load_factory
+
+FULL_REPORT_S = 1.0
+SWITCH_S = 0.0005
+"""How long a thread may hold the interpreter: Ray's receiving thread waits for the machine's no longer than this."""
+
+
+class HandleRouter:
+    """Post messages to other roles' processes through actor handles, fire and forget.
+
+    A message is pickled once however many roles get it in a row: one bar goes to every strategy. Pickled here, and
+    not by Ray, because Ray's pickler calls back into Python for every object.
+    """
+
+    def __init__(self) -> None:
+        self._posts: dict[str, Any] = {}
+        self._last: Message | None = None
+        self._payload = b""
+
+    def connect(self, handles: Mapping[str, Any]) -> None:
+        """Learn where roles are; a newer generation replaces the older."""
+        for role, handle in handles.items():
+            self._posts[role] = handle.receive.remote
+
+    def __call__(self, to: str, message: Message, control: bool) -> None:
+        """Post `message` to `to`; raises InvariantViolation for a role nobody started."""
+        post = self._posts.get(to)
+        if post is None:
+            raise InvariantViolation(
+                f"no role {to!r} to send {type(message).__name__} to; known: {sorted(self._posts)}"
+            )
+        if message is not self._last:
+            self._payload = pickle.dumps(message, protocol=pickle.HIGHEST_PROTOCOL)
+            self._last = message
+        post(self._payload, control)
+
+
+class RoleHost:
+    """Receive for one role and run its shell on a thread; Ray calls these methods one at a time, in order."""
+
+    def __init__(self) -> None:
+        self._shell: Shell | None = None
+        self._loop: ShellLoop | None = None
+        self._mailbox: LaneMailbox | None = None
+        self._router = HandleRouter()
+        self._refused = 0
+        self._refusal_reported_s = float("-inf")
+
+    def start(self, spec: ChildSpec, state_dir: str) -> int:
+        """Build the role's parts and start its loop; return the process id. Raises what the factory raises."""
+        mailbox = LaneMailbox(spec.role, capacity=spec.queue)
+        directory = Path(state_dir)
+        context = ActorContext(
+            role=spec.role,
+            generation=spec.generation,
+            state_dir=directory,
+            clock=SystemClock(),
+            log=open_log(directory, spec.role, spec.generation),
+            mailbox=mailbox,
+        )
+        parts = load_factory(spec.factory)(spec, context)
+        self._mailbox, self._shell = mailbox, Shell(parts, context, self._router)
+        self._loop = ShellLoop(self._shell, mailbox)
+        sys.setswitchinterval(SWITCH_S)
+        threading.Thread(target=self._loop.run, name=spec.role, daemon=True).start()
+        return os.getpid()
+
+    def connect(self, handles: Mapping[str, Any]) -> None:
+        """Learn where the other roles are."""
+        self._router.connect(handles)
+
+    def receive(self, payload: bytes, control: bool) -> None:
+        """Queue a pickled message; a full lane is reported, once a second at most, with how many were refused."""
+        if self._mailbox is None or self._shell is None:
+            return
+        try:
+            self._mailbox.put(pickle.loads(payload), control=control)
+        except MailboxFull as error:
+            self._refused += 1
+            now_s = time.monotonic()
+            if now_s - self._refusal_reported_s >= FULL_REPORT_S:
+                self._refusal_reported_s = now_s
+                self._shell.report_fault(MailboxFull(f"{error} ({self._refused} so far)"), fatal=control)
+
+    def snapshot(self, deadline_s: float) -> dict[str, Any]:
+        """Return the shell's snapshot."""
+        if self._loop is None:
+            return {"alive": False, "state": None}
+        return {**self._loop.snapshot(deadline_s), "refused": self._refused, "pid": os.getpid()}
+
+    def stop(self, deadline_s: float) -> bool:
+        """Stop the loop and wait for it to close its ports; return whether it did in time."""
+        if self._loop is None:
+            return True
+        self._loop.stop()
+        return self._loop.ended.wait(deadline_s)

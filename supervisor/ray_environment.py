@@ -1,0 +1,131 @@
+"""Prepare and check the machine before Ray starts: memory, shared memory, directories, token, environment."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sysconfig
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+
+from domain.errors import EnvironmentFault
+
+MIB = 2**20
+OBJECT_STORE_BYTES = 96 * MIB  # Ray's least is 75 MiB; only histories above 100 kB pass through it
+RAY_BYTES = 450 * MIB  # measured: 366 MiB PSS without the driver
+ACTOR_BYTES = 80 * MIB  # measured: 55 to 82 MiB PSS an actor
+SHARED_MEMORY = Path("/dev/shm")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Capacity:
+    """Be what the machine has free, in bytes; `shared` is None where there is no shared memory file system."""
+
+    memory: int
+    shared: int | None
+
+
+def measure_capacity() -> Capacity:
+    """Return what is free now; memory is bounded by the control group's limit where one is set."""
+    memory = psutil.virtual_memory().available
+    limit = Path("/sys/fs/cgroup/memory.max")
+    used = Path("/sys/fs/cgroup/memory.current")
+    if limit.exists() and used.exists() and (text := limit.read_text().strip()) != "max":
+        memory = min(memory, int(text) - int(used.read_text()))
+    shared = shutil.disk_usage(SHARED_MEMORY).free if SHARED_MEMORY.is_dir() else None
+    return Capacity(memory=memory, shared=shared)
+
+
+def check_capacity(capacity: Capacity, actors: int) -> None:
+    """Raise EnvironmentFault, naming what was found, what is needed and what to do, when Ray would not fit.
+
+    Ray itself only warns: its object store would fall back to a file below the temporary directory.
+    """
+    faults = []
+    shared_need = OBJECT_STORE_BYTES + OBJECT_STORE_BYTES // 4
+    if capacity.shared is not None and capacity.shared < shared_need:
+        faults.append(
+            f"shared memory: {SHARED_MEMORY} has {capacity.shared // MIB} MiB free, {shared_need // MIB} MiB are "
+            "needed; remove what fills it, or give the container more (--shm-size=256m)"
+        )
+    need = RAY_BYTES + actors * ACTOR_BYTES + OBJECT_STORE_BYTES
+    if capacity.memory < need:
+        faults.append(
+            f"memory: {capacity.memory // MIB} MiB are available, {actors} actors on Ray need {need // MIB} MiB; "
+            "stop other programs, or run with --runtime inline, which needs one process"
+        )
+    if faults:
+        raise EnvironmentFault("; ".join(faults))
+
+
+def import_path(package_root: Path, python_path: str) -> str:
+    """Return the PYTHONPATH with which actor processes find the packages of this installation, and the user's.
+
+    `package_root` comes first unless it is the interpreter's own site-packages. Relative entries of `python_path`
+    are made absolute, since actors do not run in the directory where the command was given.
+    """
+    entries = [os.path.abspath(entry) for entry in python_path.split(os.pathsep) if entry]
+    if package_root not in {Path(sysconfig.get_path(name)) for name in ("purelib", "platlib")}:
+        entries.insert(0, str(package_root))
+    return os.pathsep.join(dict.fromkeys(entries))
+
+
+def write_token(path: Path) -> None:
+    """Write a new random token that only this user can read."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.unlink(missing_ok=True)
+    with os.fdopen(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "w") as file:
+        file.write(os.urandom(32).hex())
+
+
+def make_session_dir() -> Path:
+    """Make a directory of this user alone for Ray's sockets and logs.
+
+    Its path is short, whatever the state directory's: a Unix socket's may have 107 bytes (103 on macOS), of which
+    Ray takes about 65.
+    """
+    short = Path("/tmp")
+    parent = short if short.is_dir() and os.access(short, os.W_OK) else Path(tempfile.gettempdir())
+    path = Path(tempfile.mkdtemp(prefix="breakwater-", dir=parent))
+    (path / "cwd").mkdir()
+    return path
+
+
+def remove_session_dir(path: Path) -> None:
+    """Remove what `make_session_dir` made; what cannot be removed is left to the system's own clearing of /tmp."""
+    shutil.rmtree(path, ignore_errors=True)
+
+
+def ray_environment(token: Path) -> Mapping[str, str]:
+    """Return the environment with which Ray and its processes run."""
+    return {
+        "RAY_AUTH_MODE": "token",
+        "RAY_AUTH_TOKEN_PATH": str(token),
+        "RAY_USAGE_STATS_ENABLED": "0",
+        # The memory monitor kills whichever worker it likes, the gateway for one; memory is watched by our health
+        # checks, which stop in order.
+        "RAY_memory_monitor_refresh_ms": "0",
+        # Nobody reads Ray's task events and metrics without its dashboard; each costs the order path time.
+        "RAY_task_events_report_interval_ms": "0",
+        "RAY_enable_metrics_collection": "false",
+    }
+
+
+@contextmanager
+def environment(values: Mapping[str, str]) -> Iterator[None]:
+    """Set environment variables for a while and put back what was there."""
+    before = {name: os.environ.get(name) for name in values}
+    os.environ.update(values)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value

@@ -1,0 +1,301 @@
+"""Run roles as Ray actors, one process each: the only spawn, call, kill and probe, and the only module on Ray."""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack, chdir
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import psutil
+
+import supervisor
+from domain.errors import BreakwaterError, EnvironmentFault, NotRunning
+from domain.messages import Message
+from supervisor import ray_environment
+from supervisor.child_spec import ChildSpec
+from supervisor.ray_actor import HandleRouter, RoleHost
+
+NAMESPACE = "breakwater"
+START_S = 60.0
+EXIT_S = 5.0
+SHUTDOWN_S = 15.0
+
+
+@dataclass(frozen=True, slots=True)
+class _Child:
+    spec: ChildSpec
+    handle: Any
+    process: psutil.Process
+
+
+def actor_name(role: str, generation: int) -> str:
+    """Return the name under which Ray knows one generation of a role."""
+    return f"{role}#{generation}"
+
+
+class RayRuntime:
+    """Start Ray on this machine and run roles in it (port: `domain.ports.Runtime`).
+
+    Use as a context manager: leaving it ends every process that it started, whatever happened. Ray listens on the
+    loopback address alone, asks for a token of this session, and its processes see neither the caller's directory nor
+    its ^C: that reaches this process only, which stops the roles in order. Raises EnvironmentFault on entry when the
+    machine lacks something.
+    """
+
+    def __init__(self, state_dir: Path, *, actors: int = 16) -> None:
+        self._state_dir, self._actors = state_dir.absolute(), actors
+        self._children: dict[str, _Child] = {}
+        self._router = HandleRouter()
+        self._ray: Any = None
+        self._roots: list[psutil.Process] = []
+        self._cleanup = ExitStack()
+
+    def __enter__(self) -> RayRuntime:
+        """Start Ray."""
+        ray_environment.check_capacity(ray_environment.measure_capacity(), self._actors)
+        token = self._state_dir / "ray" / "token"
+        ray_environment.write_token(token)
+        try:
+            self._cleanup.enter_context(ray_environment.environment(ray_environment.ray_environment(token)))
+            self._start_ray()
+        except BaseException:
+            self.shutdown()
+            raise
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """End every process that was started."""
+        self.shutdown()
+
+    # --- roles --------------------------------------------------------------------------------------------------
+
+    def spawn(self, specs: Sequence[ChildSpec], *, deadline_s: float = START_S) -> None:
+        """Start a process for each of `specs`, all at once, and make every role known to every other.
+
+        Returns when all factories are done. When one fails, all of `specs` are killed and its error is raised; what
+        is not up after `deadline_s` seconds is an EnvironmentFault.
+        """
+        until_s = time.monotonic() + deadline_s
+        handles = {spec.role: self._create(spec) for spec in specs}
+        started = {spec.role: handles[spec.role].start.remote(spec, str(self._state_dir)) for spec in specs}
+        try:
+            for spec in specs:
+                pid = self._result(spec.role, started[spec.role], until_s - time.monotonic())
+                self._children[spec.role] = _Child(spec, handles[spec.role], psutil.Process(pid))
+            everyone = {role: child.handle for role, child in self._children.items()}
+            self._router.connect(everyone)
+            connected = {role: handle.connect.remote(everyone) for role, handle in everyone.items()}
+            for role, reference in connected.items():
+                self._result(role, reference, until_s - time.monotonic())
+        except BaseException:
+            for spec in specs:
+                self._ray.kill(handles[spec.role], no_restart=True)
+                self._children.pop(spec.role, None)
+            raise
+
+    def send(self, to: str, message: Message, *, control: bool = False) -> None:
+        """Post `message`; fire and forget, so what is sent to a role that has ended is lost without a word."""
+        self._router(to, message, control)
+
+    def snapshot(self, role: str, *, deadline_s: float = 1.0) -> Mapping[str, Any]:
+        """Return the shell's figures and, as `state`, the machine's; raises NotRunning when nobody answers."""
+        child = self._child(role)
+        answer: Mapping[str, Any] = self._result(
+            role, child.handle.snapshot.remote(deadline_s), deadline_s + 1.0
+        )
+        return answer
+
+    def alive(self, role: str) -> bool:
+        """Say whether the role's process exists and its loop goes on."""
+        child = self._children.get(role)
+        if child is None or not _runs(child.process):
+            return False
+        try:
+            return bool(self.snapshot(role)["alive"])
+        except NotRunning:
+            return False
+
+    def stop(self, roles: Sequence[str]) -> tuple[str, ...]:
+        """Stop roles together, each within its own deadline, then end their processes.
+
+        Returns those that did not stop in time and were killed. Queued messages are dropped: drain first.
+        """
+        children = [self._children[role] for role in roles if role in self._children]
+        asked = [(child, child.handle.stop.remote(child.spec.stop_s)) for child in children]
+        late = []
+        for child, reference in asked:
+            try:
+                if not self._result(child.spec.role, reference, child.spec.stop_s + 1.0):
+                    late.append(child.spec.role)
+            except NotRunning:
+                late.append(child.spec.role)
+        for child in children:
+            self.kill(child.spec.role, child.spec.generation)
+        return tuple(late)
+
+    def kill(self, role: str, generation: int) -> bool:
+        """Kill one generation of a role at once and wait for its process to end; False when there is none such."""
+        try:
+            handle = self._ray.get_actor(actor_name(role, generation), namespace=NAMESPACE)
+        except ValueError:
+            return False
+        self._ray.kill(handle, no_restart=True)
+        child = self._children.get(role)
+        if child is not None and child.spec.generation == generation:
+            del self._children[role]
+            self._end([child.process])
+        return True
+
+    def processes(self) -> Mapping[str, int]:
+        """Return the process id of each role that was spawned and not stopped."""
+        return {role: child.process.pid for role, child in self._children.items()}
+
+    def shutdown(self) -> None:
+        """End Ray and every process below it, politely at first; harmless when done already."""
+        tree = [process for root in self._roots for process in (root, *_descendants(root))]
+        self._children.clear()
+        self._roots.clear()
+        self._cleanup.close()
+        self._end(tree)
+
+    # --- Ray ----------------------------------------------------------------------------------------------------
+
+    def _start_ray(self) -> None:
+        before = set(psutil.Process().children())
+        session = ray_environment.make_session_dir()
+        self._cleanup.callback(ray_environment.remove_session_dir, session)
+        root = Path(supervisor.__file__).resolve().parents[1]
+        with (
+            ray_environment.environment(
+                {"PYTHONPATH": ray_environment.import_path(root, os.environ.get("PYTHONPATH", ""))}
+            ),
+            chdir(session / "cwd"),
+        ):
+            try:
+                self._ray = _RayOwner(session, self._actors).start(self._cleanup)
+            finally:
+                self._roots = [child for child in psutil.Process().children() if child not in before]
+
+    def _create(self, spec: ChildSpec) -> Any:
+        host = self._ray.remote(RoleHost)
+        return host.options(
+            name=actor_name(spec.role, spec.generation),
+            namespace=NAMESPACE,
+            num_cpus=0,
+            max_restarts=0,
+            max_task_retries=0,
+            enable_task_events=False,
+        ).remote()
+
+    def _child(self, role: str) -> _Child:
+        if role not in self._children:
+            raise NotRunning(
+                f"no role {role!r} is running; running: {', '.join(sorted(self._children)) or 'none'}"
+            )
+        return self._children[role]
+
+    def _result(self, role: str, reference: Any, timeout_s: float) -> Any:
+        errors = self._ray.exceptions
+        try:
+            return self._ray.get(reference, timeout=max(0.0, timeout_s))
+        except errors.GetTimeoutError as error:
+            raise NotRunning(f"{role} did not answer within {timeout_s:.0f} s") from error
+        except errors.RayTaskError as error:
+            if isinstance(error.cause, BreakwaterError):
+                raise error.cause from None
+            raise
+        except errors.RayActorError as error:
+            raise NotRunning(f"the process of {role} has ended: {error}") from error
+
+    def _end(self, processes: Sequence[psutil.Process]) -> None:
+        _, left = psutil.wait_procs(processes, timeout=EXIT_S)
+        for process in left:
+            process.kill()
+        _, left = psutil.wait_procs(left, timeout=EXIT_S)
+        if left:
+            raise EnvironmentFault(
+                f"processes that do not end even when killed: {sorted(process.pid for process in left)}; "
+                "they are stuck in the kernel, mostly on a disk or network file system that does not answer"
+            )
+
+
+class _RayOwner:
+    """Own Ray on a thread that lives as long as Ray does.
+
+    Two reasons for the thread: Ray replaces the SIGTERM handler of whoever starts it on the main thread, and on Linux
+    its processes are killed by the kernel when the thread that started them ends.
+    """
+
+    def __init__(self, session: Path, actors: int) -> None:
+        self._session, self._actors = session, actors
+        self._up, self._down = threading.Event(), threading.Event()
+        self._thread = threading.Thread(target=self._run, name="ray-owner", daemon=True)
+        self._ray: Any = None
+        self._error: BaseException | None = None
+
+    def start(self, cleanup: ExitStack) -> Any:
+        """Start Ray, register its end with `cleanup` and return the module `ray`."""
+        cleanup.callback(self._stop)
+        self._thread.start()
+        self._up.wait()
+        if self._error is not None:
+            raise EnvironmentFault(f"Ray did not start: {self._error}") from self._error
+        return self._ray
+
+    def _stop(self) -> None:
+        self._down.set()
+        self._thread.join(SHUTDOWN_S)
+
+    def _run(self) -> None:
+        try:
+            self._ray = self._init()
+        except BaseException as error:
+            self._error = error
+        finally:
+            self._up.set()
+        self._down.wait()
+        if self._ray is not None:
+            self._ray.shutdown(wait_for_processes=True)
+
+    def _init(self) -> Any:
+        try:
+            import ray
+        except ImportError as error:
+            raise EnvironmentFault(
+                f"Ray cannot be imported ({error}); install it, or run with --runtime inline"
+            ) from error
+        logging.getLogger("ray").setLevel(logging.ERROR)
+        ray.method(num_returns=0)(RoleHost.receive)  # nobody waits for a message's answer, so none is kept
+        ray.init(
+            address="local",
+            num_cpus=self._actors,
+            object_store_memory=ray_environment.OBJECT_STORE_BYTES,
+            include_dashboard=False,
+            log_to_driver=False,
+            configure_logging=False,
+            namespace=NAMESPACE,
+            _node_ip_address="127.0.0.1",
+            _temp_dir=str(self._session),
+        )
+        return ray
+
+
+def _runs(process: psutil.Process) -> bool:
+    return bool(process.is_running() and process.status() != psutil.STATUS_ZOMBIE)
+
+
+def _descendants(process: psutil.Process) -> list[psutil.Process]:
+    try:
+        below: list[psutil.Process] = process.children(recursive=True)
+    except psutil.NoSuchProcess:
+        return []
+    return below

@@ -1,0 +1,77 @@
+"""Turn SIGINT and SIGTERM into requests that the running command looks at: first drain, then force."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+from queue import Empty, SimpleQueue
+from types import FrameType, TracebackType
+from typing import Any
+
+_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
+
+class StopSignals:
+    """Watch for SIGINT and SIGTERM while used as a context manager, on the main thread.
+
+    The first signal sets `requested`, a second `forced`; neither raises, so no statement is left half done, wherever
+    it arrives. A third ends the process at once, as if nobody had watched: on Linux the kernel then ends Ray too. One
+    that comes while several are started or stopped is counted like any other.
+    """
+
+    def __init__(self) -> None:
+        self._count = 0
+        self._first = ""
+        # The handler runs between any two bytecodes of the main thread, also inside wait(): only something
+        # re-entrant may be touched there. A threading.Event is not, a SimpleQueue is.
+        self._arrivals: SimpleQueue[int] = SimpleQueue()
+        self._before: dict[signal.Signals, Any] = {}
+
+    def __enter__(self) -> StopSignals:
+        """Install the handlers; raises RuntimeError off the main thread."""
+        if threading.current_thread() is not threading.main_thread():
+            raise RuntimeError("signals can be watched from the main thread only")
+        for number in _SIGNALS:
+            self._before[number] = signal.signal(number, self._note)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Put back the handlers that were there."""
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+
+    @property
+    def requested(self) -> bool:
+        """Say whether a stop was asked for."""
+        return self._count > 0
+
+    @property
+    def forced(self) -> bool:
+        """Say whether a stop was asked for twice: do not wait for anything."""
+        return self._count > 1
+
+    @property
+    def reason(self) -> str:
+        """Return the name of the first signal, or an empty text."""
+        return self._first
+
+    def wait(self, timeout_s: float) -> bool:
+        """Wait until a further signal arrives, `timeout_s` seconds at most; return whether one did."""
+        try:
+            self._arrivals.get(timeout=timeout_s)
+        except Empty:
+            return False
+        return True
+
+    def _note(self, number: int, frame: FrameType | None) -> None:
+        self._count += 1
+        if self._count > 2:
+            signal.signal(number, signal.SIG_DFL)
+            os.kill(os.getpid(), number)
+            return
+        if not self._first:
+            self._first = signal.Signals(number).name
+        self._arrivals.put(number)

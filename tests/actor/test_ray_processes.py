@@ -1,0 +1,142 @@
+"""Test what the Ray runtime leaves and meets in the system: signals, orphans, import paths, ports."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+
+pytestmark = pytest.mark.ray
+ROOT = Path(__file__).resolve().parents[2]
+
+DRIVER = """
+import json, os, sys, time
+from pathlib import Path
+import psutil
+from supervisor.child_spec import ChildSpec
+from supervisor.ray_runtime import RayRuntime
+from supervisor.signals import StopSignals
+
+print("begin", flush=True)
+with StopSignals() as stop:
+    with RayRuntime(Path(sys.argv[1]), actors=2) as runtime:
+        factory = "tests.actor.probes:probe"
+        if not stop.requested:
+            runtime.spawn([ChildSpec(role=role, factory=factory) for role in ("a", "b")])
+        tree = [child.pid for child in psutil.Process().children(recursive=True)]
+        roles = runtime.processes()
+        state = runtime.snapshot("a", deadline_s=5.0)["state"] if roles else None
+        print(json.dumps({"tree": tree, "roles": roles, "state": state}), flush=True)
+        while not stop.requested and len(sys.argv) < 3:
+            stop.wait(30.0)
+        late = runtime.stop(("a", "b"))
+print(json.dumps({"reason": stop.reason, "late": late}), flush=True)
+"""
+
+
+def start_driver(tmp_path: Path, *arguments: str, cwd: Path | None = None) -> subprocess.Popen[str]:
+    script = tmp_path / "driver.py"
+    script.write_text(DRIVER, encoding="utf-8")
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONSAFEPATH": "1"}
+    command = [sys.executable, str(script), str(tmp_path / "state"), *arguments]
+    return subprocess.Popen(
+        command, cwd=cwd or tmp_path, env=environment, stdout=subprocess.PIPE, text=True, start_new_session=True
+    )
+
+
+def read_tree(driver: subprocess.Popen[str]) -> dict[str, object]:
+    assert driver.stdout is not None
+    assert driver.stdout.readline() == "begin\n"
+    found: dict[str, object] = json.loads(driver.stdout.readline())
+    return found
+
+
+def left_after(pids: list[int], patience_s: float) -> list[int]:
+    until_s = time.monotonic() + patience_s
+    while time.monotonic() < until_s:
+        if not any(psutil.pid_exists(pid) for pid in pids):
+            return []
+        time.sleep(0.05)
+    return [pid for pid in pids if psutil.pid_exists(pid)]
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_signal_to_the_whole_process_group_stops_in_order(tmp_path: Path, number: signal.Signals) -> None:
+    """C3: ^C reaches the terminal's process group; the actors must outlive it until they are stopped."""
+    driver = start_driver(tmp_path)
+    tree = read_tree(driver)["tree"]
+    assert isinstance(tree, list)
+    assert len(tree) >= 4
+    os.killpg(driver.pid, number) if number is signal.SIGINT else driver.send_signal(number)
+    output, _ = driver.communicate(timeout=60)
+    assert json.loads(output) == {"reason": number.name, "late": []}
+    assert driver.returncode == 0
+    assert left_after(tree, 0.0) == []
+
+
+def test_killed_driver_leaves_no_process(tmp_path: Path) -> None:
+    driver = start_driver(tmp_path)
+    tree = read_tree(driver)["tree"]
+    assert isinstance(tree, list)
+    driver.kill()
+    driver.communicate(timeout=20)
+    assert left_after(tree, 20.0) == []
+
+
+@pytest.mark.parametrize("delay_s", [0.2, 1.5, 3.0])
+def test_sigterm_during_the_start_is_clean(tmp_path: Path, delay_s: float) -> None:
+    driver = start_driver(tmp_path)
+    assert driver.stdout is not None
+    assert driver.stdout.readline() == "begin\n"
+    time.sleep(delay_s)
+    below = [child.pid for child in psutil.Process(driver.pid).children(recursive=True)]
+    driver.send_signal(signal.SIGTERM)
+    output, _ = driver.communicate(timeout=90)
+    assert driver.returncode == 0, output
+    assert json.loads(output.splitlines()[-1]) == {"reason": "SIGTERM", "late": []}
+    tree = json.loads(output.splitlines()[0])["tree"]
+    assert left_after([*below, *tree], 0.0) == []
+
+
+def test_hostile_working_directory_is_not_imported(tmp_path: Path) -> None:
+    """The issue's bad input: a working directory with its own `config.py` or `ui/` simply works."""
+    hostile = tmp_path / "hostile"
+    (hostile / "ui").mkdir(parents=True)
+    for name in ("config.py", "domain.py", "actors.py", "supervisor.py", "tests.py", "queue.py", "ui/__init__.py"):
+        (hostile / name).write_text("raise RuntimeError('imported from the working directory')\n", encoding="utf-8")
+    driver = start_driver(tmp_path, "once", cwd=hostile)
+    state = read_tree(driver)["state"]
+    driver.communicate(timeout=60)
+    assert driver.returncode == 0
+    assert isinstance(state, dict)
+    assert str(hostile) not in state["path"]
+    assert Path(state["config"]).is_relative_to(ROOT)
+
+
+def test_actor_processes_are_lean_deaf_to_interrupts_and_on_loopback_only(tmp_path: Path) -> None:
+    driver = start_driver(tmp_path)
+    found = read_tree(driver)
+    state, tree = found["state"], found["tree"]
+    assert isinstance(state, dict)
+    assert isinstance(tree, list)
+    assert state["heavy"] == []
+    assert state["interrupt_blocked"]
+    listening = {
+        connection.laddr.ip
+        for pid in tree
+        for connection in psutil.Process(pid).net_connections(kind="inet")
+        if connection.status == psutil.CONN_LISTEN
+    }
+    token = tmp_path / "state" / "ray" / "token"
+    mode = token.stat().st_mode & 0o777
+    driver.send_signal(signal.SIGTERM)
+    driver.communicate(timeout=60)
+    assert listening <= {"127.0.0.1", "::1"}
+    assert mode == 0o600

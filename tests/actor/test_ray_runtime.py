@@ -1,0 +1,28 @@
+"""Hold the Ray runtime to the contract of runtimes, on a real local Ray."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+from supervisor.ray_runtime import RayRuntime
+from tests.contract.runtime_contract import RuntimeContract
+
+pytestmark = pytest.mark.ray
+
+
+@pytest.fixture(scope="module")
+def runtime(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RayRuntime]:
+    """Start one Ray for the module; afterwards no process of it may be left."""
+    state: Path = tmp_path_factory.mktemp("state")
+    with RayRuntime(state, actors=3) as started:
+        yield started
+        below = psutil.Process().children(recursive=True)
+    assert [process for process in below if process.is_running()] == []
+
+
+class TestRayRuntime(RuntimeContract):
+    """Run the contract on Ray."""

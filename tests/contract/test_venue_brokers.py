@@ -1,0 +1,27 @@
+"""Hold both broker ports of the simulated venue to the contract."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.contract.broker_contract import Bench, BrokerContract
+from tests.contract.venue_benches import InlineBench, SocketBench
+
+
+class TestInlineBroker(BrokerContract):
+    @pytest.fixture
+    def bench(self, tmp_path: Path) -> Iterator[Bench]:
+        bench = InlineBench(tmp_path)
+        yield bench
+        bench.end()
+
+
+class TestSocketBroker(BrokerContract):
+    @pytest.fixture
+    def bench(self, tmp_path: Path) -> Iterator[Bench]:
+        bench = SocketBench(tmp_path)
+        yield bench
+        bench.end()

@@ -1,0 +1,1 @@
+"""Hold the configuration to its rules."""

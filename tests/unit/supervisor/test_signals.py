@@ -1,0 +1,73 @@
+"""Test how stop signals are counted (requirement C3)."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+
+import pytest
+
+from supervisor.signals import StopSignals
+
+
+def send(number: signal.Signals) -> None:
+    os.kill(os.getpid(), number)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_first_signal_requests_and_second_forces(number: signal.Signals) -> None:
+    with StopSignals() as stop:
+        assert (stop.requested, stop.forced, stop.reason) == (False, False, "")
+        send(number)
+        assert (stop.requested, stop.forced, stop.reason) == (True, False, number.name)
+        send(signal.SIGTERM)
+        assert (stop.requested, stop.forced, stop.reason) == (True, True, number.name)
+
+
+def test_wait_returns_at_once_when_a_signal_arrives_during_it() -> None:
+    with StopSignals() as stop:
+        threading.Timer(0.1, send, [signal.SIGTERM]).start()
+        started_s = time.monotonic()
+        assert stop.wait(10.0)
+        assert time.monotonic() - started_s < 5.0
+        assert not stop.wait(0.01)
+
+
+def test_handlers_are_put_back() -> None:
+    before = signal.getsignal(signal.SIGTERM), signal.getsignal(signal.SIGINT)
+    with StopSignals():
+        assert signal.getsignal(signal.SIGTERM) != before[0]
+    assert (signal.getsignal(signal.SIGTERM), signal.getsignal(signal.SIGINT)) == before
+
+
+def test_third_signal_ends_the_process() -> None:
+    script = (
+        "import os, signal, time\n"
+        "from supervisor.signals import StopSignals\n"
+        "with StopSignals():\n"
+        "    for _ in range(3):\n"
+        "        os.kill(os.getpid(), signal.SIGTERM)\n"
+        "    time.sleep(30)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", script], env={**os.environ, "PYTHONPATH": "."}, timeout=20)
+    assert done.returncode == -signal.SIGTERM
+
+
+def test_watching_off_the_main_thread_is_refused() -> None:
+    caught: list[BaseException] = []
+
+    def enter() -> None:
+        try:
+            with StopSignals():
+                pass
+        except RuntimeError as error:
+            caught.append(error)
+
+    thread = threading.Thread(target=enter)
+    thread.start()
+    thread.join()
+    assert len(caught) == 1
