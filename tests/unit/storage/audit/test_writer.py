@@ -196,6 +196,19 @@ def test_a_trail_whose_signed_tail_was_changed_is_not_continued(tmp_path: Path) 
         TrailWriter(tmp_path, SIGNER, FakeWall().wall_ns)
 
 
+def test_a_whole_line_that_does_not_follow_is_not_continued_and_not_cut(tmp_path: Path) -> None:
+    writer = TrailWriter(tmp_path, SIGNER, FakeWall().wall_ns)
+    writer.append([batch(1, 1)])
+    writer.append([batch(2, 5)])
+    crash(writer)
+    (path,) = trail_files(tmp_path)
+    spoilt = path.read_bytes().replace(b'"n":4', b'"n":7')
+    path.write_bytes(spoilt)
+    with pytest.raises(AuditError, match=r"line 3 after the last checkpoint: expected content hashing to"):
+        TrailWriter(tmp_path, SIGNER, FakeWall().wall_ns)
+    assert path.read_bytes() == spoilt
+
+
 def test_a_long_trail_without_its_checkpoints_is_not_continued(tmp_path: Path) -> None:
     writer = TrailWriter(tmp_path, SIGNER, FakeWall().wall_ns)
     writer.append([batch(1, WINDOW + 1)])
