@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import logging
 import os
 import threading
@@ -21,6 +22,7 @@ from domain.messages import Message
 from supervisor import ray_environment
 from supervisor.child_spec import ChildSpec
 from supervisor.ray_actor import HandleRouter, RoleHost
+from supervisor.ray_leftovers import clear_session, note_session
 
 NAMESPACE = "breakwater"
 START_S = 60.0
@@ -60,8 +62,10 @@ class RayRuntime:
     def __enter__(self) -> RayRuntime:
         """Start Ray."""
         ray_environment.check_capacity(ray_environment.measure_capacity(), self._actors)
-        token = self._state_dir / "ray" / "token"
+        directory = self._state_dir / "ray"
+        token = directory / "token"
         ray_environment.write_token(token)
+        clear_session(directory / "session.json")
         try:
             self._cleanup.enter_context(ray_environment.environment(ray_environment.ray_environment(token)))
             self._start_ray()
@@ -178,12 +182,15 @@ class RayRuntime:
             ray_environment.environment(
                 {"PYTHONPATH": ray_environment.import_path(root, os.environ.get("PYTHONPATH", ""))}
             ),
-            chdir(session / "cwd"),
+            chdir(session / ray_environment.WORKER_DIR),
         ):
             try:
                 self._ray = _RayOwner(session, self._actors).start(self._cleanup)
             finally:
                 self._roots = [child for child in psutil.Process().children() if child not in before]
+        note = self._state_dir / "ray" / "session.json"
+        note_session(note, session, [process for root in self._roots for process in (root, *_descendants(root))])
+        self._cleanup.callback(note.unlink, missing_ok=True)
 
     def _create(self, spec: ChildSpec) -> Any:
         host = self._ray.remote(RoleHost)
@@ -275,6 +282,8 @@ class _RayOwner:
             ) from error
         logging.getLogger("ray").setLevel(logging.ERROR)
         ray.method(num_returns=0)(RoleHost.receive)  # nobody waits for a message's answer, so none is kept
+        if not ipaddress.ip_address(ray.util.get_node_ip_address()).is_loopback:
+            raise EnvironmentFault("Ray was imported before its settings were made and would listen on every interface")
         ray.init(
             address="local",
             num_cpus=self._actors,
@@ -283,7 +292,6 @@ class _RayOwner:
             log_to_driver=False,
             configure_logging=False,
             namespace=NAMESPACE,
-            _node_ip_address="127.0.0.1",
             _temp_dir=str(self._session),
         )
         return ray

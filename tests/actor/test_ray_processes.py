@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
@@ -41,14 +42,29 @@ print(json.dumps({"reason": stop.reason, "late": late}), flush=True)
 """
 
 
+STARTED: list[subprocess.Popen[str]] = []
+
+
+@pytest.fixture(autouse=True)
+def _nothing_stays() -> Iterator[None]:
+    """End a driver that a failed test left behind."""
+    yield
+    for driver in STARTED:
+        driver.kill()
+        driver.communicate()
+    STARTED.clear()
+
+
 def start_driver(tmp_path: Path, *arguments: str, cwd: Path | None = None) -> subprocess.Popen[str]:
     script = tmp_path / "driver.py"
     script.write_text(DRIVER, encoding="utf-8")
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONSAFEPATH": "1"}
     command = [sys.executable, str(script), str(tmp_path / "state"), *arguments]
-    return subprocess.Popen(
+    driver = subprocess.Popen(
         command, cwd=cwd or tmp_path, env=environment, stdout=subprocess.PIPE, text=True, start_new_session=True
     )
+    STARTED.append(driver)
+    return driver
 
 
 def read_tree(driver: subprocess.Popen[str]) -> dict[str, object]:
@@ -81,13 +97,21 @@ def test_signal_to_the_whole_process_group_stops_in_order(tmp_path: Path, number
     assert left_after(tree, 0.0) == []
 
 
-def test_killed_driver_leaves_no_process(tmp_path: Path) -> None:
+def test_killed_driver_takes_its_actors_along_and_the_next_start_clears_the_rest(tmp_path: Path) -> None:
     driver = start_driver(tmp_path)
-    tree = read_tree(driver)["tree"]
+    found = read_tree(driver)
+    tree, roles = found["tree"], found["roles"]
+    noted = Path(json.loads((tmp_path / "state" / "ray" / "session.json").read_text())["session"])
     assert isinstance(tree, list)
     driver.kill()
     driver.communicate(timeout=20)
-    assert left_after(tree, 20.0) == []
+    assert isinstance(roles, dict)
+    assert left_after(list(roles.values()), 20.0) == []
+    again = start_driver(tmp_path, "once")
+    read_tree(again)
+    again.communicate(timeout=60)
+    assert left_after(tree, 5.0) == []
+    assert not noted.exists()
 
 
 @pytest.mark.parametrize("delay_s", [0.2, 1.5, 3.0])
@@ -127,9 +151,10 @@ def test_actor_processes_are_lean_deaf_to_interrupts_and_on_loopback_only(tmp_pa
     assert isinstance(state, dict)
     assert isinstance(tree, list)
     assert state["heavy"] == []
+    assert state["reads_parquet"]
     assert state["interrupt_blocked"]
     listening = {
-        connection.laddr.ip
+        connection.laddr.ip.removeprefix("::ffff:")
         for pid in tree
         for connection in psutil.Process(pid).net_connections(kind="inet")
         if connection.status == psutil.CONN_LISTEN
