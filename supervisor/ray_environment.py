@@ -26,7 +26,9 @@ WORKER_DIR = "cwd"
 
 # Ray imports pyarrow where it finds it, before any code of ours runs: 14 MiB and 0.2 s in each actor. An actor that
 # reads Parquet can: it takes this directory off its import path first.
-HIDE_PYARROW = "raise ModuleNotFoundError('pyarrow is hidden while an actor process starts', name='pyarrow')\n"
+HIDE_PYARROW = (
+    "raise ModuleNotFoundError('pyarrow is hidden while an actor process starts', name='pyarrow')\n"
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

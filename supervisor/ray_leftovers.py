@@ -26,7 +26,9 @@ def clear_session(file: Path) -> int:
     try:
         noted = json.loads(file.read_text(encoding="utf-8"))
         session = Path(noted["session"])
-        left = [process for pid, created in noted["processes"] if (process := _same(int(pid), float(created)))]
+        left = [
+            process for pid, created in noted["processes"] if (process := _same(int(pid), float(created)))
+        ]
     except (FileNotFoundError, ValueError, KeyError, TypeError):
         return 0  # none noted, or cut short by the kill itself
     for process in left:

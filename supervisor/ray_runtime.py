@@ -189,7 +189,9 @@ class RayRuntime:
             finally:
                 self._roots = [child for child in psutil.Process().children() if child not in before]
         note = self._state_dir / "ray" / "session.json"
-        note_session(note, session, [process for root in self._roots for process in (root, *_descendants(root))])
+        note_session(
+            note, session, [process for root in self._roots for process in (root, *_descendants(root))]
+        )
         self._cleanup.callback(note.unlink, missing_ok=True)
 
     def _create(self, spec: ChildSpec) -> Any:
@@ -283,7 +285,9 @@ class _RayOwner:
         logging.getLogger("ray").setLevel(logging.ERROR)
         ray.method(num_returns=0)(RoleHost.receive)  # nobody waits for a message's answer, so none is kept
         if not ipaddress.ip_address(ray.util.get_node_ip_address()).is_loopback:
-            raise EnvironmentFault("Ray was imported before its settings were made and would listen on every interface")
+            raise EnvironmentFault(
+                "Ray was imported before its settings were made and would listen on every interface"
+            )
         ray.init(
             address="local",
             num_cpus=self._actors,

@@ -61,7 +61,12 @@ def start_driver(tmp_path: Path, *arguments: str, cwd: Path | None = None) -> su
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONSAFEPATH": "1"}
     command = [sys.executable, str(script), str(tmp_path / "state"), *arguments]
     driver = subprocess.Popen(
-        command, cwd=cwd or tmp_path, env=environment, stdout=subprocess.PIPE, text=True, start_new_session=True
+        command,
+        cwd=cwd or tmp_path,
+        env=environment,
+        stdout=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
     )
     STARTED.append(driver)
     return driver
@@ -133,8 +138,18 @@ def test_hostile_working_directory_is_not_imported(tmp_path: Path) -> None:
     """The issue's bad input: a working directory with its own `config.py` or `ui/` simply works."""
     hostile = tmp_path / "hostile"
     (hostile / "ui").mkdir(parents=True)
-    for name in ("config.py", "domain.py", "actors.py", "supervisor.py", "tests.py", "queue.py", "ui/__init__.py"):
-        (hostile / name).write_text("raise RuntimeError('imported from the working directory')\n", encoding="utf-8")
+    for name in (
+        "config.py",
+        "domain.py",
+        "actors.py",
+        "supervisor.py",
+        "tests.py",
+        "queue.py",
+        "ui/__init__.py",
+    ):
+        (hostile / name).write_text(
+            "raise RuntimeError('imported from the working directory')\n", encoding="utf-8"
+        )
     driver = start_driver(tmp_path, "once", cwd=hostile)
     state = read_tree(driver)["state"]
     driver.communicate(timeout=60)
