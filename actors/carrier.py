@@ -78,8 +78,8 @@ class Carrier:
                 self._timers.set(name, delay_s)
             case CancelTimer(name):
                 self._timers.cancel(name)
-            case Pull(index):
-                self._feed().pull(index)
+            case Pull(bar):
+                self._feed().pull(bar)
             case SendHistory():
                 for chunk in _history(self._feed(), output):
                     self.post(output.to, chunk, False)

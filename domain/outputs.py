@@ -44,9 +44,9 @@ class CancelTimer(NamedTuple):
 
 
 class Pull(NamedTuple):
-    """Ask the feed port for bar group `index`; it comes back as `BarsArrived` or `DataEnded`."""
+    """Ask the feed port for bar group number `bar`; it comes back as `BarsArrived` or `DataEnded`."""
 
-    index: int
+    bar: int
 
 
 class SendHistory(NamedTuple):

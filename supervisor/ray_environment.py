@@ -20,6 +20,7 @@ OBJECT_STORE_BYTES = 96 * MIB  # Ray's least is 75 MiB; only histories above 100
 RAY_BYTES = 450 * MIB  # measured: 366 MiB PSS without the driver
 ACTOR_BYTES = 80 * MIB  # measured: 55 to 82 MiB PSS an actor
 SHARED_MEMORY = Path("/dev/shm")
+_TOKEN = os.urandom(32).hex()
 SESSION_PREFIX = "breakwater-ray-"
 WORKER_DIR = "cwd"
 """Ray processes run here, below the session's directory, and Ray puts it first on the import path of actors."""
@@ -85,11 +86,14 @@ def import_path(package_root: Path, python_path: str) -> str:
 
 
 def write_token(path: Path) -> None:
-    """Write a new random token that only this user can read."""
+    """Write this process's random token where only this user can read it.
+
+    One a process, not one a session: Ray reads the token once and keeps it for whatever the process starts later.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     path.unlink(missing_ok=True)
     with os.fdopen(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "w") as file:
-        file.write(os.urandom(32).hex())
+        file.write(_TOKEN)
 
 
 def make_session_dir() -> Path:

@@ -14,6 +14,9 @@ from pathlib import Path
 import psutil
 import pytest
 
+from supervisor.child_spec import ChildSpec
+from supervisor.ray_runtime import RayRuntime
+
 pytestmark = pytest.mark.ray
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -180,3 +183,32 @@ def test_actor_processes_are_lean_deaf_to_interrupts_and_on_loopback_only(tmp_pa
     driver.communicate(timeout=60)
     assert listening <= {"127.0.0.1", "::1"}
     assert mode == 0o600
+
+
+def test_ray_starts_twice_in_one_process(tmp_path: Path) -> None:
+    for session in ("first", "second"):
+        with RayRuntime(tmp_path / session, actors=1) as runtime:
+            runtime.spawn([ChildSpec(role="a", factory="tests.actor.probes:probe")])
+            assert runtime.alive("a")
+
+
+def test_client_without_the_token_is_refused(tmp_path: Path) -> None:
+    script = (
+        "import sys\n"
+        "from ray._raylet import GcsClient\n"
+        "try:\n"
+        "    GcsClient(address=sys.argv[1])\n"
+        "except Exception as error:\n"
+        "    print('refused:', error)\n"
+        "else:\n"
+        "    print('connected')\n"
+    )
+    stranger = {name: value for name, value in os.environ.items() if not name.startswith("RAY_")}
+    stranger.update(HOME=str(tmp_path), RAY_AUTH_MODE="token", RAY_AUTH_TOKEN="0" * 64)
+    with RayRuntime(tmp_path / "state", actors=1) as runtime:
+        command = [sys.executable, "-c", script, runtime.address]
+        done = subprocess.run(
+            command, env=stranger, cwd=tmp_path, capture_output=True, text=True, timeout=90, check=False
+        )
+    assert done.stdout.startswith("refused: "), done.stdout + done.stderr
+    assert "InvalidAuthToken" in done.stdout

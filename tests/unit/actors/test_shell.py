@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import pytest
 
 from actors.parts import Parts
 from actors.shell import Shell
-from domain.broker import CancelOrder
+from domain.broker import BrokerCommand, CancelOrder
 from domain.errors import InvariantViolation, SignalError
 from domain.messages import COORDINATOR, RISK, BarSettled, Begin, RoleFailed, TimerFired
 from domain.outbox import AuditEvent, AuditKind, OutboxAcknowledged
@@ -74,8 +74,17 @@ def test_outputs_are_carried_out_in_order() -> None:
     ]
     stage = Stage(lambda message: outputs)
     append, send = stage.journal.append, stage.broker.send
-    stage.journal.append = lambda records: (order.append("persist"), append(records))[1]  # type: ignore[method-assign]
-    stage.broker.send = lambda command: (order.append("wire"), send(command))[1]  # type: ignore[method-assign]
+
+    def persist(records: Sequence[Any]) -> tuple[int, int]:
+        order.append("persist")
+        return append(records)
+
+    def wire(command: BrokerCommand) -> None:
+        order.append("wire")
+        send(command)
+
+    stage.journal.append = persist  # type: ignore[method-assign]
+    stage.broker.send = wire  # type: ignore[method-assign]
     stage.shell._carrier._router = lambda to, message, control: order.append(to)
     stage.run(BarSettled(bar=1))
     assert order == ["persist", "audit", "wire", "risk"]
@@ -151,8 +160,12 @@ def test_coordinator_that_fails_does_not_write_to_itself() -> None:
 
 def test_ports_open_when_the_work_begins() -> None:
     opened: list[bool] = []
-    stage = Stage(lambda message: [])
-    stage.machine.answer = lambda message: (opened.append(stage.broker.opened is not None), [])[1]
+
+    def answer(message: Any) -> list[Output]:
+        opened.append(stage.broker.opened is not None)
+        return []
+
+    stage = Stage(answer)
     stage.run(BarSettled(bar=1), Begin())
     assert opened == [False, True]
 
