@@ -116,13 +116,14 @@ def test_long_outbox_goes_out_a_batch_a_turn() -> None:
     assert [(batch.first_seq, len(batch.events)) for batch in batches] == [
         (3, OUTBOX_BATCH),
         (OUTBOX_BATCH + 3, 3),
+        (OUTBOX_BATCH + 6, 0),
     ]
 
 
-def test_empty_outbox_is_answered_by_silence() -> None:
+def test_empty_outbox_is_answered_by_an_empty_batch_so_that_the_writer_knows_it_has_all() -> None:
     desk = Desk()
     desk.carrier.answer_outbox(RequestOutbox(after_seq=0))
-    assert desk.posted == []
+    assert desk.posted == [(AUDIT, OutboxRecords(source="gateway", first_seq=1, events=()), False)]
     assert desk.mailbox.take(0.0) is None
 
 
