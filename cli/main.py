@@ -18,6 +18,11 @@ app = typer.Typer(
 app.command()(run)
 
 
+@app.callback()
+def options() -> None:
+    """Run several strategies on one brokerage account, and be able to leave it alone overnight."""
+
+
 def main() -> None:
     """Run the command line."""
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")

@@ -78,7 +78,7 @@ class MarketData:
                 self._ended = True
                 return [Send(COORDINATOR, DataEnded(bars=self._next))]
             case RequestHistory(requester=requester, block_ns=block_ns, warmup=warmup):
-                return [SendHistory(requester, self._settings.first, block_ns, warmup)]
+                return [SendHistory(requester, block_ns, warmup, before=self._settings.first)]
             case TimerFired():
                 self._pace_open = True
                 waiting, self._paced = self._paced, None

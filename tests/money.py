@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from domain.broker import DividendPaid, Executed, Side
-from domain.instruments import AssetKind, Instrument
+from domain.instruments import AssetKind, Instrument, notional_micro
 from domain.records import CashEntry, ExecutionEntry, IntentKind
 from domain.risk.limits import FeeSchedule, RiskLimits
 
@@ -105,17 +105,15 @@ def executed(
     )
 
 
-def dividend(
-    per_unit: float, lots: int, *, seq: int, symbol: str = "AAPL", at_ns: int | None = None
-) -> CashEntry:
-    """Return the journal entry of a dividend on `lots` shares."""
-    at_ns = seq * 10 if at_ns is None else at_ns
+def dividend(per_unit: float, lots: int, *, seq: int, instrument: Instrument | None = None) -> CashEntry:
+    """Return the journal entry of a dividend on signed `lots`."""
+    paid_on = instrument or stock()
     paid = DividendPaid(
-        at_ns=at_ns,
+        at_ns=seq * 10,
         payment_id=f"d{seq}",
-        symbol=symbol,
+        symbol=paid_on.symbol,
         per_unit=per_unit,
         lots=lots,
-        amount_micro=round(per_unit * lots * 1_000_000),
+        amount_micro=notional_micro(per_unit, lots, paid_on.lots_per_unit, paid_on.multiplier),
     )
-    return CashEntry(seq=seq, at_ns=at_ns, dividend=paid)
+    return CashEntry(seq=seq, at_ns=seq * 10, dividend=paid)

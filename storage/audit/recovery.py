@@ -12,6 +12,9 @@ from storage.audit.chain import GENESIS, SEAL, follows, line_hash, parse_line, t
 from storage.audit.checkpoints import Checkpoint
 from storage.files import line_before
 
+_TAIL = 1 << 20
+"""Bytes at the end of a day file that surely hold its last whole line."""
+
 _ADVICE = "Run `breakwater audit verify` for the place; keep a copy, then start with --fresh, which archives the trail."
 
 
@@ -27,6 +30,20 @@ class TrailPosition:
     signed_seq: int = 0
     cursors: dict[str, int] = field(default_factory=dict)
     torn: bytes = b""
+
+
+def trail_end(directory: Path) -> tuple[int, str]:
+    """Return the number and hash of the newest whole record in `directory`, unverified; (0, genesis) for none."""
+    for path in reversed(trail_files(directory)):
+        size = path.stat().st_size
+        with path.open("rb") as file:
+            file.seek(max(0, size - _TAIL))
+            lines = file.read().splitlines(keepends=True)
+        whole = [line for line in lines if line.endswith(b"\n")]
+        if whole:
+            line = parse_line(whole[-1])
+            return line.seq, line.hash
+    return 0, GENESIS
 
 
 def recover_position(directory: Path, last: Checkpoint | None, window: int) -> TrailPosition:

@@ -1,0 +1,102 @@
+"""Run the engine: `breakwater run`."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from actors.clock import SystemClock
+from cli.composition import EnginePlan
+from cli.drive import Engine, Outcome, drive
+from cli.inline_engine import InlineEngine
+from cli.opening import Opened, RunRequest, open_session
+from cli.options import DEFAULT_STATE, ConfigOption, JsonOption, StateOption, UsageError, parse_date, parse_symbols
+from cli.output import ERR, OUT, command, print_json
+from cli.progress import progress
+from cli.ray_engine import RayEngine
+from cli.summary import Summary, summarise
+from cli.summary_text import print_summary
+from domain.messages import FEED
+from supervisor.signals import StopSignals
+
+RUNTIMES: dict[str, Callable[[EnginePlan], Engine]] = {"ray": RayEngine, "inline": InlineEngine}
+
+
+@command
+def run(
+    data: Annotated[
+        Path | None,
+        typer.Option("--data", metavar="FILE", help="Bars to trade: Parquet, CSV or a directory (default: the sample)."),
+    ] = None,
+    symbols: Annotated[str | None, typer.Option("--symbols", metavar="A,B", help="Symbols to trade.")] = None,
+    start: Annotated[
+        str | None, typer.Option("--from", metavar="DATE", help="First day to trade; earlier bars warm up.")
+    ] = None,
+    end: Annotated[str | None, typer.Option("--to", metavar="DATE", help="Last day to trade.")] = None,
+    speed: Annotated[
+        float, typer.Option("--speed", metavar="BARS", help="Most bars a second (0: as fast as they settle).")
+    ] = 0.0,
+    runtime: Annotated[str, typer.Option("--runtime", metavar="ray|inline", help="What runs the roles.")] = "ray",
+    fresh: Annotated[bool, typer.Option("--fresh", help="Archive the state directory and start anew.")] = False,
+    details: Annotated[bool, typer.Option("--details", help="With --json: list orders and fills.")] = False,
+    config: ConfigOption = None,
+    state: StateOption = DEFAULT_STATE,
+    as_json: JsonOption = False,
+) -> None:
+    """Trade bars through the whole engine; a stopped session is resumed."""
+    if runtime not in RUNTIMES:
+        raise UsageError(f"--runtime: found {runtime!r}; allowed: {', '.join(RUNTIMES)}")
+    if not 0.0 <= speed <= 1_000_000.0:
+        raise UsageError(f"--speed: found {speed:g}; allowed: 0 (as fast as bars settle) to 1,000,000 bars a second")
+    request = RunRequest(
+        config=config,
+        state=state,
+        data=data,
+        symbols=parse_symbols(symbols),
+        start=parse_date("--from", start),
+        end=parse_date("--to", end),
+        speed=speed,
+        runtime=runtime,
+        fresh=fresh,
+    )
+    summary = run_session(request, ERR if as_json else OUT)
+    if as_json:
+        print_json(summary.as_dict(details=details))
+    else:
+        print_summary(OUT, summary)
+
+
+def run_session(request: RunRequest, console: Console) -> Summary:
+    """Open the session, trade until its bars end or a signal stops it, and return the summary."""
+    with StopSignals() as signals, open_session(request, dict(os.environ), SystemClock()) as opened:
+        if opened.stored.completed:
+            return summarise(opened, None)
+        outcome = _trade(request, opened, signals, console)
+        summary = summarise(opened, outcome)
+    return summary
+
+
+def _trade(request: RunRequest, opened: Opened, signals: StopSignals, console: Console) -> Outcome:
+    plan = opened.plan
+    runtime, shutdown = plan.settings.engine.runtime, plan.settings.shutdown
+    last = len(plan.table)
+    with progress(console, plan.session.first, last) as show:
+        engine: Engine = RUNTIMES[request.runtime](plan)
+        try:
+            outcome = drive(
+                engine,
+                stop_requested=lambda: signals.reason,
+                show=show,
+                stall_s=runtime.lockstep_stall_s,
+                stop_s=shutdown.deadline_s,
+            )
+        finally:
+            engine.close()
+    settled = int(outcome.states[FEED]["next"]) - 1
+    opened.close_session(bar=settled, completed=settled + 1 >= last)
+    return outcome

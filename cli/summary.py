@@ -1,0 +1,231 @@
+"""Sum a session up from what its stores hold: nothing here is remembered from the run itself."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+from cli.drive import Outcome
+from cli.opening import Opened
+from domain.instruments import MICRO
+from domain.messages import COORDINATOR, GATEWAY, RISK
+from domain.performance.returns import deepest_drawdown, total_return
+from domain.performance.trades import WinRate, win_rate
+from domain.portfolio import Portfolio
+from domain.positions import Trade
+from domain.records import CashEntry, EquitySnapshot, ExecutionEntry, HaltRecord, OrderEntry
+from domain.risk.manager import SNAPSHOT
+from storage.audit.digest import decisions_digest
+from storage.audit.recovery import trail_end
+from storage.journal_reader import JournalReader
+from storage.state import StateDirectory
+from supervisor.coordinator import LADDER
+
+_BATCH = 10_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Summary:
+    """Hold what `breakwater run` reports. Money in the account's currency, fractions as fractions."""
+
+    mode: str
+    runtime: str
+    session: int
+    resumed: bool
+    completed: bool
+    interrupted: bool
+    bars: int
+    symbols: tuple[str, ...]
+    first_ns: int
+    last_ns: int
+    orders: tuple[OrderEntry, ...]
+    fills: tuple[ExecutionEntry, ...]
+    trades: tuple[Trade, ...]
+    winning: WinRate | None
+    equity: float
+    initial_equity: float
+    cash: float
+    positions: Mapping[str, int]
+    total_return: float
+    max_drawdown: float
+    commissions: float
+    dividends: float
+    halts: tuple[HaltRecord, ...]
+    resumes_by_rule: int
+    restarts: int
+    refused: Mapping[str, int]
+    audit_events: int
+    audit_head: str
+    decisions_digest: str
+    elapsed_s: float | None
+
+    def as_dict(self, *, details: bool) -> dict[str, Any]:
+        """Return the JSON object of `run --json`; `details` adds the lists of orders and fills."""
+        winning = self.winning
+        summary: dict[str, Any] = {
+            "mode": self.mode,
+            "runtime": self.runtime,
+            "session": self.session,
+            "resumed": self.resumed,
+            "completed": self.completed,
+            "interrupted": self.interrupted,
+            "bars": self.bars,
+            "symbols": list(self.symbols),
+            "orders": len(self.orders),
+            "fills": len(self.fills),
+            "trades": len(self.trades),
+            "win_rate": None if winning is None else asdict(winning),
+            "equity": self.equity,
+            "initial_equity": self.initial_equity,
+            "cash": self.cash,
+            "positions": dict(self.positions),
+            "total_return": self.total_return,
+            "max_drawdown": self.max_drawdown,
+            "commissions": self.commissions,
+            "dividends": self.dividends,
+            "halts": len(self.halts),
+            "halt_list": [_halt(halt) for halt in self.halts],
+            "resumes_by_rule": self.resumes_by_rule,
+            "restarts": self.restarts,
+            "refused": dict(self.refused),
+            "audit": {
+                "events": self.audit_events,
+                "head": self.audit_head,
+                "decisions_digest": self.decisions_digest,
+            },
+            "elapsed_s": self.elapsed_s,
+        }
+        if details:
+            summary["details"] = {
+                "orders": [_order(order) for order in self.orders],
+                "fills": [_fill(fill) for fill in self.fills],
+            }
+        return summary
+
+
+def summarise(opened: Opened, outcome: Outcome | None) -> Summary:
+    """Read the session's stores and return its summary; `outcome` is None where nothing ran."""
+    plan, directory = opened.plan, opened.directory
+    orders, fills, portfolio = _gateway(opened)
+    equity, counts = _risk(directory)
+    halts, resumes = _halts(directory)
+    account = plan.settings.engine.account
+    curve = np.array([account.initial_cash, *(snapshot.equity for snapshot in equity)])
+    last = equity[-1] if equity else None
+    trades = portfolio.trades()
+    events, head = trail_end(directory.audit)
+    return Summary(
+        mode=plan.settings.mode.value,
+        runtime=opened.stored.runtime,
+        session=opened.stored.number,
+        resumed=opened.resumed,
+        completed=directory_completed(directory),
+        interrupted=outcome is not None and outcome.interrupted,
+        bars=len(equity),
+        symbols=plan.table.symbols,
+        first_ns=equity[0].at_ns if equity else 0,
+        last_ns=last.at_ns if last else 0,
+        orders=orders,
+        fills=fills,
+        trades=trades,
+        winning=win_rate(sum(trade.total_micro > 0 for trade in trades), len(trades)),
+        equity=float(curve[-1]),
+        initial_equity=account.initial_cash,
+        cash=(last.cash_micro if last else portfolio.cash_micro()) / MICRO,
+        positions=portfolio.lots(),
+        total_return=total_return(curve),
+        max_drawdown=deepest_drawdown(curve).depth,
+        commissions=portfolio.commission_micro() / MICRO,
+        dividends=portfolio.dividends_micro() / MICRO,
+        halts=halts,
+        resumes_by_rule=resumes,
+        restarts=0,
+        refused=counts.get("refused", {}),
+        audit_events=events,
+        audit_head=head,
+        decisions_digest=decisions_digest(directory.audit),
+        elapsed_s=None if outcome is None else outcome.elapsed_s,
+    )
+
+
+def directory_completed(directory: StateDirectory) -> bool:
+    """Return whether the session's data ended."""
+    stored = directory.session()
+    return stored is not None and stored.completed
+
+
+def _gateway(opened: Opened) -> tuple[tuple[OrderEntry, ...], tuple[ExecutionEntry, ...], Portfolio]:
+    account = opened.plan.settings.engine.account
+    portfolio = Portfolio(
+        opened.plan.instruments.values(), {account.currency: round(account.initial_cash * MICRO)}, account.currency
+    )
+    orders: list[OrderEntry] = []
+    fills: list[ExecutionEntry] = []
+    with _reader(opened.directory, GATEWAY) as reader:
+        after = 0
+        while batch := reader.entries(after, _BATCH) if reader else ():
+            after = batch[-1].seq
+            for entry in batch:
+                match entry:
+                    case OrderEntry():
+                        orders.append(entry)
+                    case ExecutionEntry():
+                        fills.append(entry)
+                        portfolio.apply(entry)
+                    case CashEntry():
+                        portfolio.apply(entry)
+    orders.sort(key=lambda order: (order.bar, order.order_ref))
+    return tuple(orders), tuple(fills), portfolio
+
+
+def _risk(directory: StateDirectory) -> tuple[Sequence[EquitySnapshot], Mapping[str, Any]]:
+    with _reader(directory, RISK) as reader:
+        if reader is None:
+            return (), {}
+        snapshot = reader.snapshot(SNAPSHOT)
+        return reader.equity(), {} if snapshot is None else snapshot.values["counts"]
+
+
+def _halts(directory: StateDirectory) -> tuple[tuple[HaltRecord, ...], int]:
+    with _reader(directory, COORDINATOR) as reader:
+        if reader is None:
+            return (), 0
+        ladder = reader.snapshot(LADDER)
+        raised = tuple(halt for halt in reader.halts() if halt.rung > halt.previous)
+        return raised, 0 if ladder is None else int(ladder.values["resumed_by_rule"])
+
+
+@contextmanager
+def _reader(directory: StateDirectory, role: str) -> Iterator[JournalReader | None]:
+    """Yield a reader of the role's database, None where it never wrote one."""
+    if not directory.database(role).exists():
+        yield None
+        return
+    reader = JournalReader.open(directory.database_url(role), role)
+    try:
+        yield reader
+    finally:
+        reader.close()
+
+
+def _order(order: OrderEntry) -> dict[str, Any]:
+    """Return an order without what belongs to the process rather than to the order."""
+    return {name: value for name, value in asdict(order).items() if name not in ("seq", "connection")}
+
+
+def _fill(fill: ExecutionEntry) -> dict[str, Any]:
+    return {"book": fill.book, "kind": fill.kind, "bar": fill.bar, **asdict(fill.execution)}
+
+
+def _halt(halt: HaltRecord) -> dict[str, Any]:
+    return {
+        "bar": halt.bar,
+        "at_ns": halt.at_ns,
+        "rung": halt.rung.name,
+        "trigger": halt.trigger.value,
+        "detail": halt.detail,
+    }

@@ -1,0 +1,102 @@
+"""Lay a session's summary out for people."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from rich.console import Console, Group
+from rich.panel import Panel
+from rich.table import Table
+from rich.text import Text
+
+from cli.summary import Summary
+
+
+def print_summary(console: Console, summary: Summary) -> None:
+    """Print `summary`: what happened, what it brought, what was refused, and how to check it."""
+    parts: list[Table | Text] = [_figures(summary)]
+    if summary.refused:
+        parts += [Text("\nRefused, by reason", style="bold"), _refused(summary)]
+    if summary.halts:
+        parts += [Text("\nHalts", style="bold"), _halts(summary)]
+    parts += [Text("\nAudit trail", style="bold"), _audit(summary)]
+    console.print(Panel(Group(*parts), title=_title(summary), border_style=_colour(summary), expand=False))
+
+
+def _title(summary: Summary) -> str:
+    state = "complete" if summary.completed else "stopped: run again to resume"
+    return f"[bold]Breakwater[/]  {summary.mode}  session {summary.session}  {state}"
+
+
+def _colour(summary: Summary) -> str:
+    return "green" if summary.completed else "yellow"
+
+
+def _day(at_ns: int) -> str:
+    return datetime.fromtimestamp(at_ns // 1_000_000_000, UTC).strftime("%Y-%m-%d")
+
+
+def _grid() -> Table:
+    table = Table.grid(padding=(0, 3))
+    table.add_column(style="dim")
+    table.add_column(justify="right")
+    return table
+
+
+def _figures(summary: Summary) -> Table:
+    table = _grid()
+    rate = f", {summary.bars / summary.elapsed_s:,.0f} bars/s" if summary.elapsed_s and not summary.resumed else ""
+    if summary.bars:
+        table.add_row("Traded", f"{_day(summary.first_ns)} to {_day(summary.last_ns)}")
+    table.add_row("Bars", f"{summary.bars:,} on {summary.runtime}{rate}")
+    table.add_row("Symbols", _symbols(summary.symbols))
+    table.add_row("Return", _signed(summary.total_return))
+    table.add_row("Equity", f"${summary.equity:,.2f} from ${summary.initial_equity:,.2f}")
+    table.add_row("Cash", f"${summary.cash:,.2f}")
+    table.add_row("Largest drawdown", f"{summary.max_drawdown:.2%}")
+    table.add_row("Orders, fills", f"{len(summary.orders):,}, {len(summary.fills):,}")
+    table.add_row("Trades", f"{len(summary.trades):,}")
+    if summary.winning is not None:
+        win = summary.winning
+        table.add_row("Win rate", f"{win.rate:.1%}  (95 %: {win.low:.1%} to {win.high:.1%})")
+    table.add_row("Commissions", f"${summary.commissions:,.2f}")
+    table.add_row("Dividends", f"${summary.dividends:,.2f}")
+    table.add_row("Open positions", _positions(summary))
+    return table
+
+
+def _symbols(symbols: tuple[str, ...]) -> str:
+    shown = ", ".join(symbols[:8])
+    return shown if len(symbols) <= 8 else f"{shown} and {len(symbols) - 8} more"
+
+
+def _positions(summary: Summary) -> str:
+    return ", ".join(f"{symbol} {lots:+,}" for symbol, lots in summary.positions.items()) or "none"
+
+
+def _signed(fraction: float) -> Text:
+    return Text(f"{fraction:+.2%}", style="green" if fraction >= 0 else "red")
+
+
+def _refused(summary: Summary) -> Table:
+    table = _grid()
+    for reason, count in sorted(summary.refused.items(), key=lambda item: (-item[1], item[0])):
+        table.add_row(reason.replace("_", " "), f"{count:,}")
+    return table
+
+
+def _halts(summary: Summary) -> Table:
+    table = Table.grid(padding=(0, 3))
+    for halt in summary.halts:
+        table.add_row(_day(halt.at_ns), halt.rung.name, halt.trigger.value.replace("_", " "), halt.detail)
+    if summary.resumes_by_rule:
+        table.add_row("", "", "", f"{summary.resumes_by_rule} ended by the rule resume_after_sessions")
+    return table
+
+
+def _audit(summary: Summary) -> Table:
+    table = _grid()
+    table.add_row("Events", f"{summary.audit_events:,}")
+    table.add_row("Head", summary.audit_head)
+    table.add_row("Decisions", summary.decisions_digest)
+    return table
