@@ -69,6 +69,13 @@ def test_what_the_trail_holds_is_dropped_and_acknowledged_again() -> None:
     assert machine.state()["duplicates"] == 7
 
 
+def test_the_empty_batch_that_ends_a_sources_answer_uncovers_what_was_lost_before_it() -> None:
+    machine = AuditMachine(["gateway"], {}, AT_ONCE)
+    machine.handle(records(1, 2))
+    assert machine.handle(records(3, 2)) == [acknowledged(2)]
+    assert machine.handle(records(5, 4)) == [Send("gateway", RequestOutbox(after_seq=2))]
+
+
 def test_what_still_waits_is_not_acknowledged_when_it_comes_again() -> None:
     machine = AuditMachine(["gateway"], {}, GATHERING)
     machine.handle(records(1, 2))
