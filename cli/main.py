@@ -6,6 +6,7 @@ import os
 
 import typer
 
+from cli import orders, positions
 from cli.run import run
 
 app = typer.Typer(
@@ -16,6 +17,8 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.command()(run)
+app.add_typer(orders.app, name="orders")
+app.add_typer(positions.app, name="positions")
 
 
 @app.callback()
