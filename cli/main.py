@@ -6,7 +6,7 @@ import os
 
 import typer
 
-from cli import orders, positions
+from cli import audit, orders, positions
 from cli.run import run
 
 app = typer.Typer(
@@ -19,6 +19,7 @@ app = typer.Typer(
 app.command()(run)
 app.add_typer(orders.app, name="orders")
 app.add_typer(positions.app, name="positions")
+app.add_typer(audit.app, name="audit")
 
 
 @app.callback()

@@ -175,7 +175,7 @@ _COLUMNS = (
     Column("Stop", right=True),
     Column("Fee", right=True, spare=4),
     Column("State"),
-    Column("Why", wraps=True, spare=1),
+    Column("Why", wraps=16, spare=1),
 )
 
 

@@ -16,15 +16,17 @@ _UNLIMITED = 100_000
 
 
 class Column(NamedTuple):
-    """Describe a column: `wraps` may break over lines, `spare` (1 goes first) leaves where the terminal is narrow."""
+    """Describe a column.
+
+    With `wraps` > 0 its text may break over lines at that width or more. A `spare` column leaves where the terminal is
+    narrow, 1 first.
+    """
 
     header: str
     right: bool = False
-    wraps: bool = False
+    wraps: int = 0
     spare: int = 0
 
-
-_WRAPPED_AT_LEAST = 20
 
 Cell = str | Text
 Row = Sequence[Cell]
@@ -113,9 +115,9 @@ def _table(
         table.add_column(
             column.header,
             justify="right" if column.right else "left",
-            no_wrap=not column.wraps,
+            no_wrap=column.wraps == 0,
             overflow="fold",
-            min_width=min(_WRAPPED_AT_LEAST, longest) if column.wraps else longest,
+            min_width=min(column.wraps, longest) if column.wraps else longest,
         )
     for row in rows:
         table.add_row(*(row[i] for i in shown))
