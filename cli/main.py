@@ -6,7 +6,7 @@ import os
 
 import typer
 
-from cli import audit, orders, positions
+from cli import audit, configuration, data, orders, positions, strategies
 from cli.run import run
 
 app = typer.Typer(
@@ -20,6 +20,9 @@ app.command()(run)
 app.add_typer(orders.app, name="orders")
 app.add_typer(positions.app, name="positions")
 app.add_typer(audit.app, name="audit")
+app.add_typer(configuration.app, name="config")
+app.add_typer(strategies.app, name="strategies")
+app.add_typer(data.app, name="data")
 
 
 @app.callback()

@@ -7,12 +7,13 @@ from typing import NamedTuple
 
 from rich import box
 from rich.console import Console
-from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
 _UNLIMITED = 100_000
 """Columns of an output that is no terminal: whoever reads it wants one row a line."""
+
+_GAP = 2
 
 
 class Column(NamedTuple):
@@ -38,17 +39,19 @@ def print_table(
     """Print `rows` under their headers, `totals` after a rule; say which columns had no room."""
     held = [[_text(cell) for cell in row] for row in rows]
     last = None if totals is None else [_text(cell) for cell in totals]
-    shown = list(range(len(columns)))
-    wide = _as_wide_as_needed(console)
-    while True:
-        table = _table(console, columns, shown, held, last)
-        needed = Measurement.get(wide, wide.options, table)
-        spares = sorted((columns[i].spare, i) for i in shown if columns[i].spare)
-        if needed.minimum <= console.width or not console.is_terminal or not spares:
-            break
-        shown.remove(spares[0][1])
-    fits = console.is_terminal and needed.minimum <= console.width
-    (console if fits else wide).print(table, highlight=False)
+    lines = [*held, [Text(column.header) for column in columns], *([] if last is None else [last])]
+    natural = [max(line[i].cell_len for line in lines) for i in range(len(columns))]
+    room = console.width if console.is_terminal else _UNLIMITED
+    shown = _fitting(columns, natural, room)
+    widths = _widths([columns[i] for i in shown], [natural[i] for i in shown], room)
+    table = _table(console, [columns[i] for i in shown], widths)
+    for row in held:
+        table.add_row(*(row[i] for i in shown))
+    if last is not None:
+        table.add_section()
+        table.add_row(*(last[i] for i in shown), style="bold")
+    wide = sum(widths) + _GAP * (len(widths) - 1) > console.width
+    (_as_wide_as_needed(console) if wide else console).print(table, highlight=False)
     if len(shown) < len(columns):
         names = ", ".join(column.header for i, column in enumerate(columns) if i not in shown)
         say(console, Text(f"No room for: {names}. Widen the terminal, or use --json.", style="dim"))
@@ -75,16 +78,16 @@ def gain(amount: float, text: str) -> Text:
 
 
 def printable(text: str) -> str:
-    """Return `text` with what does not print escaped: a file may hold line breaks or a terminal's control codes."""
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)
+    """Return `text` with what does not print escaped: a file may hold a terminal's control codes."""
+    return "".join(c if c.isprintable() or c == "\n" else _escaped(c) for c in text)
+
+
+def _escaped(character: str) -> str:
+    return character.encode("unicode_escape").decode("ascii")
 
 
 def _text(cell: Cell) -> Text:
     return cell if isinstance(cell, Text) else Text(printable(cell))
-
-
-def _headers(columns: Sequence[Column]) -> Row:
-    return tuple(column.header for column in columns)
 
 
 def _as_wide_as_needed(console: Console) -> Console:
@@ -97,31 +100,50 @@ def _as_wide_as_needed(console: Console) -> Console:
     )
 
 
-def _table(
-    console: Console, columns: Sequence[Column], shown: Sequence[int], rows: Sequence[Row], totals: Row | None
-) -> Table:
+def _fitting(columns: Sequence[Column], natural: Sequence[int], room: int) -> list[int]:
+    """Return which columns to show: all, less as many spare ones as it takes."""
+    shown = list(range(len(columns)))
+    spares = sorted((column.spare, i) for i, column in enumerate(columns) if column.spare)
+    for _, spare in spares:
+        least = sum(_least(columns[i], natural[i]) for i in shown) + _GAP * (len(shown) - 1)
+        if least <= room:
+            break
+        shown.remove(spare)
+    return shown
+
+
+def _least(column: Column, natural: int) -> int:
+    return min(column.wraps, natural) if column.wraps else natural
+
+
+def _widths(columns: Sequence[Column], natural: Sequence[int], room: int) -> list[int]:
+    """Return the columns' widths: what they need, the wrapping ones less where the room ends."""
+    widths = [_least(column, need) for column, need in zip(columns, natural, strict=True)]
+    left = room - sum(widths) - _GAP * (len(widths) - 1)
+    # The narrowest wish first, so that what it leaves goes to the others.
+    wishes = sorted((need - width, i) for i, (need, width) in enumerate(zip(natural, widths, strict=True)))
+    for n, (wish, i) in enumerate(wishes):
+        if wish and left > 0:
+            given = min(wish, left // (len(wishes) - n))
+            widths[i] += given
+            left -= given
+    return widths
+
+
+def _table(console: Console, columns: Sequence[Column], widths: Sequence[int]) -> Table:
     table = Table(
         box=box.SIMPLE_HEAD if console.is_terminal else None,
         pad_edge=False,
-        padding=(0, 1, 0, 0) if console.is_terminal else (0, 2, 0, 0),
+        padding=(0, _GAP - 1, 0, 0) if console.is_terminal else (0, _GAP, 0, 0),
         header_style="bold",
         show_edge=False,
     )
-    for i in shown:
-        column = columns[i]
-        longest = max(
-            _text(row[i]).cell_len for row in (*rows, totals or _headers(columns), _headers(columns))
-        )
+    for column, width in zip(columns, widths, strict=True):
         table.add_column(
             column.header,
             justify="right" if column.right else "left",
+            width=width,
             no_wrap=column.wraps == 0,
             overflow="fold",
-            min_width=min(column.wraps, longest) if column.wraps else longest,
         )
-    for row in rows:
-        table.add_row(*(row[i] for i in shown))
-    if totals is not None:
-        table.add_section()
-        table.add_row(*(totals[i] for i in shown), style="bold")
     return table
