@@ -17,6 +17,7 @@ from cli.audit_text import print_records, record_values
 from cli.formats import count
 from cli.options import DEFAULT_STATE, JsonOption, StateOption, UsageError
 from cli.output import OUT, command, print_json
+from cli.stores import Stores
 from cli.tables import print_pairs, say
 from cli.trail import find_trail, opened_index, unreadable, verifier
 from cli.writing import refuse_overwriting, replacing
@@ -24,7 +25,7 @@ from domain.errors import AuditError
 from domain.outbox import AuditKind
 from storage.audit.export import ExportFormat, export_records
 from storage.audit.findings import Verification
-from storage.audit.query import run_query
+from storage.audit.query import AuditQuery, run_query
 from storage.audit.verify import verify_trail
 
 app = typer.Typer(
@@ -58,11 +59,6 @@ IntentOption = Annotated[
 TextOption = Annotated[
     str | None, typer.Option("--text", metavar="TEXT", help="Text in a record's key or body.")
 ]
-
-
-@app.callback()
-def group() -> None:
-    """Audit trail: what was decided, done and told, in order and sealed."""
 
 
 @app.command()
@@ -116,6 +112,8 @@ def query(
 ) -> None:
     """Show records, oldest first; without options the newest fifty."""
     stores = find_trail(state)
+    # One more than is shown tells whether there are more.
+    most = limit + 1 if limit else 0
     asked = build_query(
         kinds=kind or (),
         symbol=symbol,
@@ -124,7 +122,7 @@ def query(
         end=end,
         intent=intent,
         text=text,
-        limit=limit + 1 if limit else 0,
+        limit=most,
     )
     with opened_index(stores) as index:
         records = list(run_query(index, asked))
@@ -167,7 +165,6 @@ def export(
         raise UsageError(
             "--json: the records themselves go to the output; name a file for them with --out FILE"
         )
-    stores = find_trail(state)
     asked = build_query(
         kinds=kind or (),
         symbol=symbol,
@@ -181,19 +178,25 @@ def export(
     chosen = form or (
         ExportFormat.CSV if out is not None and out.suffix.lower() == ".csv" else ExportFormat.JSONL
     )
-    with opened_index(stores) as index:
-        if out is None:
-            export_records(run_query(index, asked), sys.stdout, chosen)
-            sys.stdout.flush()
-            return
-        refuse_overwriting(out, stores.directory.path, force=force)
-        with replacing(out) as target:
-            written = export_records(run_query(index, asked), target, chosen)
-    report = {"records": written, "file": str(out), "format": chosen.value}
+    written = _export(find_trail(state), asked, out, chosen, force=force)
     if as_json:
-        print_json(report)
-    else:
+        print_json({"records": written, "file": str(out), "format": chosen.value})
+    elif out is not None:
         say(OUT, f"{count(written, 'record')} written to {out} as {chosen.value}.")
+
+
+def _export(stores: Stores, asked: AuditQuery, out: Path | None, form: ExportFormat, *, force: bool) -> int:
+    """Write the records to `out`, or to the output, and return how many."""
+    if out is not None:
+        refuse_overwriting(out, stores.directory.path, force=force)
+    with opened_index(stores) as index:
+        records = run_query(index, asked)
+        if out is not None:
+            with replacing(out) as target:
+                return export_records(records, target, form)
+        written = export_records(records, sys.stdout, form)
+        sys.stdout.flush()
+        return written
 
 
 def _verification_values(found: Verification, trail: Path, rate: float) -> Mapping[str, Any]:

@@ -13,9 +13,9 @@ from rich.text import Text
 from cli.formats import NOTHING, count
 from cli.opening import read_settings
 from cli.options import ConfigOption, JsonOption, UsageError
-from cli.output import ERR, OUT, command, print_json
+from cli.output import OUT, command, print_json
 from cli.registry import known_strategies
-from cli.tables import Column, print_pairs, print_table, say
+from cli.tables import Column, print_pairs, print_table, say, warn
 from config.describe import DEFAULT, describe, validation_report
 from config.loader import load
 from config.parameters import instance_parameters
@@ -29,11 +29,6 @@ app = typer.Typer(
 )
 
 FILES = tuple(file for file, _ in SECTIONS.values())
-
-
-@app.callback()
-def group() -> None:
-    """Configuration: what is set, where it comes from, and what is wrong with it."""
 
 
 @app.command()
@@ -113,7 +108,7 @@ _VIOLATION_COLUMNS = (
 
 def _print_validation(report: Mapping[str, Any], config: Path | None) -> None:
     for warning in report["warnings"]:
-        say(ERR, Text(f"warning: {warning}", style="yellow"))
+        warn(warning)
     violations = [Violation(**values) for values in report["violations"]]
     if violations:
         where = "the shipped files" if config is None else str(config)

@@ -28,11 +28,6 @@ SymbolsOption = Annotated[
 ]
 
 
-@app.callback()
-def group() -> None:
-    """Data: bars of files, checked row by row."""
-
-
 @app.command("import")
 @command
 def import_file(

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 
 from rich.console import Console
 from rich.text import Text
 
 from cli.formats import count
-from cli.tables import Column, print_pairs, print_table, say
+from cli.tables import Column, Row, print_pairs, print_table, say
 from simulation.importing.report import Distribution, ImportReport, SymbolReport
 
 _SYMBOLS = (
@@ -51,7 +52,7 @@ def print_report(console: Console, report: ImportReport, out: Path | None) -> No
         say(console, Text(f"note: {note}", style="dim"))
 
 
-def _titled(console: Console, columns: tuple[Column, ...], rows: list[tuple[str | Text, ...]]) -> None:
+def _titled(console: Console, columns: tuple[Column, ...], rows: Iterable[Row]) -> None:
     say(console, "")
     print_table(console, columns, rows)
 
@@ -83,7 +84,7 @@ def _facts(report: ImportReport, out: Path | None) -> list[tuple[str, str | Text
     return facts
 
 
-def _symbol_row(symbol: SymbolReport) -> tuple[str | Text, ...]:
+def _symbol_row(symbol: SymbolReport) -> Row:
     return (
         symbol.symbol,
         f"{symbol.rows:,}",
@@ -96,6 +97,6 @@ def _symbol_row(symbol: SymbolReport) -> tuple[str | Text, ...]:
     )
 
 
-def _distribution_row(each: Distribution) -> tuple[str | Text, ...]:
+def _distribution_row(each: Distribution) -> Row:
     paid = Text("yes", style="green") if each.paid else Text("no", style="yellow")
     return (each.symbol, each.date, f"{each.cash:,.4f}", f"{each.share_of_close:.1%}", paid, each.reason)

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import os
+import platform
+from importlib import metadata
+from typing import Annotated
 
 import typer
 
@@ -25,12 +28,31 @@ app.add_typer(strategies.app, name="strategies")
 app.add_typer(data.app, name="data")
 
 
+def _print_version(asked: bool) -> None:
+    if asked:
+        typer.echo(f"breakwater {installed_version()} (Python {platform.python_version()})")
+        raise typer.Exit
+
+
+def installed_version() -> str:
+    """Return the version of the installed distribution; a source tree that was not installed has none."""
+    try:
+        return metadata.version("breakwater")
+    except metadata.PackageNotFoundError:
+        return "not installed"
+
+
 @app.callback()
-def options() -> None:
+def options(
+    version: Annotated[
+        bool,
+        typer.Option("--version", is_eager=True, callback=_print_version, help="Print the version and end."),
+    ] = False,
+) -> None:
     """Run several strategies on one brokerage account, and be able to leave it alone overnight."""
 
 
 def main() -> None:
     """Run the command line."""
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-    app()
+    app(prog_name="breakwater")

@@ -16,9 +16,9 @@ from cli.executions import FilledAt, filled_at
 from cli.formats import NOTHING, count, exact, iso_utc, price, quantity, utc
 from cli.instruments import Instruments, session_settings
 from cli.options import DEFAULT_STATE, ConfigOption, JsonOption, StateOption
-from cli.output import ERR, OUT, command, print_json
+from cli.output import OUT, command, print_json
 from cli.stores import Stores, all_entries, find_stores, reading
-from cli.tables import Column, Row, print_table, say
+from cli.tables import Column, Row, print_table, say, warn
 from domain.broker import Side
 from domain.instruments import MICRO
 from domain.messages import GATEWAY
@@ -62,10 +62,15 @@ class OrderBook:
     orders: tuple[OrderEntry, ...]
     fills: Mapping[str, FilledAt]
 
-
-@app.callback()
-def group() -> None:
-    """Orders: what was sent, and what became of it."""
+    def matching(self, book: str | None, symbol: str | None, state: StateFilter | None) -> list[OrderEntry]:
+        """Return the orders of a book, in a symbol and in a state; None asks for all."""
+        return [
+            order
+            for order in self.orders
+            if (book is None or order.book == book)
+            and (symbol is None or order.symbol == symbol)
+            and (state is None or state.takes(order))
+        ]
 
 
 @app.command("list")
@@ -94,28 +99,22 @@ def list_orders(
     stores = find_stores(state)
     settings, warning = session_settings(stores, config, dict(os.environ))
     held = read_orders(stores)
-    matching = [
-        order
-        for order in held.orders
-        if (book is None or order.book == book)
-        and (symbol is None or order.symbol == symbol)
-        and (state_of_order is None or state_of_order.takes(order))
-    ]
+    matching = held.matching(book, symbol, state_of_order)
     shown = matching[-limit:] if limit else matching
     instruments = Instruments(settings)
-    if as_json:
-        report = {
+    if not as_json:
+        warn(warning)
+        _print(held, matching, shown, instruments)
+        return
+    print_json(
+        {
             "session": stores.session.number,
             "warning": warning or None,
             "total": len(held.orders),
             "matching": len(matching),
             "orders": [order_values(order, held.fills.get(order.order_ref), instruments) for order in shown],
         }
-        print_json(report)
-        return
-    if warning:
-        say(ERR, Text(f"warning: {warning}", style="yellow"))
-    _print(held, matching, shown, instruments)
+    )
 
 
 def read_orders(stores: Stores) -> OrderBook:

@@ -13,9 +13,9 @@ from rich.text import Text
 from cli.formats import NOTHING, count, exact, iso_utc, money, price, quantity, signed_money, utc
 from cli.instruments import Instruments, session_settings
 from cli.options import DEFAULT_STATE, ConfigOption, JsonOption, StateOption
-from cli.output import ERR, OUT, command, print_json
+from cli.output import OUT, command, print_json
 from cli.stores import Stores, all_entries, find_stores, reading
-from cli.tables import Column, Row, gain, print_pairs, print_table, say
+from cli.tables import Column, Row, gain, print_pairs, print_table, say, warn
 from config.settings import Settings
 from domain.instruments import MICRO
 from domain.messages import GATEWAY, RISK
@@ -61,11 +61,6 @@ class Holdings:
         return None if value is None else value - position.cost_micro / MICRO
 
 
-@app.callback()
-def group() -> None:
-    """Positions: what is held, at what cost and what profit."""
-
-
 @app.command("list")
 @command
 def list_positions(
@@ -92,8 +87,7 @@ def list_positions(
     if as_json:
         print_json(_report(stores, holdings, shown, instruments, warning))
         return
-    if warning:
-        say(ERR, Text(f"warning: {warning}", style="yellow"))
+    warn(warning)
     _print(stores, holdings, shown, instruments)
 
 

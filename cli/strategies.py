@@ -14,20 +14,15 @@ from rich.text import Text
 from cli.formats import count
 from cli.opening import read_settings
 from cli.options import ConfigOption, JsonOption
-from cli.output import ERR, OUT, command, print_json
+from cli.output import OUT, command, print_json
 from cli.registry import known_strategies
-from cli.tables import Column, print_table, say
+from cli.tables import Column, print_table, say, warn
 from config.parameters import instance_parameters, parameter_range
 from config.settings import Settings
 from domain.strategies.protocol import StrategyDefinition
 from domain.strategies.registry import StrategyRegistry
 
 app = typer.Typer(help="Strategies: which there are, and which run.", no_args_is_help=True)
-
-
-@app.callback()
-def group() -> None:
-    """Strategies: which there are, and which run."""
 
 
 @app.command("list")
@@ -115,7 +110,7 @@ _INSTANCE_COLUMNS = (
 
 def _print(report: Mapping[str, Any]) -> None:
     for warning in report["warnings"]:
-        say(ERR, Text(f"warning: {warning}", style="yellow"))
+        warn(warning)
     for strategy in report["strategies"]:
         say(OUT, Text.assemble((strategy["name"], "bold"), (f"  {strategy['origin']}", "dim")))
         say(OUT, f"  {strategy['summary']}")

@@ -10,6 +10,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from cli.output import ERR
+
 _UNLIMITED = 100_000
 """Columns of an output that is no terminal: whoever reads it wants one row a line."""
 
@@ -70,6 +72,12 @@ def print_pairs(console: Console, pairs: Iterable[tuple[str, Cell]]) -> None:
 def say(console: Console, text: Cell) -> None:
     """Print a line; where the output is no terminal it stays one line."""
     console.print(_text(text), highlight=False, soft_wrap=not console.is_terminal)
+
+
+def warn(text: str) -> None:
+    """Print a warning on standard error, unless it is empty."""
+    if text:
+        say(ERR, Text(f"warning: {printable(text)}", style="yellow"))
 
 
 def gain(amount: float, text: str) -> Text:
