@@ -102,7 +102,8 @@ class ExecutionBook:
             text=report.text,
         )
         self._put(order)
-        if report.status in _TOLD or (order.kind is IntentKind.STOP and before is not order.state):
+        told = report.status in _TOLD or order.kind is IntentKind.STOP
+        if told and before is not order.state:
             self._events.append(_state_event(order, bar))
         return order
 

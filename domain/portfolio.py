@@ -55,7 +55,11 @@ class Portfolio:
         return True
 
     def begin_session(self, first_bar: int) -> None:
-        """Say that a session begins with bar group `first_bar`; cash that is due settles."""
+        """Say that a session begins with bar group `first_bar`; cash that is due settles.
+
+        After a restart, say it again for the last sessions, as many as settlement takes: proceeds count as pending
+        while the sessions since are not known.
+        """
         if self._session_bars and first_bar <= self._session_bars[-1]:
             raise InvariantViolation(
                 f"session at bar {first_bar} does not follow that at bar {self._session_bars[-1]}"

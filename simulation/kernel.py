@@ -45,6 +45,7 @@ from simulation.kernel_state import (
     Traded,
     Trades,
     Trip,
+    Watch,
 )
 
 
@@ -80,18 +81,27 @@ def leave(
     return flow - paid, trip
 
 
+def new_session(watch: Watch) -> Watch:
+    """Return `watch` as a session begins: the day starts at the last equity, and nothing is lost of it yet."""
+    return Watch(watch.equity, watch.peak, watch.equity, 0.0, watch.fallen, False, watch.peak_lost)
+
+
+def marked(watch: Watch, close: float, cash: int, lots: int, traded: Traded, limits: RiskLimits) -> Watch:
+    """Return `watch` after the mark at `close`, its losses measured against their limits."""
+    value = market_value(close, lots, traded.lots_per_unit, traded.multiplier)
+    equity = account_equity(cash, (value,))
+    peak = raised_peak(watch.peak, equity)
+    lost, fallen = daily_loss(watch.day_start, equity), drawdown(peak, equity)
+    day_lost = watch.day_lost or loss_binds(lost, limits.max_daily_loss)
+    fell = limits.drawdown_protection and loss_binds(fallen, limits.max_total_drawdown)
+    return Watch(equity, peak, watch.day_start, lost, fallen, day_lost, watch.peak_lost or fell)
+
+
 def entry_lots(
-    price: float,
-    side: int,
-    confidence: float,
-    equity: float,
-    cash: int,
-    lost: float,
-    fallen: float,
-    traded: Traded,
-    limits: RiskLimits,
+    price: float, side: int, confidence: float, cash: int, watch: Watch, traded: Traded, limits: RiskLimits
 ) -> int:
     """Return the signed lots of an entry from flat, sized at mark `price` and checked; 0 when refused."""
+    equity = watch.equity
     capital = free_capital(1.0, equity, 0.0, cash / MICRO)
     size, _ = position_size(confidence, equity, 0.0, capital, symbol_room(equity, 0.0, limits), limits)
     if size == 0.0:
@@ -100,9 +110,11 @@ def entry_lots(
     if lots == 0:
         return 0
     value = market_value(price, lots, traded.lots_per_unit, traded.multiplier)
+    signed = side * value
     heat = position_risk(value, limits.stop_loss_percent, equity)
+    lost, fallen = watch.lost, watch.fallen
     figures = OrderFigures(
-        value, False, 0, equity, side * value, side * value, value, side * value, value, heat, 1, lost, fallen
+        value, False, 0, equity, signed, signed, value, signed, value, heat, 1, lost, fallen
     )
     if refusal(figures, limits) != 0:
         return 0
@@ -114,12 +126,9 @@ def signal_order(
     confidence: float,
     close: float,
     held_lots: int,
-    may_enter: bool,
-    allow_short: bool,
-    equity: float,
     cash: int,
-    lost: float,
-    fallen: float,
+    allow_short: bool,
+    watch: Watch,
     traded: Traded,
     limits: RiskLimits,
 ) -> tuple[int, bool]:
@@ -128,10 +137,10 @@ def signal_order(
         return (-held_lots if held_lots * direction < 0 else 0), False
     if direction == 0 or (direction < 0 and not allow_short):
         return 0, False
-    if not may_enter:
+    if watch.day_lost or watch.peak_lost:
         return 0, True
     side = 1 if direction > 0 else -1
-    lots = entry_lots(close, side, confidence, equity, cash, lost, fallen, traded, limits)
+    lots = entry_lots(close, side, confidence, cash, watch, traded, limits)
     return lots, lots == 0
 
 
@@ -200,15 +209,13 @@ def simulate(
     """Run all bars; fill `trades` (room for one a bar) and, unless it is empty, the equity `curve`."""
     held = FLAT
     order = count = refused = 0
-    equity = account_equity(cash, (0.0,))
-    peak = day_start = equity
-    day_lost = peak_lost = False
+    opening = account_equity(cash, (0.0,))
+    watch = Watch(opening, opening, opening, 0.0, 0.0, False, False)
     # Arrays are taken out of their tuple once: numba counts references each time one is.
     open_, high, low, close, dividend, session, direction, confidence = columns
     for t in range(len(close)):
         if t > 0 and session[t] != session[t - 1]:
-            day_start = equity
-            day_lost = False
+            watch = new_session(watch)
         if order != 0 or held.lots != 0:
             cash, held, trip = trade_bar(
                 t, open_[t], high[t], low[t], dividend[t], order, cash, held, traded, limits, fees
@@ -216,28 +223,11 @@ def simulate(
             if trip.lots != 0:
                 record(trades, count, trip)
                 count += 1
-        value = market_value(close[t], held.lots, traded.lots_per_unit, traded.multiplier)
-        equity = account_equity(cash, (value,))
-        peak = raised_peak(peak, equity)
-        lost, fallen = daily_loss(day_start, equity), drawdown(peak, equity)
-        day_lost = day_lost or loss_binds(lost, limits.max_daily_loss)
-        if limits.drawdown_protection:
-            peak_lost = peak_lost or loss_binds(fallen, limits.max_total_drawdown)
+        watch = marked(watch, close[t], cash, held.lots, traded, limits)
         if len(curve) > 0:
-            curve[t] = equity
+            curve[t] = watch.equity
         order, no = signal_order(
-            direction[t],
-            confidence[t],
-            close[t],
-            held.lots,
-            not (day_lost or peak_lost),
-            allow_short,
-            equity,
-            cash,
-            lost,
-            fallen,
-            traded,
-            limits,
+            direction[t], confidence[t], close[t], held.lots, cash, allow_short, watch, traded, limits
         )
         refused += no
     return End(cash, held.lots, count, refused)

@@ -75,6 +75,18 @@ class Held(NamedTuple):
     dividends_micro: int
 
 
+class Watch(NamedTuple):
+    """Be the account at a bar's close; `day_lost` and `peak_lost` say that a loss limit binds (it stays so)."""
+
+    equity: float
+    peak: float
+    day_start: float
+    lost: float
+    fallen: float
+    day_lost: bool
+    peak_lost: bool
+
+
 class End(NamedTuple):
     """Be what is left at the end: `refused` counts entries that sizing, lots or a check refused."""
 

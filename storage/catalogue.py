@@ -84,9 +84,10 @@ def read_bars(
     """
     about = _about(path, _metadata(path))
     try:
-        stored = pq.read_table(path)
-        table = _table(stored, about)
-    except (OSError, pa.ArrowException, LookupError, ValueError, BreakwaterError) as error:
+        # Not read_table, and not to_numpy: both import pandas where it is installed, which actors must not load.
+        with pq.ParquetFile(path) as file:
+            table = _table(file.read(), about)
+    except (OSError, pa.ArrowException, LookupError, ValueError, TypeError, BreakwaterError) as error:
         raise DataError(f"{path}: the bars cannot be read ({error}); import them again") from error
     if table.fingerprint != about["fingerprint"]:
         raise DataError(
@@ -103,8 +104,11 @@ def _table(stored: Any, about: Mapping[str, Any]) -> BarTable:
     names = list(about["symbols"])
     symbol = stored.column("symbol").combine_chunks().dictionary_encode()
     ids = np.array([names.index(name) for name in symbol.dictionary.to_pylist()], dtype=np.int16)
-    values = {name: stored.column(name).to_numpy() for name in COLUMN_TYPES if name != "symbol_id"}
-    columns = BarColumns(symbol_id=ids[symbol.indices.to_numpy()], **values)
+    names_of_values = [name for name in COLUMN_TYPES if name != "symbol_id"]
+    values: dict[str, Any] = {
+        name: np.from_dlpack(stored.column(name).combine_chunks()) for name in names_of_values
+    }
+    columns = BarColumns(symbol_id=ids[np.from_dlpack(symbol.indices)], **values)
     return build_table(names, int(about["bar_ns"]), bool(about["continuous"]), columns)
 
 

@@ -25,7 +25,10 @@ def sharpe_ratio(returns: Floats, periods_per_year: float, risk_free: float = 0.
     if len(returns) < 2 or _is_constant(returns):
         return None
     excess = returns - risk_free
-    return float(np.mean(excess) / np.std(excess, ddof=1)) * math.sqrt(periods_per_year)
+    deviation = float(np.std(excess, ddof=1))
+    if deviation == 0.0:  # squares of the smallest floats vanish
+        return None
+    return float(np.mean(excess)) / deviation * math.sqrt(periods_per_year)
 
 
 def sortino_ratio(returns: Floats, periods_per_year: float, target: float = 0.0) -> float | None:
@@ -39,7 +42,7 @@ def sortino_ratio(returns: Floats, periods_per_year: float, target: float = 0.0)
     if not bool(np.any(shortfall < 0.0)):
         return None
     deviation = math.sqrt(float(np.mean(shortfall * shortfall)))
-    if deviation == 0.0:  # squares of the smallest floats vanish
+    if deviation == 0.0:  # as above
         return None
     return float(np.mean(returns - target)) / deviation * math.sqrt(periods_per_year)
 

@@ -154,9 +154,7 @@ def size_position(
     heat, capital or room is negative. A `capital` or `room` of 0.0 is no bad argument: it refuses.
     """
     _require_finite("confidence", confidence, 0.0, 1.0)
-    _require_finite("equity", equity, 0.0, math.inf)
-    if equity == 0.0:
-        raise ValueError("equity is 0.0; it must be above 0")
+    _require_finite("equity", equity, math.ulp(0.0), math.inf)
     _require_finite("heat", heat, 0.0, math.inf)
     _require_finite("capital", capital, 0.0, math.inf)
     _require_finite("room", room, 0.0, math.inf)

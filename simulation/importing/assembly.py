@@ -2,53 +2,28 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
+from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from domain.bars import BarTable, Ints
+from domain.bars import BarTable
 from domain.errors import DataError
-from simulation.importing.choice import Calendars, choose_symbols, one_calendar
-from simulation.importing.corporate import Actions, adjust
+from simulation.importing.choice import Calendars
+from simulation.importing.corporate import Actions
 from simulation.importing.coverage import cover
 from simulation.importing.layouts import Adjustment
-from simulation.importing.quality import (
-    RULES,
-    Codes,
-    RowRule,
-    conflicts,
-    identity_faults,
-    judge,
-    newest_first,
-    value_faults,
-    write_kept_aside,
-)
+from simulation.importing.quality import RowRule, conflicts, write_kept_aside
 from simulation.importing.reading import RawFile
 from simulation.importing.report import ImportReport
-from simulation.importing.rows import NO_SYMBOL, Rows, gather, wanted_rows
-from simulation.importing.sessions import ROUND_THE_CLOCK, Placement, place
-from simulation.importing.stamps import DAY_NS, HOUR_NS, describe_ns, infer_bar_ns
-from storage.bar_tables import BarColumns, build_table
+from simulation.importing.sessions import ROUND_THE_CLOCK
+from simulation.importing.sifting import Judged, Sifted, sift
+from simulation.importing.stamps import describe_ns
+from storage.bar_tables import build_table
 
 _LISTED_CONFLICTS = 20
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Judged:
-    """Hold rows of the chosen symbols, adjusted, with the place of each among all rows and its rule's code."""
-
-    rows: Rows
-    index: Ints
-    codes: Codes
-    placement: Placement
-    actions: Actions
-    bar_ns: int
-    notes: tuple[str, ...]
 
 
 def assemble(
@@ -64,127 +39,72 @@ def assemble(
     Splits and adjusted closes after `end` count, so that a bar has the same prices whatever the range asked for.
     Raises DataError as `importer.import_bars` does.
     """
-    names, rows, notes = gather(files)
-    chosen = choose_symbols(path, names, symbols)
-    calendar = one_calendar(path, chosen, calendars) if chosen else ROUND_THE_CLOCK
-    mine = wanted_rows(rows.symbol_id, names, chosen)
-    if symbols is None:
-        mine |= rows.symbol_id == NO_SYMBOL
-    codes = np.where(mine, identity_faults(rows), 0).astype(np.int8)
-    usable = np.flatnonzero(mine & (codes == 0))
-    judged = None
-    after_end = np.zeros(0, dtype=np.bool_)
-    if len(usable):
-        adjustment = files[0].layout.adjustment
-        judged = _judge(path, rows.take(usable), usable, names, calendar, adjustment)
-        if end is not None:
-            after_end = judged.placement.session > end.toordinal()
-        else:
-            after_end = np.zeros(len(usable), dtype=np.bool_)
-        codes[judged.index] = np.where(after_end, 0, judged.codes)
+    sifted = sift(path, files, symbols, end, calendars)
     if kept_aside is not None:
-        write_kept_aside(kept_aside, files, rows, codes)
-    refused = _count(codes, sum(len(file.ragged) for file in files))
-    accepted = np.flatnonzero((judged.codes == 0) & ~after_end) if judged else np.zeros(0, dtype=np.int64)
-    if judged is None or not len(accepted):
-        raise DataError(_nothing_left(path, refused, int(after_end.sum()), end))
-    continuous = calendar == ROUND_THE_CLOCK
-    table = build_table(names, judged.bar_ns, continuous, _columns(judged, accepted))
-    absent = tuple(name for name in chosen if name not in table.symbols)
+        write_kept_aside(kept_aside, files, sifted.rows, sifted.codes)
+    refused, judged = sifted.refused(), sifted.judged
+    if judged is None or not np.any(judged.accepted()):
+        raise DataError(_nothing_left(path, refused, judged, end))
+    table = build_table(sifted.names, judged.bar_ns, sifted.calendar == ROUND_THE_CLOCK, judged.columns())
+    absent = tuple(name for name in sifted.chosen if name not in table.symbols)
     if absent and symbols is not None:
         until = f" up to {end}" if end else ""
         raise DataError(
             f"{path}: no usable bar of {', '.join(absent)}{until}; rows refused: {_words(refused)}"
         )
-    lines = np.concatenate([file.rows for file in files])
-    report = ImportReport(
+    return table, ImportReport(
         source=str(path),
-        files=len(files),
-        layout=files[0].layout.name,
-        adjustment=_adjustment_words(files[0], judged.actions),
-        calendar=calendar,
-        bar_ns=judged.bar_ns,
-        bar_size=describe_ns(judged.bar_ns),
-        columns_ignored=tuple(dict.fromkeys(name for file in files for name in file.layout.ignored)),
-        rows_read=len(rows) + sum(len(file.ragged) for file in files),
-        rows_of_other_symbols=int((~mine).sum()),
-        rows_after_end=int(after_end.sum()),
+        kept_aside=None if kept_aside is None else str(kept_aside),
+        symbols_absent=absent,
         rows_accepted=table.rows,
         refused=refused,
-        kept_aside=None if kept_aside is None else str(kept_aside),
-        symbols=cover(table, calendar),
-        symbols_absent=absent,
-        splits=judged.actions.splits,
-        dividends_paid=int((table.dividend > 0.0).sum()),
-        distributions=judged.actions.distributions,
-        conflicts=conflicts(rows, codes, names, lines, _LISTED_CONFLICTS),
-        notes=(*notes, *judged.notes, *_bid_notes(files)),
-        fingerprint=table.fingerprint,
-    )
-    return table, report
-
-
-def _judge(
-    path: Path, rows: Rows, index: Ints, names: Sequence[str], calendar: str, adjustment: Adjustment
-) -> Judged:
-    try:
-        bar_ns = infer_bar_ns(rows.symbol_id, rows.ts_ns)
-        placement = place(rows.ts_ns, bar_ns, calendar)
-    except DataError as error:
-        raise DataError(f"{path}: {error}") from error
-    notes: tuple[str, ...] = ()
-    if newest_first(rows, placement.known_ns):
-        notes = ("the file is written newest first; its rows were read from the end",)
-        rows, index = rows.take(np.arange(len(rows))[::-1]), index[::-1]
-        placement = place(rows.ts_ns, bar_ns, calendar)
-    daily = bar_ns == DAY_NS and calendar != ROUND_THE_CLOCK
-    # Clocks change by hours: in sessions, bars longer than an hour keep a grid of hours only.
-    grid_ns = bar_ns if calendar == ROUND_THE_CLOCK else math.gcd(bar_ns, HOUR_NS)
-    outside = RowRule.NOT_A_SESSION if daily else RowRule.OUTSIDE_SESSION
-    codes = judge(rows, placement, outside, None if daily else grid_ns, adjustment)
-    adjusted, actions = adjust(rows, codes, names, adjustment)
-    codes = np.where(codes == 0, value_faults(adjusted), codes).astype(np.int8)
-    return Judged(
-        rows=adjusted,
-        index=index,
-        codes=codes,
-        placement=placement,
-        actions=actions,
-        bar_ns=bar_ns,
-        notes=notes,
+        **_facts_of_rows(sifted, judged),
+        **_facts_of_files(files, judged.actions),
+        **_facts_of_table(table, sifted.calendar),
     )
 
 
-def _columns(judged: Judged, which: NDArray[np.int64]) -> BarColumns:
-    rows, placement = judged.rows.take(which), judged.placement
-    return BarColumns(
-        symbol_id=rows.symbol_id,
-        open_ns=placement.open_ns[which],
-        known_ns=placement.known_ns[which],
-        session=placement.session[which],
-        open=rows.open,
-        high=rows.high,
-        low=rows.low,
-        close=rows.close,
-        volume=rows.volume,
-        dividend=rows.dividend,
-    )
+def _facts_of_rows(sifted: Sifted, judged: Judged) -> dict[str, Any]:
+    lines = np.concatenate([file.rows for file in sifted.files])
+    return {
+        "rows_read": len(sifted.rows) + sifted.ragged,
+        "rows_of_other_symbols": int((~sifted.mine).sum()),
+        "rows_after_end": int(judged.after_end.sum()),
+        "conflicts": conflicts(sifted.rows, sifted.codes, sifted.names, lines, _LISTED_CONFLICTS),
+        "notes": (*sifted.notes, *judged.notes, *_bid_notes(sifted.files)),
+    }
 
 
-def _count(codes: Codes, ragged: int) -> dict[str, int]:
-    values, counts = np.unique(codes[codes != 0], return_counts=True)
-    found = {RULES[code].value: int(count) for code, count in zip(values, counts, strict=True)}
-    return found | ({RowRule.RAGGED.value: ragged} if ragged else {})
+def _facts_of_files(files: Sequence[RawFile], actions: Actions) -> dict[str, Any]:
+    return {
+        "files": len(files),
+        "layout": files[0].layout.name,
+        "adjustment": _adjustment_words(files[0], actions),
+        "columns_ignored": tuple(dict.fromkeys(name for file in files for name in file.layout.ignored)),
+        "splits": actions.splits,
+        "distributions": actions.distributions,
+    }
+
+
+def _facts_of_table(table: BarTable, calendar: str) -> dict[str, Any]:
+    return {
+        "calendar": calendar,
+        "bar_ns": table.bar_ns,
+        "bar_size": describe_ns(table.bar_ns),
+        "symbols": cover(table, calendar),
+        "dividends_paid": int((table.dividend > 0.0).sum()),
+        "fingerprint": table.fingerprint,
+    }
 
 
 def _words(refused: dict[str, int]) -> str:
     return ", ".join(f"{rule} {count}" for rule, count in sorted(refused.items())) or "none"
 
 
-def _nothing_left(path: Path, refused: dict[str, int], after_end: int, end: date | None) -> str:
+def _nothing_left(path: Path, refused: dict[str, int], judged: Judged | None, end: date | None) -> str:
     text = f"{path}: no bar can be used; rows refused: {_words(refused)}"
-    if after_end:
-        text += f"; rows after {end}: {after_end}"
+    if judged is not None and judged.after_end.any():
+        text += f"; rows after {end}: {int(judged.after_end.sum())}"
     if RowRule.OUTSIDE_SESSION.value in refused:
         text += ". Stamps without a zone are read as UTC opens of bars"
     return text

@@ -45,7 +45,6 @@ class Actions:
 
     splits: tuple[SplitApplied, ...] = ()
     distributions: tuple[Distribution, ...] = ()
-    dividends_paid: int = 0
     already_applied: bool = False
 
 
@@ -85,10 +84,8 @@ def adjust(rows: Rows, codes: Codes, symbols: Sequence[str], how: Adjustment) ->
         splits.append(split)
         factor[(rows.symbol_id == rows.symbol_id[day]) & (rows.ts_ns < rows.ts_ns[day])] *= split.factor
     scaled = _scaled(rows, codes == 0, factor)
-    dividend, distributions, paid = _pay_dividends(rows, codes, symbols, factor, split_days)
-    actions = Actions(
-        splits=tuple(splits), distributions=tuple(distributions), dividends_paid=paid, already_applied=already
-    )
+    dividend, distributions = _pay_dividends(rows, codes, symbols, factor, split_days)
+    actions = Actions(splits=tuple(splits), distributions=tuple(distributions), already_applied=already)
     return replace(scaled, dividend=dividend), actions
 
 
@@ -148,46 +145,49 @@ def _split_applied(rows: Rows, day: int, symbols: Sequence[str]) -> SplitApplied
 
 def _pay_dividends(
     rows: Rows, codes: Codes, symbols: Sequence[str], factor: Floats, split_days: Ints
-) -> tuple[Floats, list[Distribution], int]:
-    """Return the dividend column in adjusted units, the dividends worth listing, and how many are paid."""
+) -> tuple[Floats, list[Distribution]]:
+    """Return the dividend column in adjusted units, and the dividends worth listing."""
     dividend = np.zeros(len(rows))
     listed: list[Distribution] = []
-    paid = 0
     splits = {(int(rows.symbol_id[day]), int(rows.ts_ns[day])) for day in split_days}
     for day in _action_days(rows, codes, rows.dividend > 0.0).tolist():
         at = _payable_at(rows, codes, day)
         cash = float(rows.dividend[day])
-        note = Distribution(
-            symbol=symbols[rows.symbol_id[day]],
-            date=date_text(int(rows.ts_ns[day])),
-            cash=cash,
-            share_of_close=cash / float(rows.close[day if at is None else at]),
-            paid=True,
-            reason="",
-        )
+        share = None if at is None else cash / float(rows.close[at])
         with_split = (int(rows.symbol_id[day]), int(rows.ts_ns[day])) in splits
-        previous = _previous(rows, codes, day) if with_split else None
-        if previous is not None and cash > CONTRADICTION * rows.close[previous]:
+        unpaid = _why_unpaid(rows, codes, day, at, with_split)
+        if at is not None and not unpaid:
+            dividend[at] += cash / factor[day]
+        reason = unpaid or _why_listed(rows, day, at, share)
+        if reason:
             listed.append(
-                replace(note, paid=False, reason="states the split of that day a second time: set aside")
-            )
-            continue
-        if at is None:
-            listed.append(replace(note, paid=False, reason="no later bar to pay it at"))
-            continue
-        dividend[at] += cash / factor[day]
-        paid += 1
-        if at != day:
-            listed.append(
-                replace(
-                    note, reason=f"the bar of that day was refused: paid {date_text(int(rows.ts_ns[at]))}"
+                Distribution(
+                    symbol=symbols[rows.symbol_id[day]],
+                    date=date_text(int(rows.ts_ns[day])),
+                    cash=cash,
+                    share_of_close=share,
+                    paid=not unpaid,
+                    reason=reason,
                 )
             )
-        elif note.share_of_close > LARGE_DISTRIBUTION:
-            listed.append(
-                replace(note, reason="large: special dividend, spin-off or class issue, paid as cash")
-            )
-    return dividend, listed, paid
+    return dividend, listed
+
+
+def _why_unpaid(rows: Rows, codes: Codes, day: int, at: int | None, with_split: bool) -> str:
+    """Return why the dividend of row `day` is not paid; empty when it is."""
+    previous = _previous(rows, codes, day) if with_split else None
+    if previous is not None and rows.dividend[day] > CONTRADICTION * rows.close[previous]:
+        return "states the split of that day a second time: set aside"
+    return "no later bar to pay it at" if at is None else ""
+
+
+def _why_listed(rows: Rows, day: int, at: int | None, share: float | None) -> str:
+    """Return why a dividend that is paid is listed; empty when it is an ordinary one."""
+    if at is not None and at != day:
+        return f"the bar of that day was refused: paid {date_text(int(rows.ts_ns[at]))}"
+    if share is not None and share > LARGE_DISTRIBUTION:
+        return "large: special dividend, spin-off or class issue, paid as cash"
+    return ""
 
 
 def _payable_at(rows: Rows, codes: Codes, day: int) -> int | None:

@@ -50,6 +50,8 @@ def import_bars(
     """
     if start is not None and end is not None and start > end:
         raise DataError(f"{path}: the first day {start} is after the last day {end}")
+    if kept_aside is not None and kept_aside.resolve() in (path.resolve(), path.resolve() / kept_aside.name):
+        raise DataError(f"{kept_aside}: the refused rows would be read as bars; keep them aside elsewhere")
     table, report = _import(path, symbols, end, lambda symbol: instruments(symbol).calendar, kept_aside)
     first = 0 if start is None else group_at_session(table, start)
     if first == len(table):

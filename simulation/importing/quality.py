@@ -207,6 +207,7 @@ def write_kept_aside(path: Path, files: Sequence[RawFile], rows: Rows, codes: Co
             csv.writer(stream).writerows([["file", "row", "rule", *names], *lines])
         part.replace(path)
     except OSError as error:
+        part.unlink(missing_ok=True)
         raise DataError(f"{path}: the refused rows could not be written: {error}") from error
     return len(lines)
 

@@ -38,12 +38,15 @@ class SplitApplied:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Distribution:
-    """Say what became of a large or contradictory dividend: cash per raw share, share of the close, and the verdict."""
+    """Say what became of a dividend out of the ordinary: cash per raw share, share of the close, and the verdict.
+
+    The close is that of the bar at which it is paid; None where there is no such bar.
+    """
 
     symbol: str
     date: str
     cash: float
-    share_of_close: float
+    share_of_close: float | None
     paid: bool
     reason: str
 

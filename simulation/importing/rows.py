@@ -18,6 +18,7 @@ from domain.symbols import normalise_symbol
 from simulation.importing.layouts import Adjustment, Layout
 from simulation.importing.reading import RawFile
 from simulation.importing.stamps import parse_stamps
+from storage.bar_tables import MAX_SYMBOLS
 
 NO_SYMBOL = -1
 
@@ -122,6 +123,8 @@ def _symbol_id(text: str, known: dict[str, int], notes: list[str]) -> int:
     except ValueError as error:
         notes.append(f"rows refused: {error}")
         return NO_SYMBOL
+    if name not in known and len(known) >= MAX_SYMBOLS:
+        raise DataError(f"more than {MAX_SYMBOLS} symbols in one import; import a part of them")
     if name != text:
         notes.append(f"symbol {text!r} is written {name!r}")
     return known.setdefault(name, len(known))

@@ -22,7 +22,8 @@ _FIRST_NS = int(np.datetime64("1900-01-01", "ns").astype(np.int64))
 _LAST_NS = int(np.datetime64("2200-01-01", "ns").astype(np.int64))
 _DATE_NUMBERS = (19_000_101, 21_991_231)
 _EPOCH_UNITS = ((1e11, 1_000_000_000), (1e14, 1_000_000), (1e17, 1_000), (np.inf, 1))
-_MIXED_SHARE = 0.01
+_MIXED_SHARE = 0.05
+_MIXED_STEPS = 10
 _FOREIGN_RUN = 20
 
 
@@ -105,7 +106,8 @@ def infer_bar_ns(symbol_id: NDArray[np.int16], ts_ns: Ints) -> int:
 def _refuse_mixed(bar_ns: int, steps: Ints, inside: NDArray[np.bool_], owner: NDArray[np.int16]) -> None:
     near = np.abs(steps - bar_ns) <= (HOUR_NS if bar_ns == DAY_NS else 0)
     finer = inside & (steps < bar_ns) & ~near
-    if finer.sum() > _MIXED_SHARE * inside.sum():
+    # A few stray stamps are rows to refuse one by one; many finer steps are another bar size.
+    if finer.sum() >= max(_MIXED_STEPS, _MIXED_SHARE * inside.sum()):
         raise _mixed(bar_ns, int(np.median(steps[finer])))
     # A sparse market leaves gaps of many lengths; a long run of one other length is another bar size.
     foreign = inside & ~near

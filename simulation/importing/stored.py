@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 
@@ -41,13 +42,24 @@ def import_stored(
         kind = "round the clock" if whole.continuous else "in sessions"
         raise DataError(f"{path}: the bars were stored as trading {kind}, the instruments say {calendar}")
     of_symbols = select(whole, chosen)
-    if end is not None and int(of_symbols.session[0]) > end.toordinal():
-        raise DataError(
-            f"{path}: no bar up to {end}; the first is of {date.fromordinal(int(of_symbols.session[0]))}"
-        )
+    first = date.fromordinal(int(of_symbols.session[0]))
+    if end is not None and first > end:
+        raise DataError(f"{path}: no bar up to {end}; the first is of {first}")
     table = select(of_symbols, last=end)
+    report = _report(path, table, calendar)
+    counted = replace(
+        report,
+        rows_read=whole.rows,
+        rows_of_other_symbols=whole.rows - of_symbols.rows,
+        rows_after_end=of_symbols.rows - table.rows,
+        symbols_absent=tuple(name for name in chosen if name not in table.symbols),
+    )
+    return table, counted
+
+
+def _report(path: Path, table: BarTable, calendar: str) -> ImportReport:
     notes = read_notes(path)
-    report = ImportReport(
+    return ImportReport(
         source=str(path),
         files=1,
         layout="stored bars",
@@ -56,14 +68,14 @@ def import_stored(
         bar_ns=table.bar_ns,
         bar_size=describe_ns(table.bar_ns),
         columns_ignored=(),
-        rows_read=whole.rows,
-        rows_of_other_symbols=whole.rows - of_symbols.rows,
-        rows_after_end=of_symbols.rows - table.rows,
+        rows_read=table.rows,
+        rows_of_other_symbols=0,
+        rows_after_end=0,
         rows_accepted=table.rows,
         refused={},
         kept_aside=None,
         symbols=cover(table, calendar),
-        symbols_absent=tuple(name for name in chosen if name not in table.symbols),
+        symbols_absent=(),
         splits=(),
         dividends_paid=int((table.dividend > 0.0).sum()),
         distributions=(),
@@ -71,4 +83,3 @@ def import_stored(
         notes=tuple(f"{key}: {value}" for key, value in sorted(notes.items())),
         fingerprint=table.fingerprint,
     )
-    return table, report

@@ -16,8 +16,9 @@ from simulation.venue.turn import Commit
 class DurableVenue:
     """Be a venue that survives its process: killed at any point and sent the same inputs again, it ends the same.
 
-    Quiet groups (no event) are not committed one by one: their cursor and marks go with the next commit or with
-    `close`. After a crash the venue may therefore stand some quiet groups back; sent again or not, it goes on.
+    What moves orders or money is on the disk before its answer leaves. A quiet group (only marks and cursor move) is
+    written then too, safe from the death of the process, but reaches the disk with the next commit that moves more:
+    after a loss of power the venue may stand some quiet groups back, and goes on from there, sent again or not.
     """
 
     def __init__(self, directory: Path, settings: VenueSettings, group_commits: int = 1) -> None:
@@ -62,8 +63,7 @@ class DurableVenue:
         return self._journal.connect()
 
     def flush(self) -> None:
-        """Make everything handled so far durable, quiet groups too."""
-        self._journal.append(self._machine.position)
+        """Write what is pending."""
         self._journal.flush()
 
     def abandon(self) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
+from collections.abc import Callable
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
@@ -43,8 +44,9 @@ _DIVIDEND_FIELDS = tuple(field.name for field in fields(DividendPaid))
 class VenueJournal:
     """Write commits to `<directory>/venue.db` and read them back.
 
-    With `group_commits` > 1 that many commits share a transaction; a crash then loses the last ones, which fits runs
-    that are repeated rather than resumed. After a failed write every further one raises DurabilityError.
+    A commit that only moves the market does not wait for the disk (SQLite's `synchronous=NORMAL`), every other does
+    (`FULL`). With `group_commits` > 1 that many commits share a transaction; a crash then loses the last ones, which
+    fits runs that are repeated rather than resumed. After a failed write every further one raises DurabilityError.
     """
 
     def __init__(self, directory: Path, settings: VenueSettings, group_commits: int = 1) -> None:
@@ -53,6 +55,9 @@ class VenueJournal:
         self.path = directory / FILE_NAME
         self._group_commits = group_commits
         self._pending: list[Commit] = []
+        self._newest: Commit | None = None
+        self._waiting = 0
+        self._waits = True
         self._failed = ""
         self._engine = _engine(self.path)
         try:
@@ -84,35 +89,45 @@ class VenueJournal:
             raise StateError(_unusable(self.path, error)) from error
 
     def append(self, commit: Commit) -> None:
-        """Make `commit` durable, at once or with its group; raises DurabilityError."""
-        self._pending.append(commit)
-        if len(self._pending) >= self._group_commits:
+        """Write `commit`, at once or with its group; raises DurabilityError."""
+        if not commit.quiet:
+            self._pending.append(commit)
+        self._newest = commit
+        self._waiting += 1
+        if self._waiting >= self._group_commits:
             self.flush()
 
     def flush(self) -> None:
-        """Make everything appended durable; raises DurabilityError."""
+        """Write everything appended; raises DurabilityError."""
+        if self._newest is not None:
+            commits, newest = self._pending, self._newest
+            self._transact(lambda: self._write(commits, newest), waits=bool(commits))
+            self._pending, self._newest, self._waiting = [], None, 0
+
+    def _transact(self, action: Callable[[], object], waits: bool) -> None:
+        """Do `action` in a transaction, which `waits` for the disk or not; after a failure nothing more is written."""
         if self._failed:
             raise DurabilityError(self._failed)
-        if not self._pending:
-            return
         try:
+            if waits is not self._waits:
+                self._connection.execute(text(f"PRAGMA synchronous={'FULL' if waits else 'NORMAL'}"))
+                self._connection.rollback()
+                self._waits = waits
             with self._connection.begin():
-                self._write(self._pending)
+                action()
         except SQLAlchemyError as error:
             self._failed = f"{self.path}: a commit failed and is not retried: {error}"
             raise DurabilityError(self._failed) from error
-        self._pending.clear()
 
     def connect(self) -> int:
         """Count one more connection, durably, and return its number (from 1 in this journal's life)."""
         self.flush()
-        try:
-            with self._connection.begin():
-                self._connection.execute(update(ACCOUNT).values(connections=ACCOUNT.c.connections + 1))
-                return int(self._connection.execute(select(ACCOUNT.c.connections)).scalar_one())
-        except SQLAlchemyError as error:
-            self._failed = f"{self.path}: a commit failed and is not retried: {error}"
-            raise DurabilityError(self._failed) from error
+        self._transact(
+            lambda: self._connection.execute(update(ACCOUNT).values(connections=ACCOUNT.c.connections + 1)),
+            waits=True,
+        )
+        with self._connection.begin():
+            return int(self._connection.execute(select(ACCOUNT.c.connections)).scalar_one())
 
     def close(self) -> None:
         """Let go of the file, without writing what is pending (`flush` does)."""
@@ -159,8 +174,8 @@ class VenueJournal:
             json.loads(cursor["marks"]) if cursor else {},
         )
 
-    def _write(self, commits: list[Commit]) -> None:
-        """Write several commits as one: of an order its last state."""
+    def _write(self, commits: list[Commit], newest: Commit) -> None:
+        """Write several commits as one: of an order its last state, of cursor and marks the newest."""
         run = self._connection.execute
         orders = {order.order_ref: order for commit in commits for order in commit.orders}
         if orders:
@@ -176,7 +191,7 @@ class VenueJournal:
         if dividends:
             run(insert(DIVIDENDS), self._numbered(dividends, _DIVIDEND_FIELDS, self._dividends))
             self._dividends += len(dividends)
-        cursor, marks = commits[-1].cursor, json.dumps(commits[-1].marks)
+        cursor, marks = newest.cursor, json.dumps(newest.marks)
         place = {
             "group": cursor.group,
             "known_ns": cursor.known_ns,

@@ -113,9 +113,8 @@ def stop_venue(state_dir: Path) -> None:
         )
     for number in (signal.SIGTERM, signal.SIGKILL):
         os.kill(address.pid, number)
-        if _ends(state_dir):
+        if _ends(state_dir, address.pid):
             forget_address(state_dir)
-            _reap()
             return
     raise StateError(
         f"the venue process {address.pid} did not end within {2 * STOP_DEADLINE_S} s of being asked to"
@@ -131,13 +130,23 @@ def _is_venue_of(pid: int, state_dir: Path) -> bool:
     return MODULE in command and str(state_dir.resolve()) in command
 
 
-def _ends(state_dir: Path) -> bool:
+def _ends(state_dir: Path, pid: int) -> bool:
+    """Wait for the process to let go of the directory and to be gone; return whether it did in time."""
     deadline = time.monotonic() + STOP_DEADLINE_S
-    while is_running(state_dir):
+    while is_running(state_dir) or _exists(pid):
         if time.monotonic() >= deadline:
             return False
         time.sleep(_POLL_S)
     return True
+
+
+def _exists(pid: int) -> bool:
+    """Return whether the process is there and alive: one that nobody collects the exit code of is not."""
+    _reap()
+    try:
+        return bool(psutil.Process(pid).status() != psutil.STATUS_ZOMBIE)
+    except psutil.Error:
+        return False
 
 
 def _reap() -> None:

@@ -28,7 +28,7 @@ NO_ADVANCE = -1
 class VenueMachine:
     """Be a venue: an account, an order book and a market that moves one bar group at a time.
 
-    Every input is answered by exactly one `BrokerUpdate` to the gateway, after a `Commit` where something changed.
+    Every input is answered by exactly one `BrokerUpdate` to the gateway, after a `Commit` where anything changed.
     Groups must come in rising order of index; one at or below the cursor changes nothing and is answered without
     events. What it does is a function of its settings, its history and its inputs alone.
     """
@@ -47,14 +47,9 @@ class VenueMachine:
         """Return the index of the last group handled (-1 before the first)."""
         return self._state.cursor.group
 
-    @property
-    def position(self) -> Commit:
-        """Return the cursor and marks as a commit without any other change."""
-        return Commit((), (), (), self._state.cursor, dict(self._state.account.marks))
-
     def handle(self, message: VenueInput) -> list[VenueOutput]:
         """Return what follows from `message`: a commit, if anything changed, and the update."""
-        turn, advanced = Turn(self._state), NO_ADVANCE
+        turn, advanced, before = Turn(self._state), NO_ADVANCE, self._state.cursor
         match message:
             case BarsPublished(group=group):
                 advanced = group.index
@@ -69,7 +64,7 @@ class VenueMachine:
             case _:
                 assert_never(message)
         update = BrokerUpdate(at_ns=self.now_ns, advanced=advanced, events=tuple(turn.events))
-        return [*turn.commit(), Send(GATEWAY, update)]
+        return [*turn.commit(self._state.cursor is not before), Send(GATEWAY, update)]
 
     def state(self) -> Mapping[str, Any]:
         """Return the venue's present state, JSON-able, for people."""

@@ -26,6 +26,7 @@ from simulation.venue.server import VenueServer
 from simulation.venue.settings import VenueSettings, read_settings
 
 BACKLOG = 16
+LOCK_DEADLINE_S = 2.0
 
 log = logging.getLogger("breakwater.venue")
 
@@ -60,15 +61,25 @@ def _bytes_of(file: Path) -> bytes:
 
 def serve(state_dir: Path, settings: VenueSettings) -> None:
     """Hold the state directory's venue and serve it until SIGTERM or SIGINT; raises StateError when it is held."""
-    lock = VenueLock.take(state_dir)
-    if lock is None:
-        raise StateError(f"{venue_directory(state_dir)}: another venue process has it. Stop that one first.")
+    lock = _hold(state_dir)
     try:
         forget_address(state_dir)
         with DurableVenue(venue_directory(state_dir), settings) as venue:
             _listen(state_dir, venue)
     finally:
         lock.release()
+
+
+def _hold(state_dir: Path) -> VenueLock:
+    """Take the lock; who only asks whether a venue runs holds it for a moment too, so try for a while."""
+    deadline = time.monotonic() + LOCK_DEADLINE_S
+    while (lock := VenueLock.take(state_dir)) is None:
+        if time.monotonic() >= deadline:
+            raise StateError(
+                f"{venue_directory(state_dir)}: another venue process has it. Stop that one first."
+            )
+        time.sleep(0.02)
+    return lock
 
 
 def _listen(state_dir: Path, venue: DurableVenue) -> None:

@@ -48,6 +48,11 @@ class Commit(NamedTuple):
     cursor: Cursor
     marks: dict[str, float]
 
+    @property
+    def quiet(self) -> bool:
+        """Return whether only the market moved: no order, no execution, no dividend."""
+        return not (self.orders or self.executions or self.dividends)
+
 
 class VenueState:
     """Be everything the venue knows: account, orders, executions, dividends and how far the market has come."""
@@ -103,17 +108,9 @@ class Turn:
         self._dividends.append(dividend)
         self.events.append(dividend)
 
-    def commit(self) -> list[Commit]:
-        """Return what must be made durable; empty when nothing but marks and the cursor moved."""
-        if not (self._orders or self._executions or self._dividends):
+    def commit(self, advanced: bool) -> list[Commit]:
+        """Return what must be made durable; empty when nothing changed and the market did not advance."""
+        changes = tuple(self._orders.values()), tuple(self._executions), tuple(self._dividends)
+        if not advanced and not any(changes):
             return []
-        state = self.state
-        return [
-            Commit(
-                tuple(self._orders.values()),
-                tuple(self._executions),
-                tuple(self._dividends),
-                state.cursor,
-                dict(state.account.marks),
-            )
-        ]
+        return [Commit(*changes, self.state.cursor, dict(self.state.account.marks))]

@@ -152,7 +152,9 @@ class BrokerContract:
         assert told(open_bench.move(group(2, FLAT, session=2)).events) == [("o", "expired", 10, 0)]
 
     def test_an_opening_order_ends_with_the_next_opening(self, open_bench: Bench) -> None:
-        open_bench.tell(buy("o", "A", 10, order_type=OrderType.MARKET_ON_OPEN, time_in_force=TimeInForce.OPENING))
+        open_bench.tell(
+            buy("o", "A", 10, order_type=OrderType.MARKET_ON_OPEN, time_in_force=TimeInForce.OPENING)
+        )
         events = open_bench.move(group(1, bar("B", 50.0, 50.0, 50.0, 50.0))).events
         assert told(events) == [("o", "expired", 10, 0)]
 

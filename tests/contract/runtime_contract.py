@@ -81,7 +81,9 @@ class RuntimeContract:
         assert kept == list(range(len(kept)))
         assert 4 <= len(kept) <= 6
 
-    def test_a_recoverable_failure_is_reported_and_the_role_goes_on(self, runtime: Runtime[ChildSpec]) -> None:
+    def test_a_recoverable_failure_is_reported_and_the_role_goes_on(
+        self, runtime: Runtime[ChildSpec]
+    ) -> None:
         runtime.spawn([recorder("a"), recorder(COORDINATOR)])
         runtime.send("a", BarSettled(bar=RECOVERABLE_BAR))
         runtime.send("a", BarSettled(bar=7))

@@ -54,7 +54,11 @@ class Burst:
         self.to, self.count = to, count
 
     def handle(self, message: Any) -> list[Output]:
-        return [Send(self.to, BarSettled(bar=bar)) for bar in range(self.count)] if isinstance(message, Begin) else []
+        return (
+            [Send(self.to, BarSettled(bar=bar)) for bar in range(self.count)]
+            if isinstance(message, Begin)
+            else []
+        )
 
     def state(self) -> dict[str, Any]:
         return {}

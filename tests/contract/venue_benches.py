@@ -31,8 +31,8 @@ class Inbox:
     def put(self, message: Message, *, control: bool = False) -> None:
         self._queue.put(message)
 
-    def take(self) -> Message:
-        return self._queue.get(timeout=DEADLINE_S)
+    def take(self, timeout_s: float = DEADLINE_S) -> Message:
+        return self._queue.get(timeout=timeout_s)
 
     def is_empty(self) -> bool:
         return self._queue.empty()
@@ -95,9 +95,9 @@ class SocketBench:
         self.inbox = Inbox()
         self.broker = VenueBroker(state_dir)
         self.market = VenueMarket(state_dir)
-        self._start()
+        self.restart()
 
-    def _start(self) -> None:
+    def restart(self) -> None:
         self.process = start_venue(self.state_dir, self._settings)
         self.market.open()
 
@@ -123,7 +123,7 @@ class SocketBench:
         while is_running(self.state_dir):
             assert time.monotonic() < deadline
             time.sleep(0.01)
-        self._start()
+        self.restart()
         return lost
 
     def end(self) -> None:

@@ -103,6 +103,15 @@ class TestBooks:
         assert (account.book_lots("main", "AAPL"), account.book_lots("other", "AAPL")) == (10, -4)
         assert account.book_lots("none", "AAPL") == 0
 
+    def test_costs_and_profit_are_told_per_book(self) -> None:
+        account = portfolio(
+            executed(10, 100.0, seq=1, commission_micro=1_000_000),
+            executed(-10, 101.0, seq=2, commission_micro=1_000_000),
+            executed(5, 100.0, seq=3, book="other", commission_micro=500_000),
+        )
+        assert (account.commission_micro("main"), account.commission_micro()) == (2_000_000, 2_500_000)
+        assert (account.realised_micro("main"), account.realised_micro()) == (8_000_000, 7_500_000)
+
     def test_books_that_offset_keep_their_profit(self) -> None:
         account = portfolio(executed(10, 100.0, seq=1), executed(-10, 104.0, seq=2, book="other"))
         assert account.lots() == {}

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 import tempfile
 from datetime import date
 from pathlib import Path
@@ -14,6 +16,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import storage
 from domain.bars import BarTable
 from domain.errors import DataError, DurabilityError
 from storage.bar_tables import COLUMN_TYPES, BarColumns, build_table, columns_of
@@ -46,7 +49,10 @@ def tables(draw: st.DrawFn) -> BarTable:
             hours * HOUR,
             (hours + 1) * HOUR,
             (hours // 24 + FIRST).astype(np.int32),
-            *floats,
+            floats[0],
+            floats[1],
+            floats[2],
+            floats[3],
             np.array(draw(st.lists(volume, min_size=len(picked), max_size=len(picked)))),
             np.zeros(len(picked)),
         ),
@@ -154,6 +160,33 @@ def test_a_lost_row_is_found(tmp_path: Path) -> None:
     pq.write_table(pq.read_table(path).slice(0, 90), path)
     with pytest.raises(DataError, match="altered"):
         read_bars(path)
+
+
+def test_a_column_with_nulls_or_of_another_type_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "bars.parquet"
+    for odd in (pa.array([None] + [1.0] * 95), pa.array(["a"] * 96)):
+        write_bars(path, small_table())
+        stored = pq.read_table(path)
+        at = stored.column_names.index("close")
+        pq.write_table(stored.set_column(at, "close", odd), path)
+        with pytest.raises(DataError, match="cannot be read"):
+            read_bars(path)
+
+
+def test_reading_loads_no_pandas(tmp_path: Path) -> None:
+    """Actors read bars and must stay lean (architecture, section 6)."""
+    path = tmp_path / "bars.parquet"
+    write_bars(path, small_table())
+    program = (
+        "import sys; from pathlib import Path; from storage.catalogue import read_bars;"
+        f"assert read_bars(Path({str(path)!r}), ['AAA']).rows == 48;"
+        "print([name for name in ('pandas', 'polars', 'exchange_calendars') if name in sys.modules])"
+    )
+    root = str(Path(storage.__file__).parents[1])
+    done = subprocess.run(
+        [sys.executable, "-c", program], cwd=root, capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stdout.strip(), done.stderr) == (0, "[]", "")
 
 
 def test_other_parquet_files_and_no_files_are_told_apart(tmp_path: Path) -> None:

@@ -28,7 +28,9 @@ def test_sortino_counts_only_what_fell_below_the_target() -> None:
     assert sortino_ratio(RETURNS, 252, target=0.01) == pytest.approx(expected)
 
 
-@pytest.mark.parametrize("returns", [[], [0.01], [0.0, 0.0, 0.0], [0.01, 0.01, 0.01], [0.1 + 0.2, 0.3, 0.3]])
+@pytest.mark.parametrize(
+    "returns", [[], [0.01], [0.0, 0.0, 0.0], [0.01, 0.01, 0.01], [0.1 + 0.2, 0.3, 0.3], [0.0, 1e-200]]
+)
 def test_sharpe_does_not_exist_without_variance(returns: list[float]) -> None:
     assert sharpe_ratio(np.array(returns), 252) is None
 

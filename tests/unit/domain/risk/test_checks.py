@@ -56,8 +56,10 @@ def test_each_limit_denies_just_beyond_its_edge(
     code: DenialCode, field: str, allowed: Any, denied: Any, limits: Any
 ) -> None:
     assert denials(FINE._replace(**{field: allowed}), limits) == ()
+    assert refusal(FINE._replace(**{field: allowed}), limits) == 0
     (denial,) = denials(FINE._replace(**{field: denied}), limits)
     assert denial.code is code
+    assert refusal(FINE._replace(**{field: denied}), limits) == list(DenialCode).index(code) + 1
 
 
 @pytest.mark.parametrize(("code", "field", "allowed", "denied", "limits"), EDGES)

@@ -150,11 +150,35 @@ def test_a_split_counts_though_the_bar_of_its_day_was_refused(lines: Lines, take
     assert imported.report.distributions[0].reason.startswith("the bar of that day was refused")
 
 
+def test_a_dividend_after_the_last_sound_bar_is_listed_as_unpaid(lines: Lines, take: Take) -> None:
+    text = [bar(day, 50.0) for day in DAYS]
+    text[8] = f"{DAYS[8]},50,50,50,nan,700,0.25,1"
+    report = take(lines("A.csv", HEADER, *text)).report
+    (note,) = report.distributions
+    assert (note.paid, note.share_of_close, note.reason) == (False, None, "no later bar to pay it at")
+    assert report.dividends_paid == 0
+
+
 def test_a_doubled_split_row_splits_once(lines: Lines, take: Take) -> None:
     text = [bar(day, 100.0 if i < 4 else 50.0, split=2.0 if i == 4 else 1.0) for i, day in enumerate(DAYS)]
     imported = take(lines("A.csv", HEADER, *text[:5], text[4], *text[5:]))
     assert imported.table.close.tolist() == [50.0] * 9
     assert imported.report.refused == {"duplicate": 1}
+
+
+def test_a_split_stated_twice_under_stamps_of_one_session_splits_once(lines: Lines, take: Take) -> None:
+    text = [bar(day, 100.0 if i < 4 else 50.0, split=2.0 if i == 4 else 1.0) for i, day in enumerate(DAYS)]
+    again = text[4].replace(str(DAYS[4]), f"{DAYS[4]}T14:30:00Z")
+    imported = take(lines("A.csv", HEADER, *text[:5], again, *text[5:]))
+    assert imported.table.close.tolist() == [50.0] * 9
+    assert len(imported.report.splits) == 1
+
+
+def test_an_adjusted_close_with_dividends_does_not_pay_them_again(lines: Lines, take: Take) -> None:
+    text = [f"{day},10,10,10,10,9,5,0.5" for day in DAYS]
+    imported = take(lines("A.csv", "Date,Open,High,Low,Close,Adj Close,Volume,Dividends", *text))
+    assert not imported.table.dividend.any()
+    assert imported.report.dividends_paid == 0
 
 
 def test_splits_that_the_prices_already_hold_are_not_taken_out_again(lines: Lines, take: Take) -> None:

@@ -7,6 +7,7 @@ import gzip
 import json
 import tempfile
 from collections import Counter
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
@@ -110,6 +111,18 @@ def test_a_file_written_newest_first_is_read_from_its_end_and_says_so(lines: Lin
     assert imported.table.fingerprint == take(lines("B.csv", GENERIC, *map(row, DAYS))).table.fingerprint
 
 
+def test_of_a_file_written_newest_first_the_right_row_is_refused(
+    lines: Lines, take: Take, tmp_path: Path
+) -> None:
+    text = [row(day) for day in reversed(DAYS)]
+    text[3] = text[3].replace("1000", "-7")
+    imported = take(lines("A.csv", GENERIC, *text), kept_aside=tmp_path / "refused.csv")
+    with (tmp_path / "refused.csv").open() as stream:
+        (refused,) = list(csv.DictReader(stream))
+    assert (refused["row"], refused["timestamp"], refused["volume"]) == ("5", str(DAYS[-4]), "-7")
+    assert DAYS[-4].toordinal() not in imported.table.session
+
+
 def test_a_row_out_of_order_is_set_aside_not_sorted_in(lines: Lines, take: Take, tmp_path: Path) -> None:
     days = [*DAYS[:3], *DAYS[4:9], DAYS[3], *DAYS[9:]]
     imported = take(lines("A.csv", GENERIC, *map(row, days)), kept_aside=tmp_path / "refused.csv")
@@ -168,6 +181,18 @@ def test_a_clean_import_replaces_a_kept_aside_file_by_an_empty_one(
     take(lines("A.csv", GENERIC, *map(row, DAYS)), kept_aside=kept)
     assert kept.read_text() == "file,row,rule,timestamp,symbol,open,high,low,close,volume\n"
     assert sorted(entry.name for entry in tmp_path.iterdir()) == ["A.csv", "refused.csv"]
+
+
+@pytest.mark.parametrize("kept", ["d/refused.csv", "d/A.csv"])
+def test_refused_rows_are_not_kept_where_bars_are_read(
+    lines: Lines, take: Take, tmp_path: Path, kept: str
+) -> None:
+    folder = lines("d/A.csv", GENERIC, *map(row, DAYS)).parent
+    with pytest.raises(DataError, match="elsewhere"):
+        take(folder, kept_aside=tmp_path / kept)
+    with pytest.raises(DataError, match="elsewhere"):
+        take(folder / "A.csv", kept_aside=folder / "A.csv")
+    assert len((folder / "A.csv").read_text().splitlines()) == 41
 
 
 def test_start_only_marks_where_trading_begins_and_end_cuts(lines: Lines, take: Take) -> None:
@@ -313,6 +338,38 @@ def test_stored_bars_are_imported_as_they_are(lines: Lines, take: Take, tmp_path
         take(stored, ["ZZZ"])
     with pytest.raises(DataError, match="no bar up to 2001-01-01"):
         take(stored, end=date(2001, 1, 1))
+
+
+def test_stored_bars_of_another_kind_of_calendar_are_refused(
+    lines: Lines, take: Take, tmp_path: Path
+) -> None:
+    stored = tmp_path / "bars.parquet"
+    write_bars(stored, take(lines("A.csv", GENERIC, *map(row, DAYS))).table)
+    with pytest.raises(DataError, match="stored as trading in sessions, the instruments say 24/7"):
+        import_bars(
+            stored,
+            symbols=None,
+            start=None,
+            end=None,
+            instruments=lambda symbol: replace(instrument(symbol), calendar="24/7"),
+            kept_aside=None,
+        )
+
+
+def test_a_kept_aside_file_that_cannot_be_written_is_an_error(
+    lines: Lines, take: Take, tmp_path: Path
+) -> None:
+    (tmp_path / "kept").mkdir()
+    with pytest.raises(DataError, match="could not be written"):
+        take(lines("d/A.csv", GENERIC, *map(row, DAYS)), kept_aside=tmp_path / "kept")
+    assert sorted(entry.name for entry in tmp_path.iterdir()) == ["d", "kept"]
+
+
+def test_a_column_that_holds_no_numbers_is_refused_by_name(take: Take, tmp_path: Path) -> None:
+    columns = {"ts": pa.array(DAYS[:2]), "open": [[1], [2]], "high": [2, 2], "low": [1, 1], "close": [1, 1]}
+    pq.write_table(pa.table(columns), tmp_path / "a.parquet")
+    with pytest.raises(DataError, match="'open' holds list"):
+        take(tmp_path / "a.parquet")
 
 
 def test_the_report_is_plain_data_for_json(lines: Lines, take: Take) -> None:

@@ -8,6 +8,7 @@ from datetime import date
 import numpy as np
 import pytest
 
+from domain.errors import DataError
 from simulation.importing.sample import SAMPLE_SYMBOLS, sample_path
 from tests.unit.simulation.importing.conftest import Take
 
@@ -24,6 +25,17 @@ def test_the_sample_holds_its_symbols_from_their_first_days(take: Take) -> None:
     assert tuple(s.symbol for s in report.symbols) == SAMPLE_SYMBOLS
     assert report.rows_read == report.rows_accepted == 12_154
     assert report.rows_refused == 0
+
+
+@pytest.mark.parametrize(
+    ("package", "said"), [("no_such_package", "not installed"), ("simulation", "holds no stocks")]
+)
+def test_an_absent_sample_is_refused_with_what_to_do(
+    monkeypatch: pytest.MonkeyPatch, package: str, said: str
+) -> None:
+    monkeypatch.setattr("simulation.importing.sample._PACKAGE", package)
+    with pytest.raises(DataError, match=rf"{package}.*{said}.*give a file of bars"):
+        sample_path()
 
 
 def test_the_sample_is_marked_as_total_return_without_cash(take: Take) -> None:

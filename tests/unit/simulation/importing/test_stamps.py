@@ -74,7 +74,8 @@ def test_a_column_without_one_stamp_is_marked_throughout() -> None:
     [
         ([MINUTE] * 5 + [7 * MINUTE] * 2, MINUTE),
         ([DAY_NS] * 4 + [3 * DAY_NS], DAY_NS),
-        ([23 * HOUR_NS, DAY_NS - 0, DAY_NS, 25 * HOUR_NS], DAY_NS),
+        ([23 * HOUR_NS, DAY_NS, DAY_NS, 25 * HOUR_NS], DAY_NS),
+        ([23 * HOUR_NS], DAY_NS),
         ([HOUR_NS] * 6 + [18 * HOUR_NS], HOUR_NS),
     ],
 )
