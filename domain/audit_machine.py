@@ -102,16 +102,16 @@ class AuditMachine:
     def _heard(self, source: str) -> list[Output]:
         """Note that `source` has nothing more; the last one ends the drain."""
         self._unheard.discard(source)
-        return self._drained() if self._draining and not self._unheard else []
+        return self._drained() if not self._unheard else []
 
     def _take(self, records: OutboxRecords) -> list[Output]:
-        if not records.events:
-            return self._heard(records.source)
         source, cursor = records.source, self._cursors.get(records.source, 0)
         known = cursor + 1 - records.first_seq
         if known < 0:
             self._gaps += 1
             return self._ask(source)
+        if self._draining and not records.events:
+            return self._heard(source)
         fresh = records.events[known:]
         self._duplicates += min(known, len(records.events))
         if not fresh:
