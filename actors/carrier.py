@@ -92,8 +92,8 @@ class Carrier:
                 self._timers.set(name, delay_s)
             case CancelTimer(name):
                 self._timers.cancel(name)
-            case Pull(index):
-                self._feed().pull(index)
+            case Pull(bar):
+                self._feed().pull(bar)
             case Connect():
                 self._connect()
             case SendJournal():

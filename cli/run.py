@@ -27,23 +27,35 @@ from supervisor.signals import StopSignals
 RUNTIMES: dict[str, Callable[[EnginePlan], Engine]] = {"ray": RayEngine, "inline": InlineEngine}
 
 
+DataOption = Annotated[
+    Path | None,
+    typer.Option("--data", metavar="FILE", help="Bars to trade: Parquet, CSV or a directory (default: the sample)."),
+]
+SymbolsOption = Annotated[str | None, typer.Option("--symbols", metavar="A,B", help="Symbols to trade (default: all).")]
+FromOption = Annotated[
+    str | None, typer.Option("--from", metavar="DATE", help="First day to trade; earlier bars warm up.")
+]
+ToOption = Annotated[str | None, typer.Option("--to", metavar="DATE", help="Last day to trade.")]
+SpeedOption = Annotated[
+    float, typer.Option("--speed", metavar="BARS", help="Most bars a second (0: as fast as they settle).")
+]
+RuntimeOption = Annotated[
+    str, typer.Option("--runtime", metavar="ray|inline", help="One process a role, or all in this one.")
+]
+FreshOption = Annotated[bool, typer.Option("--fresh", help="Archive the state directory and start anew.")]
+DetailsOption = Annotated[bool, typer.Option("--details", help="With --json: list orders and fills.")]
+
+
 @command
 def run(
-    data: Annotated[
-        Path | None,
-        typer.Option("--data", metavar="FILE", help="Bars to trade: Parquet, CSV or a directory (default: the sample)."),
-    ] = None,
-    symbols: Annotated[str | None, typer.Option("--symbols", metavar="A,B", help="Symbols to trade.")] = None,
-    start: Annotated[
-        str | None, typer.Option("--from", metavar="DATE", help="First day to trade; earlier bars warm up.")
-    ] = None,
-    end: Annotated[str | None, typer.Option("--to", metavar="DATE", help="Last day to trade.")] = None,
-    speed: Annotated[
-        float, typer.Option("--speed", metavar="BARS", help="Most bars a second (0: as fast as they settle).")
-    ] = 0.0,
-    runtime: Annotated[str, typer.Option("--runtime", metavar="ray|inline", help="What runs the roles.")] = "ray",
-    fresh: Annotated[bool, typer.Option("--fresh", help="Archive the state directory and start anew.")] = False,
-    details: Annotated[bool, typer.Option("--details", help="With --json: list orders and fills.")] = False,
+    data: DataOption = None,
+    symbols: SymbolsOption = None,
+    start: FromOption = None,
+    end: ToOption = None,
+    speed: SpeedOption = 0.0,
+    runtime: RuntimeOption = "ray",
+    fresh: FreshOption = False,
+    details: DetailsOption = False,
     config: ConfigOption = None,
     state: StateOption = DEFAULT_STATE,
     as_json: JsonOption = False,

@@ -7,10 +7,13 @@ from typing import Any, NamedTuple, assert_never
 
 from domain.messages import AUDIT, COORDINATOR, AuditInbox, Begin, Drain, Drained, Ready, TimerFired
 from domain.outbox import OutboxAcknowledged, OutboxRecords, RequestOutbox
-from domain.outputs import Output, Persist, Send, SetTimer
+from domain.outputs import CancelTimer, Output, Persist, Send, SetTimer
 
 FLUSH = "flush"
 RESYNC = "resync"
+LAST_CALL = "last_call"
+LAST_CALL_S = 5.0
+"""Wait for the sources' last events when draining; a source that has ended answers no more."""
 
 
 class AuditPace(NamedTuple):
@@ -45,6 +48,7 @@ class AuditMachine:
         self._asked: dict[str, int] = {}
         self._pace, self._generation = pace, generation
         self._draining = False
+        self._unheard: set[str] = set()
         self._duplicates = self._gaps = 0
 
     def handle(self, message: AuditInbox) -> list[Output]:
@@ -56,10 +60,9 @@ class AuditMachine:
             case OutboxRecords():
                 return self._take(message)
             case TimerFired(name=name):
-                return self._flush() if name == FLUSH else self._resync()
+                return self._timer(name)
             case Drain():
-                self._draining = True
-                return [*self._flush(), Send(COORDINATOR, Drained(role=AUDIT))]
+                return self._last_call()
             case _:
                 assert_never(message)
 
@@ -72,12 +75,43 @@ class AuditMachine:
             "gaps": self._gaps,
         }
 
+    def _timer(self, name: str) -> list[Output]:
+        if name == FLUSH:
+            return self._flush()
+        if name == LAST_CALL:
+            return self._drained()
+        return self._resync()
+
+    def _last_call(self) -> list[Output]:
+        """Ask every source for what is left: messages of different senders may have overtaken each other."""
+        self._draining = True
+        self._unheard = set(self._sources)
+        asked = [
+            Send(source, RequestOutbox(after_seq=self._cursors[source])) for source in self._sources
+        ]
+        if not asked:
+            return self._drained()
+        return [*self._flush(), *asked, SetTimer(LAST_CALL, LAST_CALL_S)]
+
+    def _drained(self) -> list[Output]:
+        if not self._draining:
+            return []
+        self._draining = False
+        return [*self._flush(), CancelTimer(LAST_CALL), Send(COORDINATOR, Drained(role=AUDIT))]
+
+    def _heard(self, source: str) -> list[Output]:
+        """Note that `source` has nothing more; the last one ends the drain."""
+        self._unheard.discard(source)
+        return self._drained() if not self._unheard else []
+
     def _take(self, records: OutboxRecords) -> list[Output]:
         source, cursor = records.source, self._cursors.get(records.source, 0)
         known = cursor + 1 - records.first_seq
         if known < 0:
             self._gaps += 1
             return self._ask(source)
+        if self._draining and not records.events:
+            return self._heard(source)
         fresh = records.events[known:]
         self._duplicates += min(known, len(records.events))
         if not fresh:

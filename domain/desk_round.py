@@ -102,7 +102,7 @@ class DeskRound:
         if not view.equity > 0.0:
             self._refuse(group, key, "no_equity", f"equity is {view.equity:.2f}", votes, None)
             return
-        room = books.account.room(book, symbol, view)
+        room = books.account.room(book, symbol, view, books.marks)
         size = size_position(
             confidence=wanted.confidence,
             equity=view.equity,

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from domain.execution_book import signed
-from domain.instruments import Instrument
+from domain.instruments import MICRO, Instrument
 from domain.messages import OrderIntent
 from domain.portfolio import Portfolio
 from domain.records import IntentKind
@@ -14,6 +14,7 @@ from domain.risk.exposure import Exposure, ValuedPosition, exposure_of
 from domain.risk.figures import AccountView, ProposedOrder
 from domain.risk.heat import portfolio_heat
 from domain.risk.limits import BookSettings, RiskLimits
+from domain.risk.sizing import free_capital, symbol_room
 from domain.working_orders import WorkingOrders
 
 
@@ -91,20 +92,25 @@ class Account:
             positions=self.as_if_filled(marks),
         )
 
-    def room(self, book: BookSettings, symbol: str, view: AccountView) -> Room:
-        """Return what `book` may still put into `symbol`: book's share, buying power, symbol limit, heat so far."""
+    def room(self, book: BookSettings, symbol: str, view: AccountView, marks: Marks) -> Room:
+        """Return what `book` may still put into `symbol`: its share, the buying power, the symbol's limit, heat so far."""
         exposure: Exposure = exposure_of(view.positions)
         in_book = 0.0
         for position in view.positions:
             if position.book == book.name:
                 in_book = in_book + abs(position.value_usd)
-        book_room = book.share * view.equity - in_book
-        buying_power = self._leverage * view.equity - exposure.gross
-        symbol_room = self._limits.max_symbol_exposure * view.equity - abs(exposure.by_symbol.get(symbol, 0.0))
-        heat = portfolio_heat(((p.value_usd, p.stop_pct) for p in view.positions), view.equity)
         return Room(
-            free_capital=max(0.0, min(book_room, buying_power)), symbol_room=max(0.0, symbol_room), heat=heat
+            free_capital=free_capital(book.share, view.equity, in_book, self._buying_power(view.equity, marks)),
+            symbol_room=symbol_room(view.equity, exposure.by_symbol.get(symbol, 0.0), self._limits),
+            heat=portfolio_heat(((p.value_usd, p.stop_pct) for p in view.positions), view.equity),
         )
+
+    def _buying_power(self, equity: float, marks: Marks) -> float:
+        """Return the cash that working entries leave, and what the account may borrow on top."""
+        power = self._portfolio.cash_micro() / MICRO + (self._leverage - 1.0) * equity
+        for _, order in self._working.entries():
+            power = power - abs(self._portfolio.value(order.symbol, marks.prices[order.symbol], order.lots))
+        return power
 
     def proposed(self, intent: OrderIntent, marks: Marks) -> ProposedOrder:
         """Return `intent` as the checks see it."""

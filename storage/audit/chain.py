@@ -34,10 +34,10 @@ _DAY_FILE = re.compile(r"\d{4}-\d{2}-\d{2}\.jsonl")
 
 
 class TrailLine(NamedTuple):
-    """Be one line of the trail taken apart; `raw_key` and `raw_body` are still JSON."""
+    """Be one line of the trail taken apart; `raw_` fields are still JSON."""
 
     seq: int
-    source: str
+    raw_source: bytes
     source_seq: int
     wall_ns: int
     kind: str
@@ -48,6 +48,11 @@ class TrailLine(NamedTuple):
     raw_body: bytes
     prev: str
     hash: str
+
+    @property
+    def source(self) -> str:
+        """Return the source as text."""
+        return str(json.loads(self.raw_source))
 
     @property
     def key(self) -> str:
@@ -119,7 +124,7 @@ def parse_line(raw: bytes) -> TrailLine:
         raise AuditError(f"not a record of the audit trail: {raw[:80]!r}")
     return TrailLine(
         int(match[1]),
-        str(json.loads(match[2])),
+        match[2],
         int(match[3]),
         int(match[4]),
         match[5].decode("ascii"),

@@ -10,10 +10,7 @@ from pathlib import Path
 from domain.errors import AuditError
 from storage.audit.chain import GENESIS, SEAL, follows, line_hash, parse_line, trail_files, what_breaks
 from storage.audit.checkpoints import Checkpoint
-from storage.files import line_before
-
-_TAIL = 1 << 20
-"""Bytes at the end of a day file that surely hold its last whole line."""
+from storage.files import line_before, whole_lines
 
 _ADVICE = "Run `breakwater audit verify` for the place; keep a copy, then start with --fresh, which archives the trail."
 
@@ -35,13 +32,9 @@ class TrailPosition:
 def trail_end(directory: Path) -> tuple[int, str]:
     """Return the number and hash of the newest whole record in `directory`, unverified; (0, genesis) for none."""
     for path in reversed(trail_files(directory)):
-        size = path.stat().st_size
-        with path.open("rb") as file:
-            file.seek(max(0, size - _TAIL))
-            lines = file.read().splitlines(keepends=True)
-        whole = [line for line in lines if line.endswith(b"\n")]
-        if whole:
-            line = parse_line(whole[-1])
+        end = whole_lines(path)
+        if end:
+            line = parse_line(line_before(path, end))
             return line.seq, line.hash
     return 0, GENESIS
 

@@ -113,6 +113,14 @@ class JournalContract:
         with pytest.raises(InvariantViolation, match="str"):
             journal.append(["order"])  # type: ignore[list-item]
 
+    def test_flush_changes_nothing_that_a_reader_sees(self, journal: Journal) -> None:
+        journal.flush()
+        journal.append([order(1), event(1)])
+        journal.flush()
+        journal.flush()
+        assert list(journal.entries(0, 10)) == [order(1)]
+        assert journal.append([order(2), event(2)]) == (2, 2)
+
     def test_a_closed_journal_takes_nothing(self, journal: Journal) -> None:
         journal.append([event(1)])
         journal.close()

@@ -75,6 +75,11 @@ class MemoryJournal:
         ]
         return found[-1] if found else None
 
+    def flush(self) -> None:
+        """Do nothing but refuse after a failure: nothing gathers here."""
+        if self._failed:
+            raise DurabilityError("memory journal: takes nothing more")
+
     def close(self) -> None:
         """Take nothing more."""
         self._failed = True

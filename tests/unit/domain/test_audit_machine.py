@@ -5,10 +5,10 @@ from collections.abc import Sequence
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domain.audit_machine import FLUSH, RESYNC, AuditMachine, AuditPace
+from domain.audit_machine import FLUSH, LAST_CALL, LAST_CALL_S, RESYNC, AuditMachine, AuditPace
 from domain.messages import AUDIT, COORDINATOR, Begin, Drain, Drained, Ready, TimerFired
 from domain.outbox import OutboxAcknowledged, OutboxRecords, RequestOutbox
-from domain.outputs import Output, Persist, Send, SetTimer
+from domain.outputs import CancelTimer, Output, Persist, Send, SetTimer
 from tests.fakes.records import event
 
 AT_ONCE = AuditPace(batch_events=1, batch_s=0.0, resync_s=0.0)
@@ -69,18 +69,40 @@ def test_what_the_trail_holds_is_dropped_and_acknowledged_again() -> None:
     assert machine.state()["duplicates"] == 7
 
 
+def test_the_empty_batch_that_ends_a_sources_answer_uncovers_what_was_lost_before_it() -> None:
+    machine = AuditMachine(["gateway"], {}, AT_ONCE)
+    machine.handle(records(1, 2))
+    assert machine.handle(records(3, 2)) == [acknowledged(2)]
+    assert machine.handle(records(5, 4)) == [Send("gateway", RequestOutbox(after_seq=2))]
+
+
 def test_what_still_waits_is_not_acknowledged_when_it_comes_again() -> None:
     machine = AuditMachine(["gateway"], {}, GATHERING)
     machine.handle(records(1, 2))
     assert machine.handle(records(1, 2)) == []
 
 
-def test_drain_writes_what_waits_and_everything_later_at_once() -> None:
+def test_drain_writes_what_waits_and_hears_every_source_out() -> None:
     machine = AuditMachine(["gateway"], {}, GATHERING)
     machine.handle(records(1, 2))
-    drained = machine.handle(Drain(reason="stop", cancel_entries=False))
-    assert drained == [Persist((records(1, 2),)), acknowledged(2), Send(COORDINATOR, Drained(role=AUDIT))]
+    draining = machine.handle(Drain(reason="stop", cancel_entries=False))
+    assert draining == [
+        Persist((records(1, 2),)),
+        acknowledged(2),
+        Send("gateway", RequestOutbox(after_seq=2)),
+        SetTimer(LAST_CALL, LAST_CALL_S),
+    ]
     assert machine.handle(records(3, 3)) == [Persist((records(3, 3),)), acknowledged(3)]
+    ended = OutboxRecords(source="gateway", first_seq=4, events=())
+    assert machine.handle(ended) == [CancelTimer(LAST_CALL), Send(COORDINATOR, Drained(role=AUDIT))]
+
+
+def test_a_source_that_does_not_answer_the_last_call_holds_the_drain_up_for_a_while_only() -> None:
+    machine = AuditMachine(["gateway", "risk"], {}, GATHERING)
+    machine.handle(Drain(reason="stop", cancel_entries=False))
+    assert machine.handle(OutboxRecords(source="risk", first_seq=1, events=())) == []
+    assert Send(COORDINATOR, Drained(role=AUDIT)) in machine.handle(TimerFired(name=LAST_CALL))
+    assert machine.handle(TimerFired(name=LAST_CALL)) == []
 
 
 @given(

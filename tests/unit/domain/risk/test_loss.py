@@ -47,12 +47,15 @@ def test_the_peak_only_rises() -> None:
 
 
 cents = st.integers(min_value=1, max_value=10_000_000_00)  # up to 10 million dollars
-limits = st.integers(min_value=1, max_value=30_000).map(lambda parts: Fraction(parts, 100_000))
+limits = st.integers(min_value=1, max_value=3_000).map(
+    lambda points: Fraction(points, 10_000)
+)  # basis points
 
 
 @given(cents, st.integers(-3, 3), limits)
 @example(start=100_000_00, offset=0, limit=Fraction(2, 100))
 @example(start=30, offset=0, limit=Fraction(2, 100))
+@example(start=999_999_999, offset=0, limit=Fraction(2_999, 10_000))
 def test_the_edge_of_a_loss_lies_where_exact_arithmetic_has_it(
     start: int, offset: int, limit: Fraction
 ) -> None:
@@ -69,11 +72,12 @@ def test_a_loss_of_exactly_the_limit_always_binds(units: int, limit: Fraction) -
     start = units * limit.denominator
     equity = start - units * limit.numerator
     assert loss_binds(daily_loss(start / 100, equity / 100), float(limit))
-    if start < 1e11:  # one cent of a billion dollars is still 1e-11
+    if start < 10**12:  # one cent of ten billion dollars is still 1e-12
         assert not loss_binds(daily_loss(start / 100, (equity + 1) / 100), float(limit))
 
 
 @given(cents, st.integers(-3, 3), limits)
+@example(equity=62_499_994, offset=1, limit=Fraction(1, 10_000))
 def test_exposure_is_allowed_at_its_limit_and_denied_beyond(
     equity: int, offset: int, limit: Fraction
 ) -> None:

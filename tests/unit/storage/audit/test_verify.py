@@ -238,6 +238,22 @@ def test_another_trail_in_its_place_is_found_by_the_checkpoints_kept_elsewhere(
     assert finding.kind is Tampering.ROLLED_BACK
 
 
+def test_a_trail_signed_anew_with_a_stolen_key_is_found_by_the_checkpoints_kept_elsewhere(
+    tmp_path: Path,
+) -> None:
+    for name, last in (("told", 2), ("retold", 3)):
+        copy = tmp_path / "kept.jsonl" if name == "told" else None
+        writer = TrailWriter(tmp_path / name, SIGNER, FakeWall().wall_ns, checkpoint_copy=copy)
+        writer.append([OutboxRecords(source="gateway", first_seq=1, events=(event(1),))])
+        writer.append([OutboxRecords(source="gateway", first_seq=2, events=(event(last),))])
+        writer.close()
+    assert verify(tmp_path / "told", tmp_path / "kept.jsonl") is None
+    assert verify(tmp_path / "retold") is None
+    finding = verify(tmp_path / "retold", tmp_path / "kept.jsonl")
+    assert finding is not None
+    assert (finding.kind, finding.seq) == (Tampering.RESEALED, 2)
+
+
 def test_verifying_while_the_trail_grows_sees_what_was_there(tmp_path: Path) -> None:
     writer = TrailWriter(tmp_path, SIGNER, FakeWall().wall_ns)
     for n in range(1, 400):

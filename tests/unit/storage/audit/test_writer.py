@@ -13,6 +13,7 @@ from domain.outbox import OutboxRecords
 from storage.audit.chain import GENESIS, trail_files
 from storage.audit.checkpoints import CHECKPOINTS
 from storage.audit.keys import Signer
+from storage.audit.recovery import trail_end
 from storage.audit.verify import verify_trail
 from storage.audit.writer import WINDOW, TrailWriter
 from tests.fakes.clock import FakeWall
@@ -44,6 +45,7 @@ def test_lines_are_canonical_chained_and_verifiable_by_hand(tmp_path: Path) -> N
     writer.append([batch(1, 2), batch(1, 1, "risk")])
     assert (writer.seq, writer.cursors) == (3, {"gateway": 2, "risk": 1})
     writer.close()
+    assert trail_end(tmp_path) == (writer.seq, writer.head)
     prev = GENESIS
     for n, raw in enumerate(lines(tmp_path), start=1):
         record = json.loads(raw)
@@ -56,6 +58,10 @@ def test_lines_are_canonical_chained_and_verifiable_by_hand(tmp_path: Path) -> N
         assert record["hash"] == sha256(content).hexdigest()
         prev = record["hash"]
     assert writer.head == prev
+
+
+def test_the_end_of_no_trail_is_nothing(tmp_path: Path) -> None:
+    assert trail_end(tmp_path / "absent") == (0, GENESIS)
 
 
 def test_a_new_writer_goes_on_where_the_old_one_ended(tmp_path: Path) -> None:
@@ -123,6 +129,7 @@ def test_a_torn_last_line_is_cut_and_the_repair_recorded(tmp_path: Path, torn: b
     (path,) = trail_files(tmp_path)
     with path.open("ab") as file:
         file.write(torn)
+    assert trail_end(tmp_path)[0] == 2
     before = verify_trail(tmp_path, SIGNER.verifier)
     assert (before.holds, before.records, before.torn_bytes) == (True, 2, len(torn))
     writer = TrailWriter(tmp_path, SIGNER, FakeWall().wall_ns)
@@ -187,6 +194,19 @@ def test_a_trail_whose_signed_tail_was_changed_is_not_continued(tmp_path: Path) 
     path.write_bytes(path.read_bytes().replace(b'"n":5', b'"n":6'))
     with pytest.raises(AuditError, match="record 5 is not the one that was signed"):
         TrailWriter(tmp_path, SIGNER, FakeWall().wall_ns)
+
+
+def test_a_whole_line_that_does_not_follow_is_not_continued_and_not_cut(tmp_path: Path) -> None:
+    writer = TrailWriter(tmp_path, SIGNER, FakeWall().wall_ns)
+    writer.append([batch(1, 1)])
+    writer.append([batch(2, 5)])
+    crash(writer)
+    (path,) = trail_files(tmp_path)
+    spoilt = path.read_bytes().replace(b'"n":4', b'"n":7')
+    path.write_bytes(spoilt)
+    with pytest.raises(AuditError, match=r"line 3 after the last checkpoint: expected content hashing to"):
+        TrailWriter(tmp_path, SIGNER, FakeWall().wall_ns)
+    assert path.read_bytes() == spoilt
 
 
 def test_a_long_trail_without_its_checkpoints_is_not_continued(tmp_path: Path) -> None:
