@@ -72,6 +72,11 @@ def command_line(*arguments: str | Path) -> list[str]:
     return [COMMAND, *(str(argument) for argument in arguments)]
 
 
+def environment(**others: str) -> dict[str, str]:
+    """Return the environment of a run; PYTHONPATH would put its own modules before the engine's."""
+    return {**{name: value for name, value in os.environ.items() if name != "PYTHONPATH"}, **others}
+
+
 def breakwater(
     *arguments: str | Path, cwd: Path | None = None, env: Mapping[str, str] | None = None
 ) -> subprocess.CompletedProcess[str]:
@@ -79,7 +84,7 @@ def breakwater(
     return subprocess.run(
         command_line(*arguments),
         cwd=cwd,
-        env={**os.environ, **(env or {})},
+        env=environment(**(env or {})),
         capture_output=True,
         text=True,
         timeout=100,
