@@ -15,7 +15,15 @@ from cli.composition import EnginePlan
 from cli.drive import Engine, Outcome, drive
 from cli.inline_engine import InlineEngine
 from cli.opening import Opened, RunRequest, open_session
-from cli.options import DEFAULT_STATE, ConfigOption, JsonOption, StateOption, UsageError, parse_date, parse_symbols
+from cli.options import (
+    DEFAULT_STATE,
+    ConfigOption,
+    JsonOption,
+    StateOption,
+    UsageError,
+    parse_date,
+    parse_symbols,
+)
 from cli.output import ERR, OUT, command, print_json
 from cli.progress import progress
 from cli.ray_engine import RayEngine
@@ -29,9 +37,13 @@ RUNTIMES: dict[str, Callable[[EnginePlan], Engine]] = {"ray": RayEngine, "inline
 
 DataOption = Annotated[
     Path | None,
-    typer.Option("--data", metavar="FILE", help="Bars to trade: Parquet, CSV or a directory (default: the sample)."),
+    typer.Option(
+        "--data", metavar="FILE", help="Bars to trade: Parquet, CSV or a directory (default: the sample)."
+    ),
 ]
-SymbolsOption = Annotated[str | None, typer.Option("--symbols", metavar="A,B", help="Symbols to trade (default: all).")]
+SymbolsOption = Annotated[
+    str | None, typer.Option("--symbols", metavar="A,B", help="Symbols to trade (default: all).")
+]
 FromOption = Annotated[
     str | None, typer.Option("--from", metavar="DATE", help="First day to trade; earlier bars warm up.")
 ]
@@ -64,7 +76,9 @@ def run(
     if runtime not in RUNTIMES:
         raise UsageError(f"--runtime: found {runtime!r}; allowed: {', '.join(RUNTIMES)}")
     if not 0.0 <= speed <= 1_000_000.0:
-        raise UsageError(f"--speed: found {speed:g}; allowed: 0 (as fast as bars settle) to 1,000,000 bars a second")
+        raise UsageError(
+            f"--speed: found {speed:g}; allowed: 0 (as fast as bars settle) to 1,000,000 bars a second"
+        )
     request = RunRequest(
         config=config,
         state=state,
