@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from storage.state import StateDirectory
 from tests.unit.cli.conftest import Invoke, Traded
 
 READERS = (
@@ -121,3 +122,17 @@ def test_reading_changes_nothing_but_the_index(invoke: Invoke, traded: Traded) -
     for command in READERS:
         assert invoke(*command, "--state", traded.path).exit_code == 0
     assert content() == before
+
+
+def test_an_archived_session_can_be_read_where_it_lies(invoke: Invoke, traded: Traded) -> None:
+    directory = StateDirectory(traded.path)
+    directory.lock()
+    try:
+        archived = directory.archive(1_700_000_000_000_000_000)
+    finally:
+        directory.release()
+    assert archived is not None
+    assert invoke("orders", "list", "--state", traded.path).exit_code == 3
+    report = json.loads(invoke("orders", "list", "--state", archived, "--json").stdout)
+    assert report["total"] == traded.summary["orders"]
+    assert invoke("audit", "verify", "--state", archived).exit_code == 0
