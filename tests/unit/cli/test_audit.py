@@ -318,3 +318,10 @@ def test_export_refuses_what_it_cannot_or_must_not_do(
     result = invoke("audit", "export", "--state", traded.path, *given)
     assert result.exit_code == code
     assert says in result.stderr
+
+
+def test_a_place_that_cannot_be_looked_at_is_named(invoke: Invoke, traded: Traded, tmp_path: Path) -> None:
+    out = tmp_path / ("x" * 300 + ".csv")
+    result = invoke("audit", "export", "--state", traded.path, "--out", out)
+    assert result.exit_code == 1
+    assert "cannot be written: File name too long" in result.stderr
