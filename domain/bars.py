@@ -130,8 +130,8 @@ class BarTable:
         bars = tuple(map(Bar._make, zip(names, *(column[a:b].tolist() for column in columns), strict=True)))
         moments = zip(*(each[starts[:-1]].tolist() for each in (self.open_ns, self.known_ns, self.session)), strict=True)
         edges = (starts - a).tolist()
-        for i, moment in enumerate(moments):
-            yield BarGroup(start + i, *moment, bars[edges[i] : edges[i + 1]])
+        for i, (open_ns, known_ns, session) in enumerate(moments):
+            yield BarGroup(start + i, open_ns, known_ns, session, bars[edges[i] : edges[i + 1]])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

@@ -53,7 +53,10 @@ class Target:
 
 
 def tally(book: BookSettings, batches: Iterable[SignalBatch]) -> dict[str, Tally]:
-    """Return the votes by symbol over `batches` (sorted by strategy) of the book's strategies; symbols none spoke of are left out."""
+    """Return the votes of the book's strategies by symbol; a symbol that none spoke of is left out.
+
+    `batches` are sorted by strategy.
+    """
     longs: dict[str, list[tuple[str, float]]] = {}
     shorts: dict[str, list[tuple[str, float]]] = {}
     failed: dict[str, list[str]] = {}
