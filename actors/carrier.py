@@ -146,7 +146,7 @@ class Carrier:
     def _persist(self, records: tuple[Record, ...]) -> None:
         # The outbox and the trail both hold an event's body as text: it is made once.
         ready = [
-            record._replace(body=WrittenBody(record.body)) if isinstance(record, AuditEvent) else record
+            AuditEvent(*record[:-1], WrittenBody(record.body)) if isinstance(record, AuditEvent) else record
             for record in records
         ]
         first, last = self._journal().append(ready)
