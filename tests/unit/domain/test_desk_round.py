@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -29,7 +30,7 @@ from tests.unit.domain.risk.bench import (
 SYMBOLS = ("AAPL", "BRK.B", "XOM")
 
 
-def two_books(**changes: object) -> Bench:
+def two_books(**changes: Any) -> Bench:
     """Return a bench of two books, not named in order, over three stocks of different sectors."""
     books = [
         MAIN._replace(name="zeta", share=0.5, strategies=("a", "b")),
@@ -40,7 +41,7 @@ def two_books(**changes: object) -> Bench:
 
 def test_intents_leave_in_order_of_book_and_symbol_with_ids_that_say_what_they_are() -> None:
     bench = two_books(session_number=7)
-    said = {n: {symbol: BUY for symbol in SYMBOLS} for n in "abcd"}
+    said = {n: dict.fromkeys(SYMBOLS, BUY) for n in "abcd"}
     bench.bar(0, {"AAPL": 100.0})
     round_ = bench.bar(1, dict.fromkeys(SYMBOLS, 100.0), said)
     assert [approval.intent.intent_id for approval in round_.approved.approvals] == [
@@ -128,7 +129,9 @@ def test_order_below_the_minimum_is_denied_by_its_real_value() -> None:
         position_size_base_usd=500.0, position_size_max_usd=500.0, order_value_min_usd=400.0
     )
     round_ = Bench(settings(limits=limits)).bar(0, {"AAPL": 300.0}, all_say(BUY))
-    assert round_.denials == ["order_value_below_minimum: order value $300.00 is below the minimum of $400.00"]
+    assert round_.denials == [
+        "order_value_below_minimum: order value $300.00 is below the minimum of $400.00"
+    ]
 
 
 def test_symbol_without_a_bar_gets_no_order() -> None:
@@ -241,7 +244,9 @@ def test_short_book_sells_and_buys_back() -> None:
 
 
 def test_signals_are_recorded_by_strategy() -> None:
-    round_ = Bench().bar(0, {"AAPL": 100.0}, {"b": {"AAPL": BUY}, "a": {"AAPL": SELL}, "c": {"AAPL": (0, 0.0)}})
+    round_ = Bench().bar(
+        0, {"AAPL": 100.0}, {"b": {"AAPL": BUY}, "a": {"AAPL": SELL}, "c": {"AAPL": (0, 0.0)}}
+    )
     (event,) = round_.events(AuditKind.SIGNALS)
     assert event.body == {"a": (("AAPL", -1, 0.9),), "b": (("AAPL", 1, 0.9),)}
     assert Bench().bar(0, {"AAPL": 100.0}).events(AuditKind.SIGNALS) == []

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -104,7 +105,7 @@ def run(machine: MarketData, *groups: BarGroup) -> list[tuple[BarGroup | None, l
     ],
 )
 def test_bar_that_breaks_a_rule_is_counted_recorded_and_kept_out(
-    changes: dict[str, float], fault: BarFault
+    changes: dict[str, Any], fault: BarFault
 ) -> None:
     machine = feed()
     other = GOOD._replace(symbol="XOM")
@@ -154,9 +155,7 @@ def test_bar_of_a_moment_that_was_published_without_it_is_late(at: int) -> None:
     assert (sent.bars, records[0].body["fault"]) == ((), "late")
 
 
-NUMBERS = st.one_of(
-    st.sampled_from([math.nan, math.inf, -math.inf, 0.0, -1.0, 9.0, 10.0, 11.0]), st.floats()
-)
+NUMBERS = st.one_of(st.sampled_from([math.nan, math.inf, -math.inf, 0.0, -1.0, 9.0, 10.0, 11.0]), st.floats())
 BARS = st.builds(Bar, st.sampled_from(["AAPL", "XOM", "IBM"]), *[NUMBERS] * 5, st.just(0.0))
 
 
@@ -183,7 +182,7 @@ def test_only_sound_bars_in_order_leave(moments: list[tuple[int, list[Bar]]]) ->
     assert machine.state()["refused_bars"] == dict(refused)
 
 
-# --- lockstep -----------------------------------------------------------------------------------------------------------
+# --- lockstep -----------------------------------------------------------------------------------------------
 
 
 def test_next_group_is_pulled_only_when_exactly_this_one_has_settled() -> None:

@@ -220,9 +220,7 @@ class Bench:
         self, entries: tuple[JournalEntry, ...] = (), advanced: int = -1, last: bool = False
     ) -> JournalUpdate:
         """Return a journal update that ends at the journal's head."""
-        return JournalUpdate(
-            at_ns=0, advanced=advanced, entries=entries, head=len(self.entries), last=last
-        )
+        return JournalUpdate(at_ns=0, advanced=advanced, entries=entries, head=len(self.entries), last=last)
 
     def bar(
         self,
@@ -251,7 +249,9 @@ class Bench:
             orders=tuple(message for message in sent if isinstance(message, OrdersApproved)),
             halts=tuple(message for message in sent if isinstance(message, RaiseHalt)),
             reviews=tuple(message for message in sent if isinstance(message, ReviewHalt)),
-            records=tuple(each for output in outputs if isinstance(output, Persist) for each in output.records),
+            records=tuple(
+                each for output in outputs if isinstance(output, Persist) for each in output.records
+            ),
             timers=tuple(output for output in outputs if isinstance(output, SetTimer)),
         )
 
@@ -368,5 +368,3 @@ def side_lots(intent: OrderIntent) -> int:
 def entries_of(kind: IntentKind, bench: Bench) -> list[str]:
     """Return the refs of the resting orders of one kind."""
     return [ref for ref, intent in sorted(bench.resting.items()) if intent.kind is kind]
-
-

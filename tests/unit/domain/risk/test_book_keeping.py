@@ -30,7 +30,9 @@ def saved(of: BookKeeping, index: int = 0) -> dict[str, Any]:
     return dict(json.loads(json.dumps(snapshot.values)))
 
 
-def answer(version: int, *active: HaltTrigger, rung: Rung = Rung.ACTIVE, new_peak: bool = False) -> HaltReviewed:
+def answer(
+    version: int, *active: HaltTrigger, rung: Rung = Rung.ACTIVE, new_peak: bool = False
+) -> HaltReviewed:
     return HaltReviewed(bar=0, rung=rung, version=version, active=active, new_peak=new_peak)
 
 
@@ -158,5 +160,4 @@ def test_position_is_worded_after_each_entry() -> None:
         kept.portfolio.apply(entry)
         event = kept.position_event(entry)
         assert (event.kind, event.key, event.decision) == (AuditKind.POSITION, key, False)
-        assert event.body["cash_micro"] == cash * 1_000_000
-    assert event.body["symbol"] == "AAPL"
+        assert (event.body["symbol"], event.body["cash_micro"]) == ("AAPL", cash * 1_000_000)

@@ -70,7 +70,7 @@ def lots(bench: Bench) -> dict[str, int]:
     return dict(bench.manager.state()["positions"])
 
 
-# --- one bar ------------------------------------------------------------------------------------------------------------
+# --- one bar ------------------------------------------------------------------------------------------------
 
 
 def test_order_is_filled_at_the_next_bar_and_then_held() -> None:
@@ -122,7 +122,7 @@ def test_nothing_is_decided_before_the_journal_was_read() -> None:
     assert sum(isinstance(o, Send) and isinstance(o.message, OrdersApproved) for o in outputs) == 1
 
 
-# --- lockstep join ------------------------------------------------------------------------------------------------------
+# --- lockstep join ------------------------------------------------------------------------------------------
 
 
 def history(rng: random.Random, bars: int) -> list[dict[str, Any]]:
@@ -176,7 +176,9 @@ def test_late_batch_does_not_displace_the_next_bars() -> None:
     bench.bar(0, {"AAPL": 100.0})
     today = group(1, {"AAPL": 100.0})
     early = [batch(1, name, {"AAPL": BUY}, evaluated=1) for name in "abc"]
-    round_ = bench.deliver(*early, batch(0, "a", {"AAPL": SELL}), BarsPublished(group=today), bench.trade(today))
+    round_ = bench.deliver(
+        *early, batch(0, "a", {"AAPL": SELL}), BarsPublished(group=today), bench.trade(today)
+    )
     assert list(round_.intents) == ["AAPL"]
 
 
@@ -205,7 +207,7 @@ def test_group_that_was_decided_is_not_decided_again() -> None:
     assert bench.manager.state() == before
 
 
-# --- deadline -----------------------------------------------------------------------------------------------------------
+# --- deadline -----------------------------------------------------------------------------------------------
 
 
 def test_deadline_turns_silence_into_a_failure_and_decides_once() -> None:
@@ -229,10 +231,12 @@ def test_deadline_turns_silence_into_a_failure_and_decides_once() -> None:
 
 def test_deadline_before_the_marks_decides_nothing() -> None:
     bench = Bench()
-    assert bench.deliver(BarsPublished(group=group(0, {"AAPL": 1.0})), TimerFired(name="signals")).orders == ()
+    assert (
+        bench.deliver(BarsPublished(group=group(0, {"AAPL": 1.0})), TimerFired(name="signals")).orders == ()
+    )
 
 
-# --- losses (A8, B1) ----------------------------------------------------------------------------------------------------
+# --- losses (A8, B1) ----------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -303,7 +307,7 @@ def replace_book(**changes: Any) -> Any:
     return settings().books[0]._replace(**changes)
 
 
-# --- the ladder ---------------------------------------------------------------------------------------------------------
+# --- the ladder ---------------------------------------------------------------------------------------------
 
 
 def test_reducing_lets_exits_through_by_size_and_cancels_entries() -> None:
@@ -318,7 +322,12 @@ def test_reducing_lets_exits_through_by_size_and_cancels_entries() -> None:
     assert round_.approved.rung is Rung.REDUCING
     assert round_.approved.cancels == (entry,)
     exit_ = round_.intents["AAPL"]
-    assert (exit_.kind, exit_.side.value, exit_.lots, exit_.stop_loss_pct) == (IntentKind.EXIT, "sell", held, 0.0)
+    assert (exit_.kind, exit_.side.value, exit_.lots, exit_.stop_loss_pct) == (
+        IntentKind.EXIT,
+        "sell",
+        held,
+        0.0,
+    )
 
 
 def test_halt_raised_elsewhere_holds_and_announcements_never_lower_it() -> None:
@@ -382,9 +391,7 @@ def test_halt_that_overtakes_the_answer_to_a_review_stands() -> None:
     machine = bench.manager
     for message in (BarsPublished(group=today), bench.trade(today)):
         machine.handle(message)
-    machine.handle(
-        LatchChanged(rung=Rung.HALTED, lowers=False, version=3, active=(HaltTrigger.BROKER_LOST,))
-    )
+    machine.handle(LatchChanged(rung=Rung.HALTED, lowers=False, version=3, active=(HaltTrigger.BROKER_LOST,)))
     machine.handle(HaltReviewed(bar=3, rung=Rung.ACTIVE, version=2, active=(), new_peak=False))
     state = machine.state()
     assert state["rung"] == "HALTED"
@@ -397,7 +404,9 @@ def test_daily_loss_ends_with_the_next_session_and_counts_from_there() -> None:
     assert bench.bar(3, {"AAPL": 96.9}, session=3).approved.rung is Rung.REDUCING
     after = bench.bar(4, {"AAPL": 96.8, "XOM": 10.0}, session=4)
     assert (after.approved.rung, after.halts) == (Rung.ACTIVE, ())
-    assert [halt.trigger for halt in bench.bar(5, {"AAPL": 94.9}, session=4).halts] == [HaltTrigger.DAILY_LOSS]
+    assert [halt.trigger for halt in bench.bar(5, {"AAPL": 94.9}, session=4).halts] == [
+        HaltTrigger.DAILY_LOSS
+    ]
 
 
 def test_drawdown_ends_after_the_sessions_configured_with_a_new_peak() -> None:
@@ -424,7 +433,7 @@ def test_halt_the_coordinator_never_heard_of_is_raised_again_at_the_review() -> 
     halted = bench.bar(3, {"AAPL": 88.0})
     assert halted.approved.rung is Rung.HALTED
     bench.ladder = HaltLadder(POLICY)  # lost
-    unheard = {trigger: "why" for trigger in halted.snapshot.values["raised"]}
+    unheard = dict.fromkeys(halted.snapshot.values["raised"], "why")
     lost = {**halted.snapshot.values, "unheard": unheard, "latch_version": 0}
     again = bench.reborn(replace(halted.snapshot, values=lost))
     assert again.manager.state()["rung"] == "HALTED"
@@ -452,7 +461,7 @@ def test_latch_announced_at_the_start_is_not_raised_again() -> None:
     assert again.manager.state()["rung"] == "REDUCING"
 
 
-# --- flattening ---------------------------------------------------------------------------------------------------------
+# --- flattening ---------------------------------------------------------------------------------------------
 
 
 def test_flattening_closes_every_position_whatever_the_votes() -> None:
@@ -465,7 +474,7 @@ def test_flattening_closes_every_position_whatever_the_votes() -> None:
     assert {s: i.kind for s, i in round_.intents.items()} == {"AAPL": IntentKind.EXIT}
 
 
-# --- failures (B5) ------------------------------------------------------------------------------------------------------
+# --- failures (B5) ------------------------------------------------------------------------------------------
 
 
 def test_three_failed_evaluations_in_a_row_halt_at_that_bar() -> None:
@@ -497,7 +506,7 @@ def test_end_of_a_failure_halt_begins_the_count_anew_and_other_ends_do_not() -> 
     assert halt.trigger is HaltTrigger.CONSECUTIVE_FAILURES
 
 
-# --- the journal --------------------------------------------------------------------------------------------------------
+# --- the journal --------------------------------------------------------------------------------------------
 
 
 def test_order_state_that_comes_twice_does_not_reopen_the_order() -> None:
@@ -532,7 +541,7 @@ def test_gap_in_the_journal_is_asked_for_before_anything_is_decided() -> None:
     assert machine.handle(lost) == []
 
 
-# --- going on after a restart -------------------------------------------------------------------------------------------
+# --- going on after a restart -------------------------------------------------------------------------------
 
 
 def same(left: Round, right: Round) -> None:
@@ -567,7 +576,9 @@ def test_manager_rebuilt_at_any_bar_goes_on_as_if_it_had_not_stopped(
 
 
 @given(seed=st.integers(0, 2**32 - 1), at=st.integers(0, 14))
-def test_bar_decided_again_after_a_crash_decides_the_same_and_counts_nothing_twice(seed: int, at: int) -> None:
+def test_bar_decided_again_after_a_crash_decides_the_same_and_counts_nothing_twice(
+    seed: int, at: int
+) -> None:
     """The snapshot of bar `at` was durable, its orders never reached the gateway: the feed publishes it again."""
     drawn = history(random.Random(seed), at + 3)
     straight = Bench()
@@ -580,7 +591,10 @@ def test_bar_decided_again_after_a_crash_decides_the_same_and_counts_nothing_twi
     wanted = straight.deliver(
         BarsPublished(group=today),
         filled,
-        *(batch(at, n, drawn[at]["said"].get(n), drawn[at]["failed"].get(n, ()), len(today.bars)) for n in "abc"),
+        *(
+            batch(at, n, drawn[at]["said"].get(n), drawn[at]["failed"].get(n, ()), len(today.bars))
+            for n in "abc"
+        ),
     )
     assert len(straight.entries) >= head
     del resting
@@ -607,8 +621,7 @@ def test_bar_decided_again_after_a_crash_decides_the_same_and_counts_nothing_twi
 def test_bar_before_the_snapshot_is_settled_without_a_second_decision() -> None:
     """Its orders are in the gateway's journal: deciding it on newer books would make others."""
     bench = Bench()
-    for index in range(3):
-        last = bench.bar(index, {"AAPL": 100.0})
+    *_, last = [bench.bar(index, {"AAPL": 100.0}) for index in range(3)]
     again = bench.reborn(last.snapshot)
     before = again.manager.state()
     round_ = again.bar(1, {"AAPL": 100.0}, all_say(BUY))

@@ -38,7 +38,10 @@ def triggers(limits: object = LIMITS, **figures: float) -> list[str]:
         ({"heat": 0.3999}, []),
         ({"heat": 0.40}, ["heat"]),
         ({"heat": math.inf}, ["heat"]),
-        ({"daily_loss": 1.0, "drawdown": 1.0}, ["daily_loss", "drawdown", "daily_loss_severe", "drawdown_severe"]),
+        (
+            {"daily_loss": 1.0, "drawdown": 1.0},
+            ["daily_loss", "drawdown", "daily_loss_severe", "drawdown_severe"],
+        ),
     ],
 )
 def test_thresholds(figures: dict[str, float], expected: list[str]) -> None:
