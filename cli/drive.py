@@ -79,9 +79,13 @@ def drive(
         if states[FEED].get("next", position) != position:
             position, moved = states[FEED]["next"], now
         if draining_since is not None and now - draining_since > stop_s:
-            raise EnvironmentFault(f"the engine did not stop within {stop_s:g} s; waiting for {_waiting(states)}")
+            raise EnvironmentFault(
+                f"the engine did not stop within {stop_s:g} s; waiting for {_waiting(states)}"
+            )
         if now - moved > stall_s:
-            raise EnvironmentFault(f"no bar settled for {stall_s:g} s at bar {position}; waiting for {_waiting(states)}")
+            raise EnvironmentFault(
+                f"no bar settled for {stall_s:g} s at bar {position}; waiting for {_waiting(states)}"
+            )
 
 
 _SHOW_S = 0.2

@@ -16,7 +16,6 @@ from config.mode import TradingMode
 from config.settings import Settings
 from domain.bars import BarTable
 from domain.errors import ConfigurationError, StateError
-from domain.instruments import Instrument
 from domain.ports import Clock
 from domain.risk.manager import SNAPSHOT
 from domain.strategies.registry import discover
@@ -93,19 +92,17 @@ def open_session(request: RunRequest, environ: dict[str, str], clock: Clock) -> 
 
 
 def _bars(request: RunRequest, settings: Settings, kept_aside: Path) -> Imported:
-    def instrument(symbol: str) -> Instrument:
-        found = settings.instrument(symbol)
-        refuse_untradable({symbol: found}, settings.engine.account.currency)
-        return found
-
-    return import_bars(
+    imported = import_bars(
         sample_path() if request.data is None else request.data,
         symbols=request.symbols,
         start=request.start,
         end=request.end,
-        instruments=instrument,
+        instruments=settings.instrument,
         kept_aside=kept_aside,
     )
+    instruments = {symbol: settings.instrument(symbol) for symbol in imported.table.symbols}
+    refuse_untradable(instruments, settings.engine.account.currency)
+    return imported
 
 
 def _open(

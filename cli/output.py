@@ -54,5 +54,5 @@ def fail(error: BreakwaterError, *, as_json: bool) -> None:
     """Report `error` and end with its exit code."""
     if as_json:
         print_json({"error": {"kind": type(error).__name__, "message": str(error)}, "exit_code": error.exit_code})
-    ERR.print(f"[bold red]breakwater:[/] {escape(str(error))}", highlight=False)
+    ERR.print(f"[bold red]breakwater:[/] {escape(str(error))}", highlight=False, soft_wrap=not ERR.is_terminal)
     raise typer.Exit(error.exit_code)

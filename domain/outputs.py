@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
@@ -44,11 +43,10 @@ class CancelTimer(NamedTuple):
     name: str
 
 
-@dataclass(frozen=True, slots=True)
-class Pull:
-    """Ask the feed port for bar group `index`; it comes back as `BarsArrived` or `DataEnded`."""
+class Pull(NamedTuple):
+    """Ask the feed port for bar group number `bar`; it comes back as `BarsArrived` or `DataEnded`."""
 
-    index: int
+    bar: int
 
 
 class SendHistory(NamedTuple):

@@ -15,8 +15,7 @@ from typing import Any
 from actors.logs import open_log
 from actors.parts import ActorContext
 from actors.shell import Shell
-from domain.errors import InvariantViolation, NotRunning
-from domain.messages import Message
+from domain.errors import InvariantViolation, MailboxFull, NotRunning
 from domain.ports import Machine
 from supervisor.child_spec import ChildSpec, load_factory
 
@@ -56,29 +55,37 @@ class InlineRuntime:
         self._state_dir = state_dir
         self._clock = VirtualClock()
         self._shells: dict[str, Shell] = {}
-        self._generations: dict[str, int] = {}
+        self._specs: dict[str, ChildSpec] = {}
+        self._queued: dict[str, int] = {}
+        self._full: set[str] = set()
         self._normal: deque[tuple[str, Any]] = deque()
         self._control: deque[tuple[str, Any]] = deque()
 
     def spawn(self, specs: Sequence[ChildSpec], *, deadline_s: float = 0.0) -> None:
-        """Build each role's parts in this process; raises what a factory raises. The deadline is not needed here."""
+        """Build each role's parts in this process; when one factory raises, none of `specs` stays.
+
+        The deadline is not needed here.
+        """
         del deadline_s
+        built: dict[str, Shell] = {}
+        try:
+            for spec in specs:
+                built[spec.role] = self._build(spec)
+        except BaseException:
+            for shell in built.values():
+                shell.close()
+            raise
         for spec in specs:
-            context = ActorContext(
-                role=spec.role,
-                generation=spec.generation,
-                state_dir=self._state_dir,
-                clock=self._clock,
-                log=open_log(self._state_dir, spec.role, spec.generation),
-                mailbox=_Lane(spec.role, self),
-            )
-            parts = load_factory(spec.factory)(spec, context)
-            self._shells[spec.role] = Shell(parts, context, self._route)
-            self._generations[spec.role] = spec.generation
+            self._specs[spec.role], self._shells[spec.role] = spec, built[spec.role]
+            self._queued[spec.role] = 0
 
     def send(self, to: str, message: Any, *, control: bool = False) -> None:
-        """Queue `message`; a control message is taken before every normal one."""
-        (self._control if control else self._normal).append((to, message))
+        """Queue `message`; a control message is taken before every normal one.
+
+        What is sent to a role that has ended is lost without a word; a full queue refuses and that is reported. Raises
+        InvariantViolation for a role that was never spawned.
+        """
+        self._route(to, message, control)
 
     def run(self, until: Callable[[], bool], *, most: int) -> bool:
         """Deliver messages until `until` says so or `most` were delivered; return whether it said so.
@@ -93,11 +100,17 @@ class InlineRuntime:
                 raise InvariantViolation(f"every role waits and no timer runs: {waiting}")
         return until()
 
+    def settle(self) -> None:
+        """Deliver messages and let timers run out until nothing is left to do."""
+        while self._step() or self._advance():
+            pass
+
     def snapshot(self, role: str, *, deadline_s: float = 0.0) -> Mapping[str, Any]:
         """Return the shell's figures and, as `state`, the machine's; raises NotRunning for an unknown role."""
         del deadline_s
         shell = self._shell(role)
-        return {**shell.counters(), "state": shell.machine_state()}
+        counters = {**shell.counters(), "queued": self._queued[role]}
+        return {**counters, "state": shell.machine_state()}
 
     def machine(self, role: str) -> Machine:
         """Return the machine of a role of this process; raises NotRunning for an unknown role."""
@@ -118,13 +131,15 @@ class InlineRuntime:
             shell = self._shells.pop(role, None)
             if shell is not None:
                 shell.close()
+                self._drop(role)
         return ()
 
     def kill(self, role: str, generation: int) -> bool:
         """Forget a role without closing its ports, as a killed process would; False when there is none such."""
-        if self._generations.get(role) != generation or role not in self._shells:
+        if role not in self._shells or self._specs[role].generation != generation:
             return False
         del self._shells[role]
+        self._drop(role)
         return True
 
     def shutdown(self) -> None:
@@ -135,17 +150,60 @@ class InlineRuntime:
 
     def _shell(self, role: str) -> Shell:
         if role not in self._shells:
-            raise NotRunning(f"no role {role!r} is running; running: {', '.join(sorted(self._shells)) or 'none'}")
+            raise NotRunning(
+                f"no role {role!r} is running; running: {', '.join(sorted(self._shells)) or 'none'}"
+            )
         return self._shells[role]
 
-    def _route(self, to: str, message: Message, control: bool) -> None:
-        (self._control if control else self._normal).append((to, message))
+    def _drop(self, role: str) -> None:
+        """Lose what waits for a role that has ended."""
+        for lane in (self._normal, self._control):
+            kept = [(to, message) for to, message in lane if to != role]
+            lane.clear()
+            lane.extend(kept)
+        self._queued[role] = 0
+
+    def _build(self, spec: ChildSpec) -> Shell:
+        context = ActorContext(
+            role=spec.role,
+            generation=spec.generation,
+            state_dir=self._state_dir,
+            clock=self._clock,
+            log=open_log(self._state_dir, spec.role, spec.generation),
+            mailbox=_Lane(spec.role, self),
+        )
+        return Shell(load_factory(spec.factory)(spec, context), context, self._route)
+
+    def _route(self, to: str, message: Any, control: bool) -> None:
+        queued = self._queued.get(to)
+        if queued is None:
+            known = ", ".join(sorted(self._specs))
+            raise InvariantViolation(f"no role {to!r} to send {type(message).__name__} to; known: {known}")
+        if to not in self._shells:
+            return
+        if control:
+            self._control.append((to, message))
+        elif queued >= self._specs[to].queue:
+            self._refuse(to, message)
+        else:
+            self._queued[to] = queued + 1
+            self._normal.append((to, message))
+
+    def _refuse(self, to: str, message: Any) -> None:
+        """Report a full queue once, until the role has taken something again."""
+        if to not in self._full:
+            self._full.add(to)
+            refused = f"the normal lane of {to} holds {self._queued[to]} messages, its capacity: "
+            error = MailboxFull(f"{refused}{type(message).__name__} was refused")
+            self._shells[to].report_fault(error, fatal=False)
 
     def _step(self) -> bool:
         if self._control:
             to, message = self._control.popleft()
         elif self._normal:
             to, message = self._normal.popleft()
+            self._queued[to] -= 1
+            self._full.discard(to)
         else:
             return False
         shell = self._shells.get(to)
@@ -157,7 +215,9 @@ class InlineRuntime:
         return True
 
     def _advance(self) -> bool:
-        waits = [(wait, role) for role, shell in self._shells.items() if (wait := shell.timer_wait_s()) is not None]
+        waits = [
+            (wait, role) for role, shell in self._shells.items() if (wait := shell.timer_wait_s()) is not None
+        ]
         if not waits:
             return False
         heapq.heapify(waits)

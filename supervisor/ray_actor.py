@@ -69,6 +69,7 @@ class RoleHost:
 
     def start(self, spec: ChildSpec, state_dir: str) -> int:
         """Build the role's parts and start its loop; return the process id. Raises what the factory raises."""
+        sys.path[:] = [entry for entry in sys.path if os.path.abspath(entry) != os.getcwd()]
         mailbox = LaneMailbox(spec.role, capacity=spec.queue)
         directory = Path(state_dir)
         context = ActorContext(

@@ -20,6 +20,16 @@ OBJECT_STORE_BYTES = 96 * MIB  # Ray's least is 75 MiB; only histories above 100
 RAY_BYTES = 450 * MIB  # measured: 366 MiB PSS without the driver
 ACTOR_BYTES = 80 * MIB  # measured: 55 to 82 MiB PSS an actor
 SHARED_MEMORY = Path("/dev/shm")
+_TOKEN = os.urandom(32).hex()
+SESSION_PREFIX = "breakwater-ray-"
+WORKER_DIR = "cwd"
+"""Ray processes run here, below the session's directory, and Ray puts it first on the import path of actors."""
+
+# Ray imports pyarrow where it finds it, before any code of ours runs: 14 MiB and 0.2 s in each actor. An actor that
+# reads Parquet can: it takes this directory off its import path first.
+HIDE_PYARROW = (
+    "raise ModuleNotFoundError('pyarrow is hidden while an actor process starts', name='pyarrow')\n"
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,11 +86,14 @@ def import_path(package_root: Path, python_path: str) -> str:
 
 
 def write_token(path: Path) -> None:
-    """Write a new random token that only this user can read."""
+    """Write this process's random token where only this user can read it.
+
+    One a process, not one a session: Ray reads the token once and keeps it for whatever the process starts later.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     path.unlink(missing_ok=True)
     with os.fdopen(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "w") as file:
-        file.write(os.urandom(32).hex())
+        file.write(_TOKEN)
 
 
 def make_session_dir() -> Path:
@@ -91,8 +104,9 @@ def make_session_dir() -> Path:
     """
     short = Path("/tmp")
     parent = short if short.is_dir() and os.access(short, os.W_OK) else Path(tempfile.gettempdir())
-    path = Path(tempfile.mkdtemp(prefix="breakwater-", dir=parent))
-    (path / "cwd").mkdir()
+    path = Path(tempfile.mkdtemp(prefix=SESSION_PREFIX, dir=parent))
+    (path / WORKER_DIR).mkdir()
+    (path / WORKER_DIR / "pyarrow.py").write_text(HIDE_PYARROW, encoding="utf-8")
     return path
 
 
@@ -107,6 +121,9 @@ def ray_environment(token: Path) -> Mapping[str, str]:
         "RAY_AUTH_MODE": "token",
         "RAY_AUTH_TOKEN_PATH": str(token),
         "RAY_USAGE_STATS_ENABLED": "0",
+        # By its name for other systems, but it is what makes Ray take the loopback address for its own: given as an
+        # argument, Ray replaces 127.0.0.1 by the machine's address and listens on every interface.
+        "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",
         # The memory monitor kills whichever worker it likes, the gateway for one; memory is watched by our health
         # checks, which stop in order.
         "RAY_memory_monitor_refresh_ms": "0",

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import logging
 import os
-import threading
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack, chdir
@@ -21,11 +19,11 @@ from domain.messages import Message
 from supervisor import ray_environment
 from supervisor.child_spec import ChildSpec
 from supervisor.ray_actor import HandleRouter, RoleHost
+from supervisor.ray_leftovers import clear_session, note_session
+from supervisor.ray_owner import NAMESPACE, RayOwner
 
-NAMESPACE = "breakwater"
 START_S = 60.0
 EXIT_S = 5.0
-SHUTDOWN_S = 15.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,8 +58,10 @@ class RayRuntime:
     def __enter__(self) -> RayRuntime:
         """Start Ray."""
         ray_environment.check_capacity(ray_environment.measure_capacity(), self._actors)
-        token = self._state_dir / "ray" / "token"
+        directory = self._state_dir / "ray"
+        token = directory / "token"
         ray_environment.write_token(token)
+        clear_session(directory / "session.json")
         try:
             self._cleanup.enter_context(ray_environment.environment(ray_environment.ray_environment(token)))
             self._start_ray()
@@ -155,6 +155,11 @@ class RayRuntime:
             self._end([child.process])
         return True
 
+    @property
+    def address(self) -> str:
+        """Return host and port of Ray's control store."""
+        return str(self._ray.get_runtime_context().gcs_address)
+
     def processes(self) -> Mapping[str, int]:
         """Return the process id of each role that was spawned and not stopped."""
         return {role: child.process.pid for role, child in self._children.items()}
@@ -178,12 +183,18 @@ class RayRuntime:
             ray_environment.environment(
                 {"PYTHONPATH": ray_environment.import_path(root, os.environ.get("PYTHONPATH", ""))}
             ),
-            chdir(session / "cwd"),
+            chdir(session / ray_environment.WORKER_DIR),
         ):
             try:
-                self._ray = _RayOwner(session, self._actors).start(self._cleanup)
+                self._ray = _import_ray()
+                RayOwner(self._ray, session, self._actors).start(self._cleanup)
             finally:
                 self._roots = [child for child in psutil.Process().children() if child not in before]
+        note = self._state_dir / "ray" / "session.json"
+        note_session(
+            note, session, [process for root in self._roots for process in (root, *_descendants(root))]
+        )
+        self._cleanup.callback(note.unlink, missing_ok=True)
 
     def _create(self, spec: ChildSpec) -> Any:
         host = self._ray.remote(RoleHost)
@@ -228,65 +239,14 @@ class RayRuntime:
             )
 
 
-class _RayOwner:
-    """Own Ray on a thread that lives as long as Ray does.
-
-    Two reasons for the thread: Ray replaces the SIGTERM handler of whoever starts it on the main thread, and on Linux
-    its processes are killed by the kernel when the thread that started them ends.
-    """
-
-    def __init__(self, session: Path, actors: int) -> None:
-        self._session, self._actors = session, actors
-        self._up, self._down = threading.Event(), threading.Event()
-        self._thread = threading.Thread(target=self._run, name="ray-owner", daemon=True)
-        self._ray: Any = None
-        self._error: BaseException | None = None
-
-    def start(self, cleanup: ExitStack) -> Any:
-        """Start Ray, register its end with `cleanup` and return the module `ray`."""
-        cleanup.callback(self._stop)
-        self._thread.start()
-        self._up.wait()
-        if self._error is not None:
-            raise EnvironmentFault(f"Ray did not start: {self._error}") from self._error
-        return self._ray
-
-    def _stop(self) -> None:
-        self._down.set()
-        self._thread.join(SHUTDOWN_S)
-
-    def _run(self) -> None:
-        try:
-            self._ray = self._init()
-        except BaseException as error:
-            self._error = error
-        finally:
-            self._up.set()
-        self._down.wait()
-        if self._ray is not None:
-            self._ray.shutdown(wait_for_processes=True)
-
-    def _init(self) -> Any:
-        try:
-            import ray
-        except ImportError as error:
-            raise EnvironmentFault(
-                f"Ray cannot be imported ({error}); install it, or run with --runtime inline"
-            ) from error
-        logging.getLogger("ray").setLevel(logging.ERROR)
-        ray.method(num_returns=0)(RoleHost.receive)  # nobody waits for a message's answer, so none is kept
-        ray.init(
-            address="local",
-            num_cpus=self._actors,
-            object_store_memory=ray_environment.OBJECT_STORE_BYTES,
-            include_dashboard=False,
-            log_to_driver=False,
-            configure_logging=False,
-            namespace=NAMESPACE,
-            _node_ip_address="127.0.0.1",
-            _temp_dir=str(self._session),
-        )
-        return ray
+def _import_ray() -> Any:
+    try:
+        import ray
+    except ImportError as error:
+        raise EnvironmentFault(
+            f"Ray cannot be imported ({error}); install it, or run with --runtime inline"
+        ) from error
+    return ray
 
 
 def _runs(process: psutil.Process) -> bool:

@@ -8,10 +8,14 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
 import pytest
+
+from supervisor.child_spec import ChildSpec
+from supervisor.ray_runtime import RayRuntime
 
 pytestmark = pytest.mark.ray
 ROOT = Path(__file__).resolve().parents[2]
@@ -41,14 +45,34 @@ print(json.dumps({"reason": stop.reason, "late": late}), flush=True)
 """
 
 
+STARTED: list[subprocess.Popen[str]] = []
+
+
+@pytest.fixture(autouse=True)
+def _nothing_stays() -> Iterator[None]:
+    """End a driver that a failed test left behind."""
+    yield
+    for driver in STARTED:
+        driver.kill()
+        driver.communicate()
+    STARTED.clear()
+
+
 def start_driver(tmp_path: Path, *arguments: str, cwd: Path | None = None) -> subprocess.Popen[str]:
     script = tmp_path / "driver.py"
     script.write_text(DRIVER, encoding="utf-8")
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONSAFEPATH": "1"}
     command = [sys.executable, str(script), str(tmp_path / "state"), *arguments]
-    return subprocess.Popen(
-        command, cwd=cwd or tmp_path, env=environment, stdout=subprocess.PIPE, text=True, start_new_session=True
+    driver = subprocess.Popen(
+        command,
+        cwd=cwd or tmp_path,
+        env=environment,
+        stdout=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
     )
+    STARTED.append(driver)
+    return driver
 
 
 def read_tree(driver: subprocess.Popen[str]) -> dict[str, object]:
@@ -81,13 +105,21 @@ def test_signal_to_the_whole_process_group_stops_in_order(tmp_path: Path, number
     assert left_after(tree, 0.0) == []
 
 
-def test_killed_driver_leaves_no_process(tmp_path: Path) -> None:
+def test_killed_driver_takes_its_actors_along_and_the_next_start_clears_the_rest(tmp_path: Path) -> None:
     driver = start_driver(tmp_path)
-    tree = read_tree(driver)["tree"]
+    found = read_tree(driver)
+    tree, roles = found["tree"], found["roles"]
+    noted = Path(json.loads((tmp_path / "state" / "ray" / "session.json").read_text())["session"])
     assert isinstance(tree, list)
     driver.kill()
     driver.communicate(timeout=20)
-    assert left_after(tree, 20.0) == []
+    assert isinstance(roles, dict)
+    assert left_after(list(roles.values()), 20.0) == []
+    again = start_driver(tmp_path, "once")
+    read_tree(again)
+    again.communicate(timeout=60)
+    assert left_after(tree, 5.0) == []
+    assert not noted.exists()
 
 
 @pytest.mark.parametrize("delay_s", [0.2, 1.5, 3.0])
@@ -109,8 +141,18 @@ def test_hostile_working_directory_is_not_imported(tmp_path: Path) -> None:
     """The issue's bad input: a working directory with its own `config.py` or `ui/` simply works."""
     hostile = tmp_path / "hostile"
     (hostile / "ui").mkdir(parents=True)
-    for name in ("config.py", "domain.py", "actors.py", "supervisor.py", "tests.py", "queue.py", "ui/__init__.py"):
-        (hostile / name).write_text("raise RuntimeError('imported from the working directory')\n", encoding="utf-8")
+    for name in (
+        "config.py",
+        "domain.py",
+        "actors.py",
+        "supervisor.py",
+        "tests.py",
+        "queue.py",
+        "ui/__init__.py",
+    ):
+        (hostile / name).write_text(
+            "raise RuntimeError('imported from the working directory')\n", encoding="utf-8"
+        )
     driver = start_driver(tmp_path, "once", cwd=hostile)
     state = read_tree(driver)["state"]
     driver.communicate(timeout=60)
@@ -127,9 +169,10 @@ def test_actor_processes_are_lean_deaf_to_interrupts_and_on_loopback_only(tmp_pa
     assert isinstance(state, dict)
     assert isinstance(tree, list)
     assert state["heavy"] == []
+    assert state["reads_parquet"]
     assert state["interrupt_blocked"]
     listening = {
-        connection.laddr.ip
+        connection.laddr.ip.removeprefix("::ffff:")
         for pid in tree
         for connection in psutil.Process(pid).net_connections(kind="inet")
         if connection.status == psutil.CONN_LISTEN
@@ -140,3 +183,32 @@ def test_actor_processes_are_lean_deaf_to_interrupts_and_on_loopback_only(tmp_pa
     driver.communicate(timeout=60)
     assert listening <= {"127.0.0.1", "::1"}
     assert mode == 0o600
+
+
+def test_ray_starts_twice_in_one_process(tmp_path: Path) -> None:
+    for session in ("first", "second"):
+        with RayRuntime(tmp_path / session, actors=1) as runtime:
+            runtime.spawn([ChildSpec(role="a", factory="tests.actor.probes:probe")])
+            assert runtime.alive("a")
+
+
+def test_client_without_the_token_is_refused(tmp_path: Path) -> None:
+    script = (
+        "import sys\n"
+        "from ray._raylet import GcsClient\n"
+        "try:\n"
+        "    GcsClient(address=sys.argv[1])\n"
+        "except Exception as error:\n"
+        "    print('refused:', error)\n"
+        "else:\n"
+        "    print('connected')\n"
+    )
+    stranger = {name: value for name, value in os.environ.items() if not name.startswith("RAY_")}
+    stranger.update(HOME=str(tmp_path), RAY_AUTH_MODE="token", RAY_AUTH_TOKEN="0" * 64)
+    with RayRuntime(tmp_path / "state", actors=1) as runtime:
+        command = [sys.executable, "-c", script, runtime.address]
+        done = subprocess.run(
+            command, env=stranger, cwd=tmp_path, capture_output=True, text=True, timeout=90, check=False
+        )
+    assert done.stdout.startswith("refused: "), done.stdout + done.stderr
+    assert "InvalidAuthToken" in done.stdout

@@ -1,0 +1,47 @@
+"""Clear what a killed engine left of Ray: helpers that outlive it for a minute and the session's directory.
+
+When the process that runs Ray is killed, the kernel kills Ray's servers with it and the actors follow within seconds,
+but Ray's two agents go on trying to reach the dead control store.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+import psutil
+
+from supervisor.ray_environment import SESSION_PREFIX, remove_session_dir
+
+
+def note_session(file: Path, session: Path, processes: Sequence[psutil.Process]) -> None:
+    """Write down the session's directory and its processes, each with its time of creation, so none is mistaken."""
+    alive = [[process.pid, process.create_time()] for process in processes if process.is_running()]
+    file.write_text(json.dumps({"session": str(session), "processes": alive}), encoding="utf-8")
+
+
+def clear_session(file: Path) -> int:
+    """Kill what is left of the session noted in `file`, remove its directory; return how many were killed."""
+    try:
+        noted = json.loads(file.read_text(encoding="utf-8"))
+        session = Path(noted["session"])
+        left = [
+            process for pid, created in noted["processes"] if (process := _same(int(pid), float(created)))
+        ]
+    except (FileNotFoundError, ValueError, KeyError, TypeError):
+        return 0  # none noted, or cut short by the kill itself
+    for process in left:
+        process.kill()
+    if session.name.startswith(SESSION_PREFIX):
+        remove_session_dir(session)
+    file.unlink(missing_ok=True)
+    return len(left)
+
+
+def _same(pid: int, created: float) -> psutil.Process | None:
+    try:
+        process = psutil.Process(pid)
+        return process if abs(process.create_time() - created) < 0.01 else None
+    except psutil.NoSuchProcess:
+        return None

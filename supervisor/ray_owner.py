@@ -1,0 +1,74 @@
+"""Start and end Ray on a thread of its own."""
+
+from __future__ import annotations
+
+import ipaddress
+import logging
+import threading
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+from domain.errors import EnvironmentFault
+from supervisor.ray_actor import RoleHost
+from supervisor.ray_environment import OBJECT_STORE_BYTES
+
+NAMESPACE = "breakwater"
+SHUTDOWN_S = 15.0
+
+
+class RayOwner:
+    """Own Ray on a thread that lives as long as Ray does; `ray` is the module.
+
+    Two reasons for the thread: Ray replaces the SIGTERM handler of whoever starts it on the main thread, and on Linux
+    its processes are killed by the kernel when the thread that started them ends.
+    """
+
+    def __init__(self, ray: Any, session: Path, actors: int) -> None:
+        self._ray, self._session, self._actors = ray, session, actors
+        self._up, self._down = threading.Event(), threading.Event()
+        self._thread = threading.Thread(target=self._run, name="ray-owner", daemon=True)
+        self._error: BaseException | None = None
+
+    def start(self, cleanup: ExitStack) -> None:
+        """Start Ray and register its end with `cleanup`; raises EnvironmentFault when it does not start."""
+        cleanup.callback(self._stop)
+        self._thread.start()
+        self._up.wait()
+        if self._error is not None:
+            words = str(self._error).partition("\n")[0]
+            raise EnvironmentFault(f"Ray did not start: {words}") from self._error
+
+    def _stop(self) -> None:
+        self._down.set()
+        self._thread.join(SHUTDOWN_S)
+
+    def _run(self) -> None:
+        try:
+            self._init()
+        except BaseException as error:
+            self._error = error
+        finally:
+            self._up.set()
+        self._down.wait()
+        self._ray.shutdown(wait_for_processes=True)
+
+    def _init(self) -> None:
+        ray = self._ray
+        logging.getLogger("ray").setLevel(logging.ERROR)
+        if not ipaddress.ip_address(ray.util.get_node_ip_address()).is_loopback:
+            raise EnvironmentFault(
+                "it was imported before its settings were made and would listen on every interface; "
+                "import nothing that imports Ray before the engine starts"
+            )
+        ray.method(num_returns=0)(RoleHost.receive)  # nobody waits for a message's answer, so none is kept
+        ray.init(
+            address="local",
+            num_cpus=self._actors,
+            object_store_memory=OBJECT_STORE_BYTES,
+            include_dashboard=False,
+            log_to_driver=False,
+            configure_logging=False,
+            namespace=NAMESPACE,
+            _temp_dir=str(self._session),
+        )

@@ -1,0 +1,55 @@
+"""Test that what a killed run left is found again, and nothing else is touched."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+from supervisor.ray_environment import make_session_dir
+from supervisor.ray_leftovers import clear_session, note_session
+
+
+@pytest.fixture
+def sleeper() -> Iterator[subprocess.Popen[bytes]]:
+    process = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
+    yield process
+    process.kill()
+    process.wait()
+
+
+def test_noted_processes_are_killed_and_the_directory_removed(
+    tmp_path: Path, sleeper: subprocess.Popen[bytes]
+) -> None:
+    note, session = tmp_path / "session.json", make_session_dir()
+    note_session(note, session, [psutil.Process(sleeper.pid)])
+    assert clear_session(note) == 1
+    assert sleeper.wait(10.0) < 0
+    assert not session.exists()
+    assert not note.exists()
+
+
+def test_another_process_with_the_same_number_lives_on(
+    tmp_path: Path, sleeper: subprocess.Popen[bytes]
+) -> None:
+    note = tmp_path / "session.json"
+    created = psutil.Process(sleeper.pid).create_time() - 5.0
+    foreign = tmp_path / "precious"
+    foreign.mkdir()
+    note.write_text(json.dumps({"session": str(foreign), "processes": [[sleeper.pid, created]]}))
+    assert clear_session(note) == 0
+    assert sleeper.poll() is None
+    assert foreign.exists()
+
+
+@pytest.mark.parametrize("text", [None, "", "{", "{}", '{"session": 1, "processes": []}'])
+def test_no_note_or_half_a_note_is_no_obstacle(tmp_path: Path, text: str | None) -> None:
+    note = tmp_path / "session.json"
+    if text is not None:
+        note.write_text(text)
+    assert clear_session(note) == 0
