@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 
 import typer
 
@@ -26,4 +27,9 @@ def options() -> None:
 def main() -> None:
     """Run the command line."""
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-    app()
+    try:
+        app()
+    finally:
+        # All is done and said: a signal that comes while Python winds up must not make a failure of it.
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, signal.SIG_IGN)

@@ -236,4 +236,6 @@ def _halt_event(record: HaltRecord) -> AuditEvent:
         "detail": record.detail,
     }
     key = f"{record.trigger.value}.{record.version}"
-    return AuditEvent(AuditKind.HALT, record.at_ns, record.bar, key, record.raised_by in ("risk", "rule"), body)
+    return AuditEvent(
+        AuditKind.HALT, record.at_ns, record.bar, key, record.raised_by in ("risk", "rule"), body
+    )
