@@ -26,6 +26,7 @@ from domain.outputs import (
 )
 from domain.ports import BrokerPort, FeedPort, Journal
 from domain.records import Record
+from storage.canonical import WrittenBody
 
 Router = Callable[[str, Message, bool], None]
 """Post a message to another role's process (role, message, control); never block."""
@@ -138,9 +139,14 @@ class Carrier:
         self._journal().acknowledge(seq)
 
     def _persist(self, records: tuple[Record, ...]) -> None:
-        first, last = self._journal().append(records)
+        # The outbox and the trail both hold an event's body as text: it is made once.
+        ready = [
+            record._replace(body=WrittenBody(record.body)) if isinstance(record, AuditEvent) else record
+            for record in records
+        ]
+        first, last = self._journal().append(ready)
         if first <= last:
-            self._post_outbox(first, tuple(record for record in records if isinstance(record, AuditEvent)))
+            self._post_outbox(first, tuple(record for record in ready if isinstance(record, AuditEvent)))
 
     def _post_outbox(self, first: int, events: tuple[AuditEvent, ...]) -> None:
         self.post(AUDIT, OutboxRecords(source=self._context.role, first_seq=first, events=events), False)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Mapping
 from typing import Any
 
@@ -36,6 +37,9 @@ class InlineEngine:
             raise InvariantViolation(f"the coordinator's role runs {type(coordinator).__name__}")
         self._coordinator = coordinator
         self._runtime.send(COORDINATOR, Begin())
+        # Modules, configuration and bars stay to the end: the garbage collector, which would otherwise walk through
+        # them all again and again for a fifth of the run's time, need not look at them.
+        gc.freeze()
 
     def advance(self) -> bool:
         """Do a slice of work; return whether the engine has stopped."""
@@ -54,6 +58,7 @@ class InlineEngine:
         del orderly
         self._runtime.shutdown()
         self._venue.close()
+        gc.unfreeze()
 
     def _command(self, command: BrokerCommand) -> None:
         self._runtime.send(VENUE, command)

@@ -54,5 +54,7 @@ def fail(error: BreakwaterError, *, as_json: bool) -> None:
         print_json(
             {"error": {"kind": type(error).__name__, "message": str(error)}, "exit_code": error.exit_code}
         )
-    ERR.print(f"[bold red]breakwater:[/] {escape(str(error))}", highlight=False)
+    ERR.print(
+        f"[bold red]breakwater:[/] {escape(str(error))}", highlight=False, soft_wrap=not ERR.is_terminal
+    )
     raise typer.Exit(error.exit_code)

@@ -11,6 +11,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+_GROUPS_AT_A_TIME = 256
+
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
@@ -115,14 +117,21 @@ class BarTable:
 
     def groups(self, start: int = 0, stop: int | None = None) -> Iterator[BarGroup]:
         """Yield the groups from `start` up to, not including, `stop` (default: the end)."""
-        names, ids = self.symbols, self.symbol_id
         last = len(self) if stop is None else stop
-        for i in range(start, last):
-            a, b = int(self.starts[i]), int(self.starts[i + 1])
-            columns = (self.open, self.high, self.low, self.close, self.volume, self.dividend)
-            rows = zip(ids[a:b].tolist(), *(column[a:b].tolist() for column in columns), strict=True)
-            bars = tuple(Bar(names[row[0]], *row[1:]) for row in rows)
-            yield BarGroup(i, int(self.open_ns[a]), int(self.known_ns[a]), int(self.session[a]), bars)
+        for first in range(start, last, _GROUPS_AT_A_TIME):
+            yield from self._some_groups(first, min(first + _GROUPS_AT_A_TIME, last))
+
+    def _some_groups(self, start: int, stop: int) -> Iterator[BarGroup]:
+        """Yield groups whose rows are taken out of the columns together: one by one costs three times as much."""
+        starts = self.starts[start : stop + 1]
+        a, b = int(starts[0]), int(starts[-1])
+        columns = (self.open, self.high, self.low, self.close, self.volume, self.dividend)
+        names = map(self.symbols.__getitem__, self.symbol_id[a:b].tolist())
+        bars = tuple(map(Bar._make, zip(names, *(column[a:b].tolist() for column in columns), strict=True)))
+        moments = zip(*(each[starts[:-1]].tolist() for each in (self.open_ns, self.known_ns, self.session)), strict=True)
+        edges = (starts - a).tolist()
+        for i, (open_ns, known_ns, session) in enumerate(moments):
+            yield BarGroup(start + i, open_ns, known_ns, session, bars[edges[i] : edges[i + 1]])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

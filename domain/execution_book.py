@@ -1,7 +1,7 @@
 """Hold the gateway's view of orders, executions and positions, and turn a venue's events into journal entries.
 
-Every execution is booked once per `exec_id`, every dividend once per `payment_id`; an order's filled lots are the sum of
-its executions, never a venue's own count.
+Every execution is booked once per `exec_id`, every dividend once per `payment_id`; an order's filled lots are the sum
+of its executions, never a venue's own count.
 """
 
 from __future__ import annotations
@@ -10,11 +10,13 @@ from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import replace
 
-from domain.broker import DividendPaid, Executed, OrderReported, OrderStatus, Side
+from domain.broker import DividendPaid, Executed, OrderReported, OrderStatus, OrderType, RefusalCode, Side
+from domain.executions import Executions
 from domain.messages import OrderIntent
-from domain.orders import OPEN_STATES, STATUS_EVENTS, OrderEvent, next_state
+from domain.orders import FINAL_STATES, OPEN_STATES, STATUS_EVENTS, OrderEvent, next_state
 from domain.outbox import AuditEvent, AuditKind
 from domain.records import CashEntry, ExecutionEntry, IntentKind, JournalEntry, OrderEntry, OrderState
+
 
 def without_session(ref: str) -> str:
     """Return an order ref without its session number, as decisions name it: two sessions on one data set must agree."""
@@ -23,6 +25,9 @@ def without_session(ref: str) -> str:
 
 UNASSIGNED = "unassigned"
 """Book of executions whose order we do not know: shown as a residual, never traded."""
+
+STOP_SUFFIX = ".stop"
+"""What a venue adds to an entry's ref to name its attached stop (`domain.broker.PlaceOrder`)."""
 
 
 def signed(side: Side, lots: int) -> int:
@@ -40,8 +45,8 @@ class ExecutionBook:
         self.positions: defaultdict[tuple[str, str], int] = defaultdict(int)
         self.seq = 0
         self.duplicates = 0
-        self._executed: dict[str, Executed] = {}
-        self._replaced: set[str] = set()
+        self._executions = Executions()
+        self._late: list[str] = []
         self._payments: set[str] = set()
         self._dirty: dict[str, None] = {}
         self._fresh: list[JournalEntry] = []
@@ -80,61 +85,75 @@ class ExecutionBook:
         if state is not order.state:
             self._put(replace(order, state=state, text=text or order.text))
 
-    def report(self, report: OrderReported, bar: int) -> OrderEntry | None:
-        """Apply a venue's word on an order; adopt an attached stop by its parent; return the entry, None if foreign."""
+    def adopt(self, report: OrderReported, bar: int) -> OrderEntry | None:
+        """Return the order a report is about, an attached stop taken in by its parent; None when it is foreign."""
         order = self.orders.get(report.order_ref)
+        parent = self.orders.get(report.parent_ref)
+        if order is None and parent is not None:
+            order = _stop_of(parent, report.order_ref, report.side, report.lots, report.stop_price, bar)
+            self._put(order)
+        return order
+
+    def report(self, report: OrderReported, bar: int) -> OrderEntry | None:
+        """Apply a venue's word on an order; return the entry, None if the order is foreign.
+
+        What repeats a known state, or is older than the order's end, changes nothing. A cancel refused because the
+        venue does not know the order, or a second order refused because it does, is no word on the order itself.
+        """
+        order = self.adopt(report, bar)
         if order is None:
-            parent = self.orders.get(report.parent_ref)
-            if parent is None:
-                return None
-            order = self._adopt_stop(report, parent, bar)
+            return None
         before = order.state
+        stale = report.status is OrderStatus.WORKING and before in _ENDED
+        if stale or report.code in _NO_WORD:
+            return order
         if report.status is OrderStatus.FILLED and order.filled_lots < report.lots:
             event = OrderEvent.WORKING if order.filled_lots == 0 else OrderEvent.PARTLY_EXECUTED
         else:
             event = STATUS_EVENTS[report.status]
+        state = next_state(before, event)
+        told = (state, report.lots, report.stop_price, report.text)
+        if told == (before, order.lots, order.stop_price, order.text):
+            return order
         order = replace(
             order,
             at_ns=report.at_ns,
             lots=report.lots,
             stop_price=report.stop_price,
-            state=next_state(before, event),
+            state=state,
             text=report.text,
         )
         self._put(order)
-        told = report.status in _TOLD or order.kind is IntentKind.STOP
-        if told and before is not order.state:
+        if state is not before and (report.status in _TOLD or order.kind is IntentKind.STOP):
             self._events.append(_state_event(order, bar))
         return order
 
     def execute(self, execution: Executed, bar: int) -> bool:
         """Book one execution; return False for one already booked."""
-        if execution.exec_id in self._executed or execution.exec_id in self._replaced:
+        if execution.exec_id in self._executions:
             self.duplicates += 1
             return False
-        order = self.orders.get(execution.order_ref)
+        order = self.orders.get(execution.order_ref) or self._stop_executed(execution, bar)
         book, kind = (order.book, order.kind) if order else (UNASSIGNED, IntentKind.ENTRY)
-        key = (book, execution.symbol)
-        change = execution.lots
-        replaced = self._executed.pop(execution.corrects, None) if execution.corrects else None
-        if execution.corrects:
-            self._replaced.add(execution.corrects)
-        if replaced is not None:
-            self.positions[key] -= signed(replaced.side, replaced.lots)
-            change -= replaced.lots
-        self._executed[execution.exec_id] = execution
-        self.positions[key] += signed(execution.side, execution.lots)
         self.seq += 1
         entry = ExecutionEntry(
             seq=self.seq, at_ns=execution.at_ns, book=book, kind=kind, bar=bar, execution=execution
         )
         self._fresh.append(entry)
         self._events.append(_execution_event(entry))
-        if order is not None:
-            filled = order.filled_lots + change
-            event = OrderEvent.EXECUTED if filled >= order.lots else OrderEvent.PARTLY_EXECUTED
-            self._put(replace(order, filled_lots=filled, state=next_state(order.state, event)))
+        filled = {execution.order_ref: 0}
+        for changed, sign in self._executions.add(entry):
+            done = changed.execution
+            self.positions[(changed.book, done.symbol)] += sign * signed(done.side, done.lots)
+            filled[done.order_ref] = filled.get(done.order_ref, 0) + sign * done.lots
+        for ref, lots in filled.items():
+            self._fill(ref, lots, execution.at_ns)
         return True
+
+    def take_late(self) -> list[str]:
+        """Return, and forget, the refs of orders that turned up after they were given up as never arrived."""
+        late, self._late = self._late, []
+        return late
 
     def pay(self, dividend: DividendPaid, bar: int) -> bool:
         """Book one dividend; return False for one already booked."""
@@ -144,8 +163,14 @@ class ExecutionBook:
         self._payments.add(dividend.payment_id)
         self.seq += 1
         self._fresh.append(CashEntry(seq=self.seq, at_ns=dividend.at_ns, dividend=dividend))
-        body = {"symbol": dividend.symbol, "per_unit": dividend.per_unit, "amount_micro": dividend.amount_micro}
-        self._events.append(AuditEvent(AuditKind.DIVIDEND, dividend.at_ns, bar, dividend.payment_id, True, body))
+        body = {
+            "symbol": dividend.symbol,
+            "per_unit": dividend.per_unit,
+            "amount_micro": dividend.amount_micro,
+        }
+        self._events.append(
+            AuditEvent(AuditKind.DIVIDEND, dividend.at_ns, bar, dividend.payment_id, True, body)
+        )
         return True
 
     def collect(self) -> tuple[tuple[JournalEntry, ...], tuple[AuditEvent, ...]]:
@@ -167,23 +192,27 @@ class ExecutionBook:
             totals[symbol] += lots
         return {symbol: lots for symbol, lots in sorted(totals.items()) if lots}
 
-    def _adopt_stop(self, report: OrderReported, parent: OrderEntry, bar: int) -> OrderEntry:
-        return replace(
-            parent,
-            order_ref=report.order_ref,
-            parent_ref=parent.order_ref,
-            kind=IntentKind.STOP,
-            side=report.side,
-            order_type=report.order_type,
-            lots=report.lots,
-            filled_lots=0,
-            stop_price=report.stop_price,
-            state=OrderState.SENT,
-            bar=bar,
-            text="",
-        )
+    def _stop_executed(self, execution: Executed, bar: int) -> OrderEntry | None:
+        """Take in a stop whose execution overtook its report; its lots are its parent's until the venue tells."""
+        parent = self.orders.get(execution.order_ref.removesuffix(STOP_SUFFIX))
+        if parent is None or parent.order_ref == execution.order_ref:
+            return None
+        stop = _stop_of(parent, execution.order_ref, execution.side, parent.lots, 0.0, bar)
+        self._put(stop)
+        return stop
+
+    def _fill(self, ref: str, lots: int, at_ns: int) -> None:
+        order = self.orders.get(ref)
+        if order is None:
+            return
+        filled = order.filled_lots + lots
+        event = OrderEvent.EXECUTED if filled >= order.lots else OrderEvent.PARTLY_EXECUTED
+        self._put(replace(order, at_ns=at_ns, filled_lots=filled, state=next_state(order.state, event)))
 
     def _put(self, order: OrderEntry) -> None:
+        known = self.orders.get(order.order_ref)
+        if known is not None and known.state is OrderState.NEVER_ARRIVED and order.state is not known.state:
+            self._late.append(order.order_ref)
         self.orders[order.order_ref] = order
         self._dirty[order.order_ref] = None
         if order.state in OPEN_STATES:
@@ -197,19 +226,35 @@ class ExecutionBook:
             case OrderEntry():
                 self._put(entry)
                 self._dirty.clear()
+                self._late.clear()
             case CashEntry(dividend=dividend):
                 self._payments.add(dividend.payment_id)
-            case ExecutionEntry(book=book, execution=execution):
-                if execution.corrects:
-                    self._replaced.add(execution.corrects)
-                    old = self._executed.pop(execution.corrects, None)
-                    if old is not None:
-                        self.positions[(book, old.symbol)] -= signed(old.side, old.lots)
-                self._executed[execution.exec_id] = execution
-                self.positions[(book, execution.symbol)] += signed(execution.side, execution.lots)
+            case ExecutionEntry():
+                for changed, sign in self._executions.add(entry):
+                    done = changed.execution
+                    self.positions[(changed.book, done.symbol)] += sign * signed(done.side, done.lots)
 
 
 _TOLD = frozenset({OrderStatus.CANCELED, OrderStatus.EXPIRED, OrderStatus.REFUSED})
+_NO_WORD = frozenset({RefusalCode.UNKNOWN_ORDER, RefusalCode.DUPLICATE})
+_ENDED = FINAL_STATES - {OrderState.NEVER_ARRIVED}
+
+
+def _stop_of(parent: OrderEntry, ref: str, side: Side, lots: int, stop_price: float, bar: int) -> OrderEntry:
+    return replace(
+        parent,
+        order_ref=ref,
+        parent_ref=parent.order_ref,
+        kind=IntentKind.STOP,
+        side=side,
+        order_type=OrderType.STOP,
+        lots=lots,
+        filled_lots=0,
+        stop_price=stop_price,
+        state=OrderState.SENT,
+        bar=bar,
+        text="",
+    )
 
 
 def _state_event(order: OrderEntry, bar: int) -> AuditEvent:

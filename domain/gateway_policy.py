@@ -6,6 +6,8 @@ These checks repeat none of the risk engine's code: two independent components s
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import isfinite
+from typing import NamedTuple
 
 from domain.broker import OrderType, PlaceOrder
 from domain.execution_book import ExecutionBook, signed, without_session
@@ -41,55 +43,84 @@ class GatewaySettings:
     reconnect_delays_s: tuple[float, ...]
 
 
-def refusal(
-    approval: OrderApproved,
-    view: tuple[bool, Rung, int, int, int],
-    book: ExecutionBook,
-    limits: GatewayLimits,
-) -> str:
-    """Return why the order of `approval` must not go out, empty when it may.
+class GateView(NamedTuple):
+    """Be what the gateway judges an order by.
 
-    `view` is (gate open, rung, newest epoch, newest bar, orders sent for this bar).
+    `closed` says why its gate is closed (empty: open), `epoch` and `bar` are the newest seen, `sent` are the orders
+    sent since that bar.
     """
-    gate_open, rung, epoch, bar, sent = view
-    intent = approval.intent
-    if not gate_open:
-        return "the gate is closed: the venue is not connected and reconciled"
-    if approval.risk_epoch < epoch:
-        return f"approved in risk epoch {approval.risk_epoch}, the newest is {epoch}"
-    if approval.expires_bar < bar:
-        return f"expired at bar {approval.expires_bar}, now {bar}"
+
+    closed: str
+    rung: Rung
+    epoch: int
+    bar: int
+    sent: int
+
+
+def refusal(approval: OrderApproved, view: GateView, book: ExecutionBook, limits: GatewayLimits) -> str:
+    """Return why the order of `approval` must not go out, empty when it may."""
+    intent, hard = approval.intent, limits.hard
+    if view.closed:
+        return view.closed
+    if approval.risk_epoch < view.epoch:
+        return f"approved in risk epoch {approval.risk_epoch}, the newest is {view.epoch}"
+    if approval.expires_bar < view.bar:
+        return f"expired at bar {approval.expires_bar}, now {view.bar}"
+    if view.sent >= hard.max_orders_per_bar:
+        return f"more than {hard.max_orders_per_bar} orders for one bar"
+    if not 0 < intent.lots <= hard.max_order_lots:
+        return f"{intent.lots} lots, allowed 1 to {hard.max_order_lots}"
+    reduces = reduces_by_size(intent, book)
+    if view.rung > Rung.ACTIVE and not reduces:
+        return f"{view.rung.name}: only orders that shrink a position may pass"
+    return _malformed(intent, reduces) or _value_refusal(intent, reduces, limits)
+
+
+def _malformed(intent: OrderIntent, reduces: bool) -> str:
+    """Return what contradicts the kind of an intent: exits shrink a position, entries bring a protective stop."""
+    if intent.kind is IntentKind.EXIT:
+        return "" if reduces else "an exit that does not shrink a position"
+    if intent.kind is not IntentKind.ENTRY:
+        return f"orders of kind {intent.kind.value} are the venue's own"
+    if not 0.0 < intent.stop_loss_pct < 1.0:
+        return f"stop_loss_pct {intent.stop_loss_pct}, allowed above 0 and below 1"
+    return ""
+
+
+def _value_refusal(intent: OrderIntent, reduces: bool, limits: GatewayLimits) -> str:
+    """Return why the value of an order forbids it; one that only shrinks a position may be of any size."""
     instrument = limits.instruments.get(intent.symbol)
     if instrument is None:
         return f"no instrument {intent.symbol} is configured"
-    if sent >= limits.hard.max_orders_per_bar:
-        return f"more than {limits.hard.max_orders_per_bar} orders for one bar"
-    if not 0 < intent.lots <= limits.hard.max_order_lots:
-        return f"{intent.lots} lots, allowed 1 to {limits.hard.max_order_lots}"
-    reduces = reduces_by_size(intent, book)
-    if rung > Rung.ACTIVE and not reduces:
-        return f"{rung.name}: only orders that shrink a position may pass"
-    value = notional_micro(intent.reference_price, intent.lots, instrument.lots_per_unit, instrument.multiplier) / 1e6
+    if not (isfinite(intent.reference_price) and intent.reference_price > 0.0):
+        return f"reference price {intent.reference_price}, allowed: finite and above 0"
+    value = (
+        notional_micro(intent.reference_price, intent.lots, instrument.lots_per_unit, instrument.multiplier)
+        / 1e6
+    )
     if not (value > 0.0 and (reduces or value <= limits.hard.max_order_value_usd)):
         return f"value {value:.2f}, allowed above 0 and up to {limits.hard.max_order_value_usd:.2f}"
     return ""
 
 
 def reduces_by_size(intent: OrderIntent, book: ExecutionBook) -> bool:
-    """Return whether the order, with all open exits of its book and symbol, can at most close the position.
+    """Return whether an exit, with all open orders against its position, can at most close it.
 
-    Size decides, not side: a sell of more than is held would open a short.
+    Size decides, not side: a sell of more than is held would open a short. Protective stops are left out: they share
+    the exit's OCA group.
     """
     position = book.positions.get((intent.book, intent.symbol), 0)
     change = signed(intent.side, intent.lots)
-    if position * change >= 0:
+    if intent.kind is not IntentKind.EXIT or position * change >= 0:
         return False
-    open_exits = sum(
+    against = sum(
         order.lots - order.filled_lots
         for order in (book.orders[ref] for ref in book.open_refs)
-        if order.kind is IntentKind.EXIT and (order.book, order.symbol) == (intent.book, intent.symbol)
+        if order.kind is not IntentKind.STOP
+        and (order.book, order.symbol) == (intent.book, intent.symbol)
+        and position * signed(order.side, 1) < 0
     )
-    return abs(change) + open_exits <= abs(position)
+    return abs(change) + against <= abs(position)
 
 
 def place_order(intent: OrderIntent) -> PlaceOrder:
@@ -123,4 +154,6 @@ def audit_order(approval: OrderApproved, refused: str) -> AuditEvent:
         "limits_version": approval.limits_version,
         "refused": refused,
     }
-    return AuditEvent(AuditKind.ORDER, intent.at_ns, intent.bar, without_session(intent.intent_id), True, body)
+    return AuditEvent(
+        AuditKind.ORDER, intent.at_ns, intent.bar, without_session(intent.intent_id), True, body
+    )

@@ -57,6 +57,8 @@ class HaltLadder:
         self._policy = policy
         self.version = int(values.get("version", 0))
         self.resumed_by_rule = int(values.get("resumed_by_rule", 0))
+        session, new_peak = values.get("reviewed", (-1, False))
+        self._reviewed: tuple[int, bool] = (session, new_peak)
         self.causes: dict[HaltTrigger, Cause] = {
             HaltTrigger(name): Cause(Rung(rung), session, since, detail)
             for name, (rung, session, since, detail) in values.get("causes", {}).items()
@@ -68,7 +70,12 @@ class HaltLadder:
             trigger.value: (int(cause.rung), cause.session, cause.sessions_since, cause.detail)
             for trigger, cause in sorted(self.causes.items())
         }
-        return {"version": self.version, "resumed_by_rule": self.resumed_by_rule, "causes": causes}
+        return {
+            "version": self.version,
+            "resumed_by_rule": self.resumed_by_rule,
+            "reviewed": self._reviewed,
+            "causes": causes,
+        }
 
     @property
     def rung(self) -> Rung:
@@ -81,20 +88,35 @@ class HaltLadder:
         return tuple(sorted(self.causes))
 
     def raise_latch(
-        self, trigger: HaltTrigger, rung: Rung, *, at_ns: int, bar: int, session: int, raised_by: str, detail: str
+        self,
+        trigger: HaltTrigger,
+        rung: Rung,
+        *,
+        at_ns: int,
+        bar: int,
+        session: int,
+        raised_by: str,
+        detail: str,
     ) -> HaltRecord:
-        """Add a cause and return its record; a cause already up is recorded, never doubled (requirement B3)."""
+        """Add a cause and return its record; a cause already up is recorded, never doubled (requirement B3).
+
+        Raised again it may reach a higher rung, never a lower one.
+        """
         previous = self.rung
-        if trigger not in self.causes:
-            self.causes[trigger] = Cause(rung, session, 0, detail)
+        cause = self.causes.setdefault(trigger, Cause(rung, session, 0, detail))
+        cause.rung = max(cause.rung, rung)
         return self._record(previous, trigger, at_ns, bar, session, raised_by, detail)
 
     def review(self, *, at_ns: int, bar: int, session: int) -> tuple[list[HaltRecord], bool]:
         """End, at the start of `session`, the causes whose rule says so.
 
         Returns the records of the causes ended and whether a new reference peak is due (a cause other than a daily
-        loss ended after `resume_after_sessions`, which replays and backtests may set).
+        loss ended after `resume_after_sessions`, which replays and backtests may set). A session counts once: asked
+        about again, after a restart of who asked, the answer is the same and nothing moves.
         """
+        reviewed, peak_was_due = self._reviewed
+        if session <= reviewed:
+            return [], peak_was_due and session == reviewed
         records: list[HaltRecord] = []
         new_peak = False
         for trigger in self.active:
@@ -111,8 +133,13 @@ class HaltLadder:
             if not by_session:
                 new_peak = True
                 self.resumed_by_rule += 1
-            why = "the next session began" if by_session else f"{patience} sessions passed (resume_after_sessions)"
+            why = (
+                "the next session began"
+                if by_session
+                else f"{patience} sessions passed (resume_after_sessions)"
+            )
             records.append(self._record(previous, trigger, at_ns, bar, session, "rule", f"ended: {why}"))
+        self._reviewed = (session, new_peak)
         return records, new_peak
 
     def end_flattening(self, *, at_ns: int, bar: int, session: int) -> HaltRecord | None:
@@ -126,7 +153,14 @@ class HaltLadder:
         return self._record(previous, trigger, at_ns, bar, session, "rule", "every position is closed")
 
     def _record(
-        self, previous: Rung, trigger: HaltTrigger, at_ns: int, bar: int, session: int, raised_by: str, detail: str
+        self,
+        previous: Rung,
+        trigger: HaltTrigger,
+        at_ns: int,
+        bar: int,
+        session: int,
+        raised_by: str,
+        detail: str,
     ) -> HaltRecord:
         self.version += 1
         return HaltRecord(

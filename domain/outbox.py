@@ -28,6 +28,7 @@ class AuditKind(StrEnum):
     DIVIDEND = "dividend"
     POSITION = "position"
     HALT = "halt"
+    FAILURE = "failure"
     RECONCILIATION = "reconciliation"
     BAD_BAR = "bad_bar"
     INTERVENTION = "intervention"

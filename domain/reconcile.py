@@ -1,17 +1,44 @@
 """Compare what we know with what the venue says, after every (re)connect, before the gate opens.
 
-Four downloads must each have ended. An order we sent that no complete download names is absent; absent twice, at least
-`absence_interval_s` apart, on a connection opened after the one that sent it, it never arrived.
+Four downloads must each have ended. An order we sent that no complete download names is absent; absent twice, the
+second time in the download that the absence timer asked for, on a connection opened after the one that sent it, it
+never arrived. A link lost in between begins the count anew: only the timer's download knows the interval has passed.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import NamedTuple, assert_never
 
-from domain.broker import Downloaded, DownloadKind, RequestDownload
-from domain.orders import OPEN_STATES
+from domain.broker import DividendPaid, Downloaded, DownloadKind, Executed, OrderReported, RequestDownload
+from domain.execution_book import ExecutionBook
+from domain.orders import OPEN_STATES, OrderEvent
+from domain.outbox import AuditEvent, AuditKind
 from domain.outputs import Output, Wire
-from domain.records import OrderEntry, OrderState
+from domain.records import IntentKind, OrderEntry, OrderState
+
+_ORDER_KINDS = (DownloadKind.COMPLETED_ORDERS, DownloadKind.OPEN_ORDERS)
+
+LOSABLE_STATES = frozenset({OrderState.SENT, OrderState.CANCEL_SENT})
+"""States in which a lost connection leaves the outcome unknown."""
+
+
+VenueEvent = OrderReported | Executed | DividendPaid
+
+
+class Absent(NamedTuple):
+    """Name the refs of open orders that a complete download does not hold: for the first time, and confirmed."""
+
+    first: list[str]
+    confirmed: list[str]
+
+
+class Findings(NamedTuple):
+    """Be what a reconciliation found: what to audit, whether orders are newly absent, and what must halt."""
+
+    events: list[AuditEvent]
+    recheck: bool
+    faults: list[str]
 
 
 class Reconciliation:
@@ -21,13 +48,17 @@ class Reconciliation:
         """Start with nothing asked."""
         self._last_request = 0
         self._expected: dict[int, DownloadKind] = {}
-        self.received: dict[DownloadKind, Downloaded] = {}
-        self._absent_once: dict[str, int] = {}
+        self._received: dict[DownloadKind, Downloaded] = {}
+        self._absent_once: frozenset[str] = frozenset()
+        self._confirming = False
 
-    def begin(self) -> list[Output]:
-        """Ask for all four downloads; answers to earlier requests are ignored from now on."""
-        self._expected.clear()
-        self.received.clear()
+    def begin(self, *, confirming: bool = False) -> list[Output]:
+        """Ask for all four downloads; answers to earlier requests are ignored from now on.
+
+        `confirming` says that the absence interval has passed on this connection.
+        """
+        self.abandon()
+        self._confirming = confirming
         outputs: list[Output] = []
         for kind in DownloadKind:
             self._last_request += 1
@@ -35,40 +66,91 @@ class Reconciliation:
             outputs.append(Wire(RequestDownload(request_id=self._last_request, kind=kind)))
         return outputs
 
+    def abandon(self) -> None:
+        """Ignore the answers still to come: the connection that asked is gone."""
+        self._expected.clear()
+        self._received.clear()
+
     def take(self, download: Downloaded) -> bool:
         """Keep one answer; return True when it was the last one missing."""
         if self._expected.get(download.request_id) is not download.kind:
             return False
         del self._expected[download.request_id]
-        self.received[download.kind] = download
+        self._received[download.kind] = download
         return not self._expected
 
-    def absent(self, orders: Mapping[str, OrderEntry], connection: int) -> tuple[list[str], list[str]]:
-        """Return the refs of open orders missing from this complete download: (for the first time, confirmed).
+    def settle(self, book: ExecutionBook, at_ns: int, bar: int, connection: int) -> Findings:
+        """Bring `book` to what the complete downloads say and return what was found.
+
+        Attached stops are taken in first, so that their executions find them; then executions, then states.
+        """
+        reports = [report for kind in _ORDER_KINDS for report in self._received[kind].orders]
+        history = self._received[DownloadKind.EXECUTIONS]
+        for report in reports:
+            book.adopt(report, bar)
+        told: list[VenueEvent] = [*history.executions, *history.dividends, *reports]
+        events = [found for event in told for found in booked(book, event, bar)]
+        absent = self.absent({ref: book.orders[ref] for ref in book.open_refs}, connection)
+        for ref in absent.first:
+            book.mark(ref, OrderEvent.OUTCOME_LOST, "absent from the venue's orders")
+        for ref in absent.confirmed:
+            book.mark(ref, OrderEvent.ABSENT_TWICE, "absent twice: it never arrived")
+        mismatches = self.position_mismatches(book.account_positions())
+        body = {
+            "absent": absent.first,
+            "never_arrived": absent.confirmed,
+            "mismatches": mismatches,
+            "connection": connection,
+        }
+        events.append(AuditEvent(AuditKind.RECONCILIATION, at_ns, bar, f"{connection}", False, body))
+        faults = [
+            f"{symbol}: ours {ours} lots, venue {theirs}" for symbol, (ours, theirs) in mismatches.items()
+        ]
+        stops = [ref for ref in absent.confirmed if book.orders[ref].kind is IntentKind.STOP]
+        faults += [f"the venue no longer knows the protective stop {ref}" for ref in stops]
+        return Findings(events, bool(absent.first), faults)
+
+    def absent(self, orders: Mapping[str, OrderEntry], connection: int) -> Absent:
+        """Return which open orders are missing from this complete download.
 
         An order counts only where it was sent on an earlier connection than `connection`: on the same one it may
-        still be on its way.
+        still be on its way. One that was heard of since it was first absent begins anew.
         """
-        named = {order.order_ref for kind in _ORDER_KINDS for order in self.received[kind].orders}
+        named = {order.order_ref for kind in _ORDER_KINDS for order in self._received[kind].orders}
         missing = [
             ref
             for ref, order in sorted(orders.items())
             if order.state in OPEN_STATES and ref not in named and order.connection < connection
         ]
-        confirmed = [ref for ref in missing if ref in self._absent_once]
-        first = [ref for ref in missing if ref not in self._absent_once]
-        self._absent_once = dict.fromkeys(first, connection)
-        return first, confirmed
+        confirmed = [
+            ref
+            for ref in missing
+            if self._confirming and ref in self._absent_once and orders[ref].state is OrderState.UNKNOWN
+        ]
+        first = [ref for ref in missing if ref not in confirmed]
+        self._absent_once = frozenset(first)
+        return Absent(first, confirmed)
 
     def position_mismatches(self, ours: Mapping[str, int]) -> dict[str, tuple[int, int]]:
         """Return {symbol: (ours, venue's)} in lots where the two differ."""
-        theirs = {row.symbol: row.lots for row in self.received[DownloadKind.POSITIONS].positions}
+        theirs = {row.symbol: row.lots for row in self._received[DownloadKind.POSITIONS].positions}
         symbols = sorted(set(ours) | set(theirs))
         pairs = {symbol: (ours.get(symbol, 0), theirs.get(symbol, 0)) for symbol in symbols}
         return {symbol: pair for symbol, pair in pairs.items() if pair[0] != pair[1]}
 
 
-_ORDER_KINDS = (DownloadKind.OPEN_ORDERS, DownloadKind.COMPLETED_ORDERS)
-
-LOSABLE_STATES = frozenset({OrderState.SENT, OrderState.CANCEL_SENT})
-"""States in which a lost connection leaves the outcome unknown."""
+def booked(book: ExecutionBook, event: VenueEvent, bar: int) -> list[AuditEvent]:
+    """Bring one event of the venue into `book`; return what to audit beside it: an order that is not ours."""
+    match event:
+        case OrderReported():
+            if book.report(event, bar) is None:
+                body = {"order": event.order_ref, "symbol": event.symbol, "status": event.status.value}
+                key = f"foreign.{event.order_ref}"
+                return [AuditEvent(AuditKind.RECONCILIATION, event.at_ns, bar, key, False, body)]
+        case Executed():
+            book.execute(event, bar)
+        case DividendPaid():
+            book.pay(event, bar)
+        case _ as unreachable:
+            assert_never(unreachable)
+    return []

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any, assert_never
+from typing import Any, NamedTuple, assert_never
 
 from domain.halts import HaltLadder
 from domain.messages import (
@@ -64,6 +64,14 @@ class CoordinatorSettings:
     started: Mapping[str, Any]
 
 
+class _ReviewDue(NamedTuple):
+    """Be a review whose answer waits until the gateway holds the latch at `version`."""
+
+    version: int
+    bar: int
+    new_peak: bool
+
+
 class Coordinator:
     """Start, halt, resume and stop the engine."""
 
@@ -79,18 +87,22 @@ class Coordinator:
         self._failures: list[RoleFailed] = []
         self._halts = 0
         self._completed = False
-        self._reviewed: HaltReviewed | None = None
+        self._faults = 0
+        self._last_fault = ""
+        self._review_due: _ReviewDue | None = None
         self._drain = Drain(reason="", cancel_entries=False)
 
     def handle(self, message: CoordinatorInbox) -> list[Output]:
         """Return what follows from `message`."""
         match message:
             case Begin(at_ns=at_ns):
+                if self._stage >= 0 or self._phase is not Phase.STARTING:
+                    return []
                 event = AuditEvent(AuditKind.STARTED, at_ns, -1, "engine", False, self._settings.started)
                 return [Persist((event,)), *self._next_stage()]
             case Ready(role=role, generation=generation):
                 self._ready[role] = generation
-                return self._next_stage() if self._phase is Phase.STARTING else []
+                return self._next_stage() if self._phase is Phase.STARTING and self._stage >= 0 else []
             case DataEnded():
                 self._completed = True
                 return self._stop("the data ended", False)
@@ -102,9 +114,8 @@ class Coordinator:
                 return self._raised(message)
             case ReviewHalt():
                 return self._review(message)
-            case LatchHeld(role=role):
-                reviewed, self._reviewed = self._reviewed, None
-                return [Send(RISK, reviewed)] if role == GATEWAY and reviewed is not None else []
+            case LatchHeld():
+                return self._held(message)
             case RoleFailed():
                 return self._failed(message)
             case TimerFired():
@@ -129,6 +140,8 @@ class Coordinator:
             "halts": self._halts,
             "resumed_by_rule": self._ladder.resumed_by_rule,
             "failures": [f"{failed.role}: {failed.error}" for failed in self._failures],
+            "faults": self._faults,
+            "last_fault": self._last_fault,
             "waiting_for": self._waiting_for(),
         }
 
@@ -167,14 +180,32 @@ class Coordinator:
 
     def _review(self, message: ReviewHalt) -> list[Output]:
         records, new_peak = self._ladder.review(at_ns=message.at_ns, bar=message.bar, session=message.session)
-        rung, version, active = self._ladder.rung, self._ladder.version, self._ladder.active
-        answer = HaltReviewed(bar=message.bar, rung=rung, version=version, active=active, new_peak=new_peak)
         kept = self._keep(*records)
-        if not records:
-            return [kept, Send(RISK, answer)]
+        waiting = self._review_due
+        if not records and waiting is None:
+            return [kept, self._answer(message.bar, new_peak)]
         # The gateway holds the lowered latch before the risk manager acts on it, so that no approval meets the old one.
-        self._reviewed = answer
+        new_peak = new_peak or (waiting is not None and waiting.new_peak)
+        self._review_due = _ReviewDue(self._ladder.version, message.bar, new_peak)
         return [kept, Send(GATEWAY, self._latch(lowers=True), True)]
+
+    def _held(self, message: LatchHeld) -> list[Output]:
+        due = self._review_due
+        if due is None or message.role != GATEWAY or message.version < due.version:
+            return []
+        self._review_due = None
+        return [self._answer(due.bar, due.new_peak)]
+
+    def _answer(self, bar: int, new_peak: bool) -> Send:
+        """Answer a review with the ladder as it is now: it may have been raised since.
+
+        In the control lane, like every latch: an older answer that is overtaken by a raised latch would undo it.
+        """
+        ladder = self._ladder
+        answer = HaltReviewed(
+            bar=bar, rung=ladder.rung, version=ladder.version, active=ladder.active, new_peak=new_peak
+        )
+        return Send(RISK, answer, True)
 
     def _latch(self, *, lowers: bool) -> LatchChanged:
         ladder = self._ladder
@@ -209,6 +240,20 @@ class Coordinator:
         return self._drain_next()
 
     def _failed(self, message: RoleFailed) -> list[Output]:
+        body = {
+            "role": message.role,
+            "error": message.error,
+            "traceback": message.traceback,
+            "fatal": message.fatal,
+        }
+        kept = Persist((AuditEvent(AuditKind.FAILURE, 0, -1, message.role, False, body),))
+        if not message.fatal:  # the role goes on, and so does the engine
+            self._faults += 1
+            self._last_fault = f"{message.role}: {message.error}"
+            return [kept]
+        return [kept, *self._failed_for_good(message)]
+
+    def _failed_for_good(self, message: RoleFailed) -> list[Output]:
         self._failures.append(message)
         raised = RaiseHalt(
             at_ns=0,
@@ -221,9 +266,12 @@ class Coordinator:
         )
         outputs = self._raised(raised)
         self._ready.pop(message.role, None)
+        if self._phase is Phase.STOPPED:
+            self._phase = Phase.FAILED
         if self._phase is Phase.DRAINING:
+            waited_for = self._to_drain[:1] == [message.role]
             self._to_drain = [role for role in self._to_drain if role != message.role]
-            return [*outputs, *self._drain_next()]
+            return [*outputs, *(self._drain_next() if waited_for else ())]
         return [*outputs, *self._stop(f"{message.role} failed: {message.error}", True)]
 
 
