@@ -29,7 +29,7 @@ class Engine(Protocol):
         """Return the state of coordinator, feed and risk manager."""
         ...
 
-    def close(self, *, orderly: bool) -> None:
+    def close(self, *, orderly: bool = True) -> None:
         """End everything it started: role after role, or all at once when not `orderly`."""
         ...
 
@@ -57,10 +57,10 @@ def drive(
     engine: Engine,
     *,
     stop_requested: Callable[[], str],
-    stop_forced: Callable[[], bool],
     show: Callable[[States], None],
     stall_s: float,
     stop_s: float,
+    stop_forced: Callable[[], bool] = lambda: False,
 ) -> Outcome:
     """Run `engine` until it stops and return how it ended.
 

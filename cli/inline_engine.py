@@ -53,7 +53,7 @@ class InlineEngine:
         """Return the state of coordinator, feed and risk manager."""
         return {role: self._runtime.snapshot(role)["state"] for role in (COORDINATOR, FEED, RISK)}
 
-    def close(self, *, orderly: bool) -> None:
+    def close(self, *, orderly: bool = True) -> None:
         """Close every role, then the venue; one process has nothing to wait for, so `orderly` changes nothing."""
         del orderly
         self._runtime.shutdown()

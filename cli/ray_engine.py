@@ -49,7 +49,7 @@ class RayEngine:
         self._known = {role: self._state(role) for role in (COORDINATOR, FEED, RISK)}
         return self._known
 
-    def close(self, *, orderly: bool) -> None:
+    def close(self, *, orderly: bool = True) -> None:
         """Stop every role, in order when `orderly`, then Ray, then the venue: what it holds is in its journal."""
         try:
             if not orderly:
