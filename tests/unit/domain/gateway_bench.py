@@ -367,6 +367,7 @@ class Bench:
             signed(one.side, one.lots - one.filled_lots)
             for one in self.journal.orders()
             if one.state in OPEN_STATES
+            and self.placed[one.order_ref]
             and one.kind is not IntentKind.STOP
             and (one.book, one.symbol) == (order.book, order.symbol)
             and position * signed(one.side, 1) < 0
