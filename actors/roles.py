@@ -70,7 +70,13 @@ def audit(spec: Spec, context: ActorContext) -> Parts:
 def audit_parts(spec: Spec, context: ActorContext, before_append: Callable[[], None] | None) -> Parts:
     """Build the audit writer; `before_append` runs before each write."""
     arguments = spec.arguments
-    writer = TrailWriter(Path(arguments["directory"]), load_signer(create=True), time.time_ns)
+    copy: str | None = arguments["checkpoint_copy"]
+    writer = TrailWriter(
+        Path(arguments["directory"]),
+        load_signer(create=True),
+        time.time_ns,
+        checkpoint_copy=None if copy is None else Path(copy),
+    )
     pace: AuditPace = arguments["pace"]
     machine = AuditMachine(arguments["sources"], writer.cursors, pace, spec.generation)
     return Parts(machine=machine, journal=AuditJournal(writer, before_append))

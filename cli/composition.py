@@ -149,6 +149,7 @@ class EnginePlan:
         return {
             "directory": str(self.session.state_dir / "audit"),
             "sources": (COORDINATOR, GATEWAY, RISK, FEED),
+            "checkpoint_copy": self.settings.engine.audit.checkpoint_copy,
             "pace": pace,
         }
 
@@ -177,90 +178,80 @@ def refuse_untradable(instruments: Mapping[str, Instrument], currency: str) -> N
         raise ConfigurationError("symbols that cannot be traded:\n  " + "\n  ".join(found))
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Site:
+    """Say what differs between runtimes: how each role is built, and what it is given besides its settings."""
+
+    audit: str
+    gateway: str
+    feed: str
+    strategy: str
+    pace: AuditPace
+    group_commit: int
+    given: Mapping[str, Mapping[str, Any]]
+    strategies_given: Mapping[str, Any]
+
+
 def ray_specs(plan: EnginePlan) -> tuple[ChildSpec, ...]:
     """Return the roles of an engine on Ray; the venue is a process of its own and no role here."""
-    live = 1
-    others = (
-        ChildSpec(role=AUDIT, factory="actors.roles:audit", arguments=plan.audit(plan.live_pace())),
-        ChildSpec(
-            role=GATEWAY,
-            factory="simulation.roles:gateway",
-            arguments={"settings": plan.gateway(), **plan.journal(GATEWAY, live)},
-            after=(AUDIT,),
-        ),
-        ChildSpec(
-            role=RISK,
-            factory="actors.roles:risk",
-            arguments={
-                "settings": plan.risk(),
-                "policy": plan.settings.halt_policy(),
-                **plan.journal(RISK, live),
-            },
-            after=(GATEWAY,),
-        ),
-        ChildSpec(
-            role=FEED,
-            factory="simulation.roles:feed",
-            arguments={"settings": plan.feed(), "bars": str(plan.session.bars), **plan.journal(FEED, live)},
-            after=(RISK,),
-        ),
-        *(
-            ChildSpec(
-                role=strategy_role(name),
-                factory="actors.roles:strategy",
-                arguments=plan.strategy(name),
-                after=(FEED,),
-            )
-            for name in plan.strategy_ids
-        ),
+    site = Site(
+        audit="actors.roles:audit",
+        gateway="simulation.roles:gateway",
+        feed="simulation.roles:feed",
+        strategy="actors.roles:strategy",
+        pace=plan.live_pace(),
+        group_commit=1,
+        given={FEED: {"bars": str(plan.session.bars)}},
+        strategies_given={},
     )
-    return (*others, coordinator_spec(plan, others, live))
+    others = _roles(plan, site)
+    return (*others, coordinator_spec(plan, others, site.group_commit))
 
 
 def inline_specs(plan: EnginePlan, broker: object, before_append: object) -> tuple[ChildSpec, ...]:
     """Return the roles of an inline engine: `broker` is the venue, `before_append` commits the journals."""
-    table = {"table": plan.table}
-    others = (
-        ChildSpec(
-            role=AUDIT,
-            factory="simulation.roles:inline_audit",
-            arguments={**plan.audit(INLINE_PACE), "before_append": before_append},
-        ),
-        ChildSpec(role=VENUE, factory="simulation.roles:inline_venue", arguments={"broker": broker}),
-        ChildSpec(
-            role=GATEWAY,
-            factory="simulation.roles:inline_gateway",
-            arguments={"settings": plan.gateway(), "broker": broker, **plan.journal(GATEWAY, GATHER)},
-            after=(AUDIT,),
-        ),
-        ChildSpec(
-            role=RISK,
-            factory="actors.roles:risk",
-            arguments={
-                "settings": plan.risk(),
-                "policy": plan.settings.halt_policy(),
-                **plan.journal(RISK, GATHER),
-            },
-            after=(GATEWAY,),
-        ),
-        ChildSpec(
-            role=FEED,
-            factory="simulation.roles:inline_feed",
-            arguments={"settings": plan.feed(), **table, **plan.journal(FEED, GATHER)},
-            after=(RISK,),
-        ),
+    site = Site(
+        audit="simulation.roles:inline_audit",
+        gateway="simulation.roles:inline_gateway",
+        feed="simulation.roles:inline_feed",
+        strategy="simulation.roles:inline_strategy",
+        pace=INLINE_PACE,
+        group_commit=GATHER,
+        given={
+            AUDIT: {"before_append": before_append},
+            GATEWAY: {"broker": broker},
+            FEED: {"table": plan.table},
+        },
+        strategies_given={"table": plan.table},
+    )
+    venue = ChildSpec(role=VENUE, factory="simulation.roles:inline_venue", arguments={"broker": broker})
+    others = _roles(plan, site)
+    return (venue, *others, coordinator_spec(plan, others, site.group_commit))
+
+
+def _roles(plan: EnginePlan, site: Site) -> tuple[ChildSpec, ...]:
+    """Return every role but the coordinator and the venue, each after what it needs."""
+
+    def role(name: str, factory: str, arguments: Mapping[str, Any], after: tuple[str, ...]) -> ChildSpec:
+        given = {**arguments, **site.given.get(name, {})}
+        return ChildSpec(role=name, factory=factory, arguments=given, after=after)
+
+    def keeping(name: str, settings: object) -> dict[str, Any]:
+        return {"settings": settings, **plan.journal(name, site.group_commit)}
+
+    policy = {"policy": plan.settings.halt_policy()}
+    return (
+        role(AUDIT, site.audit, plan.audit(site.pace), ()),
+        role(GATEWAY, site.gateway, keeping(GATEWAY, plan.gateway()), (AUDIT,)),
+        role(RISK, "actors.roles:risk", {**keeping(RISK, plan.risk()), **policy}, (GATEWAY,)),
+        role(FEED, site.feed, keeping(FEED, plan.feed()), (RISK,)),
         *(
-            ChildSpec(
-                role=strategy_role(name),
-                factory="simulation.roles:inline_strategy",
-                arguments={**plan.strategy(name), **table},
-                after=(FEED,),
+            role(
+                strategy_role(name), site.strategy, {**plan.strategy(name), **site.strategies_given}, (FEED,)
             )
             for name in plan.strategy_ids
         ),
     )
-    acting = tuple(spec for spec in others if spec.role != VENUE)
-    return (*others, coordinator_spec(plan, acting, GATHER))
 
 
 def coordinator_spec(plan: EnginePlan, others: tuple[ChildSpec, ...], group_commit: int) -> ChildSpec:

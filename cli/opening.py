@@ -16,7 +16,6 @@ from config.mode import TradingMode
 from config.settings import Settings
 from domain.bars import BarTable
 from domain.errors import ConfigurationError, StateError
-from domain.instruments import Instrument
 from domain.ports import Clock
 from domain.risk.manager import SNAPSHOT
 from domain.strategies.registry import discover
@@ -77,35 +76,39 @@ def open_session(request: RunRequest, environ: dict[str, str], clock: Clock) -> 
             f"TRADING_MODE={settings.mode.value}: no broker is connected in this version; "
             f"allowed: {TradingMode.SIMULATION.value} (unset it, or set it to that)"
         )
+    directory = StateDirectory(request.state)
+    try:
+        imported = _take(request, settings, directory, clock)
+        yield _open(request, settings, imported, directory, clock)
+    finally:
+        directory.release()
+
+
+def _take(request: RunRequest, settings: Settings, directory: StateDirectory, clock: Clock) -> Imported:
+    """Import the bars, then take `directory`: bars that are refused leave it untouched."""
     with TemporaryDirectory(prefix="breakwater-import-") as scratch:
         refused = Path(scratch) / "refused_bars.csv"
         imported = _bars(request, settings, refused)
-        directory = StateDirectory(request.state)
         directory.lock()
-        try:
-            if request.fresh:
-                directory.archive(clock.wall_ns())
-            if refused.exists():
-                shutil.copyfile(refused, directory.path / refused.name)
-            yield _open(request, settings, imported, directory, clock)
-        finally:
-            directory.release()
+        if request.fresh:
+            directory.archive(clock.wall_ns())
+        if refused.exists():
+            shutil.copyfile(refused, directory.path / refused.name)
+    return imported
 
 
 def _bars(request: RunRequest, settings: Settings, kept_aside: Path) -> Imported:
-    def instrument(symbol: str) -> Instrument:
-        found = settings.instrument(symbol)
-        refuse_untradable({symbol: found}, settings.engine.account.currency)
-        return found
-
-    return import_bars(
+    imported = import_bars(
         sample_path() if request.data is None else request.data,
         symbols=request.symbols,
         start=request.start,
         end=request.end,
-        instruments=instrument,
+        instruments=settings.instrument,
         kept_aside=kept_aside,
     )
+    instruments = {symbol: settings.instrument(symbol) for symbol in imported.table.symbols}
+    refuse_untradable(instruments, settings.engine.account.currency)
+    return imported
 
 
 def _open(

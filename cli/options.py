@@ -14,7 +14,9 @@ DEFAULT_STATE = Path("state")
 
 ConfigOption = Annotated[
     Path | None,
-    typer.Option("--config", metavar="DIR", help="Directory with your configuration files (default: the shipped ones)."),
+    typer.Option(
+        "--config", metavar="DIR", help="Directory with your configuration files (default: the shipped ones)."
+    ),
 ]
 StateOption = Annotated[
     Path,

@@ -89,7 +89,9 @@ class _Plain:
         if share >= self._due:
             self._due = share - share % _PLAIN_EVERY + _PLAIN_EVERY
             phase = states[COORDINATOR].get("phase", "")
-            self._console.print(f"{phase}: {done:,} bars, {share:4.0%}  {account_line(states)}", highlight=False)
+            self._console.print(
+                f"{phase}: {done:,} bars, {share:4.0%}  {account_line(states)}", highlight=False
+            )
 
 
 def account_line(states: States) -> str:

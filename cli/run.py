@@ -15,7 +15,15 @@ from cli.composition import EnginePlan
 from cli.drive import Engine, Outcome, drive
 from cli.inline_engine import InlineEngine
 from cli.opening import Opened, RunRequest, open_session
-from cli.options import DEFAULT_STATE, ConfigOption, JsonOption, StateOption, UsageError, parse_date, parse_symbols
+from cli.options import (
+    DEFAULT_STATE,
+    ConfigOption,
+    JsonOption,
+    StateOption,
+    UsageError,
+    parse_date,
+    parse_symbols,
+)
 from cli.output import ERR, OUT, command, print_json
 from cli.progress import progress
 from cli.ray_engine import RayEngine
@@ -27,23 +35,39 @@ from supervisor.signals import StopSignals
 RUNTIMES: dict[str, Callable[[EnginePlan], Engine]] = {"ray": RayEngine, "inline": InlineEngine}
 
 
+DataOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--data", metavar="FILE", help="Bars to trade: Parquet, CSV or a directory (default: the sample)."
+    ),
+]
+SymbolsOption = Annotated[
+    str | None, typer.Option("--symbols", metavar="A,B", help="Symbols to trade (default: all).")
+]
+FromOption = Annotated[
+    str | None, typer.Option("--from", metavar="DATE", help="First day to trade; earlier bars warm up.")
+]
+ToOption = Annotated[str | None, typer.Option("--to", metavar="DATE", help="Last day to trade.")]
+SpeedOption = Annotated[
+    float, typer.Option("--speed", metavar="BARS", help="Most bars a second (0: as fast as they settle).")
+]
+RuntimeOption = Annotated[
+    str, typer.Option("--runtime", metavar="ray|inline", help="One process a role, or all in this one.")
+]
+FreshOption = Annotated[bool, typer.Option("--fresh", help="Archive the state directory and start anew.")]
+DetailsOption = Annotated[bool, typer.Option("--details", help="With --json: list orders and fills.")]
+
+
 @command
 def run(
-    data: Annotated[
-        Path | None,
-        typer.Option("--data", metavar="FILE", help="Bars to trade: Parquet, CSV or a directory (default: the sample)."),
-    ] = None,
-    symbols: Annotated[str | None, typer.Option("--symbols", metavar="A,B", help="Symbols to trade.")] = None,
-    start: Annotated[
-        str | None, typer.Option("--from", metavar="DATE", help="First day to trade; earlier bars warm up.")
-    ] = None,
-    end: Annotated[str | None, typer.Option("--to", metavar="DATE", help="Last day to trade.")] = None,
-    speed: Annotated[
-        float, typer.Option("--speed", metavar="BARS", help="Most bars a second (0: as fast as they settle).")
-    ] = 0.0,
-    runtime: Annotated[str, typer.Option("--runtime", metavar="ray|inline", help="What runs the roles.")] = "ray",
-    fresh: Annotated[bool, typer.Option("--fresh", help="Archive the state directory and start anew.")] = False,
-    details: Annotated[bool, typer.Option("--details", help="With --json: list orders and fills.")] = False,
+    data: DataOption = None,
+    symbols: SymbolsOption = None,
+    start: FromOption = None,
+    end: ToOption = None,
+    speed: SpeedOption = 0.0,
+    runtime: RuntimeOption = "ray",
+    fresh: FreshOption = False,
+    details: DetailsOption = False,
     config: ConfigOption = None,
     state: StateOption = DEFAULT_STATE,
     as_json: JsonOption = False,
@@ -52,7 +76,9 @@ def run(
     if runtime not in RUNTIMES:
         raise UsageError(f"--runtime: found {runtime!r}; allowed: {', '.join(RUNTIMES)}")
     if not 0.0 <= speed <= 1_000_000.0:
-        raise UsageError(f"--speed: found {speed:g}; allowed: 0 (as fast as bars settle) to 1,000,000 bars a second")
+        raise UsageError(
+            f"--speed: found {speed:g}; allowed: 0 (as fast as bars settle) to 1,000,000 bars a second"
+        )
     request = RunRequest(
         config=config,
         state=state,
@@ -92,12 +118,13 @@ def _trade(request: RunRequest, opened: Opened, signals: StopSignals, console: C
             outcome = drive(
                 engine,
                 stop_requested=lambda: signals.reason,
+                stop_forced=lambda: signals.forced,
                 show=show,
                 stall_s=runtime.lockstep_stall_s,
                 stop_s=shutdown.deadline_s,
             )
         finally:
-            engine.close()
+            engine.close(orderly=not signals.forced)
     settled = int(outcome.states[FEED]["next"]) - 1
     opened.close_session(bar=settled, completed=settled + 1 >= last)
     return outcome

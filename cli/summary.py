@@ -40,8 +40,7 @@ class Summary:
     interrupted: bool
     bars: int
     symbols: tuple[str, ...]
-    first_ns: int
-    last_ns: int
+    span_ns: tuple[int, int] | None
     orders: tuple[OrderEntry, ...]
     fills: tuple[ExecutionEntry, ...]
     trades: tuple[Trade, ...]
@@ -65,20 +64,33 @@ class Summary:
 
     def as_dict(self, *, details: bool) -> dict[str, Any]:
         """Return the JSON object of `run --json`; `details` adds the lists of orders and fills."""
-        winning = self.winning
-        summary: dict[str, Any] = {
+        summary = {**self._session(), **self._account(), **self._record()}
+        if details:
+            summary["details"] = {
+                "orders": [_order(order) for order in self.orders],
+                "fills": [_fill(fill) for fill in self.fills],
+            }
+        return summary
+
+    def _session(self) -> dict[str, Any]:
+        return {
             "mode": self.mode,
             "runtime": self.runtime,
             "session": self.session,
             "resumed": self.resumed,
             "completed": self.completed,
             "interrupted": self.interrupted,
+            "elapsed_s": self.elapsed_s,
             "bars": self.bars,
             "symbols": list(self.symbols),
+        }
+
+    def _account(self) -> dict[str, Any]:
+        return {
             "orders": len(self.orders),
             "fills": len(self.fills),
             "trades": len(self.trades),
-            "win_rate": None if winning is None else asdict(winning),
+            "win_rate": None if self.winning is None else asdict(self.winning),
             "equity": self.equity,
             "initial_equity": self.initial_equity,
             "cash": self.cash,
@@ -87,6 +99,10 @@ class Summary:
             "max_drawdown": self.max_drawdown,
             "commissions": self.commissions,
             "dividends": self.dividends,
+        }
+
+    def _record(self) -> dict[str, Any]:
+        return {
             "halts": len(self.halts),
             "halt_list": [_halt(halt) for halt in self.halts],
             "resumes_by_rule": self.resumes_by_rule,
@@ -97,45 +113,35 @@ class Summary:
                 "head": self.audit_head,
                 "decisions_digest": self.decisions_digest,
             },
-            "elapsed_s": self.elapsed_s,
         }
-        if details:
-            summary["details"] = {
-                "orders": [_order(order) for order in self.orders],
-                "fills": [_fill(fill) for fill in self.fills],
-            }
-        return summary
 
 
 def summarise(opened: Opened, outcome: Outcome | None) -> Summary:
     """Read the session's stores and return its summary; `outcome` is None where nothing ran."""
-    plan, directory = opened.plan, opened.directory
+    plan, directory, initial = opened.plan, opened.directory, opened.plan.settings.engine.account.initial_cash
     orders, fills, portfolio = _gateway(opened)
     equity, counts = _risk(directory)
     halts, resumes = _halts(directory)
-    account = plan.settings.engine.account
-    curve = np.array([account.initial_cash, *(snapshot.equity for snapshot in equity)])
-    last = equity[-1] if equity else None
     trades = portfolio.trades()
+    curve = np.array([initial, *(snapshot.equity for snapshot in equity)])
     events, head = trail_end(directory.audit)
     return Summary(
         mode=plan.settings.mode.value,
         runtime=opened.stored.runtime,
         session=opened.stored.number,
         resumed=opened.resumed,
-        completed=directory_completed(directory),
+        completed=_completed(directory),
         interrupted=outcome is not None and outcome.interrupted,
         bars=len(equity),
         symbols=plan.table.symbols,
-        first_ns=equity[0].at_ns if equity else 0,
-        last_ns=last.at_ns if last else 0,
+        span_ns=(equity[0].at_ns, equity[-1].at_ns) if equity else None,
         orders=orders,
         fills=fills,
         trades=trades,
         winning=win_rate(sum(trade.total_micro > 0 for trade in trades), len(trades)),
         equity=float(curve[-1]),
-        initial_equity=account.initial_cash,
-        cash=(last.cash_micro if last else portfolio.cash_micro()) / MICRO,
+        initial_equity=initial,
+        cash=portfolio.cash_micro() / MICRO,
         positions=portfolio.lots(),
         total_return=total_return(curve),
         max_drawdown=deepest_drawdown(curve).depth,
@@ -152,8 +158,7 @@ def summarise(opened: Opened, outcome: Outcome | None) -> Summary:
     )
 
 
-def directory_completed(directory: StateDirectory) -> bool:
-    """Return whether the session's data ended."""
+def _completed(directory: StateDirectory) -> bool:
     stored = directory.session()
     return stored is not None and stored.completed
 
@@ -161,7 +166,9 @@ def directory_completed(directory: StateDirectory) -> bool:
 def _gateway(opened: Opened) -> tuple[tuple[OrderEntry, ...], tuple[ExecutionEntry, ...], Portfolio]:
     account = opened.plan.settings.engine.account
     portfolio = Portfolio(
-        opened.plan.instruments.values(), {account.currency: round(account.initial_cash * MICRO)}, account.currency
+        opened.plan.instruments.values(),
+        {account.currency: round(account.initial_cash * MICRO)},
+        account.currency,
     )
     orders: list[OrderEntry] = []
     fills: list[ExecutionEntry] = []

@@ -45,9 +45,13 @@ def _grid() -> Table:
 
 def _figures(summary: Summary) -> Table:
     table = _grid()
-    rate = f", {summary.bars / summary.elapsed_s:,.0f} bars/s" if summary.elapsed_s and not summary.resumed else ""
-    if summary.bars:
-        table.add_row("Traded", f"{_day(summary.first_ns)} to {_day(summary.last_ns)}")
+    rate = (
+        f", {summary.bars / summary.elapsed_s:,.0f} bars/s"
+        if summary.elapsed_s and not summary.resumed
+        else ""
+    )
+    if summary.span_ns is not None:
+        table.add_row("Traded", " to ".join(_day(at_ns) for at_ns in summary.span_ns))
     table.add_row("Bars", f"{summary.bars:,} on {summary.runtime}{rate}")
     table.add_row("Symbols", _symbols(summary.symbols))
     table.add_row("Return", _signed(summary.total_return))

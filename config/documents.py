@@ -85,6 +85,8 @@ class _Reader:
                 self.lines[(*path, index)] = item.start_mark.line + 1
                 items.append(self.value(item, (*path, index)))
             return tuple(items)
+        if not isinstance(node, yaml.ScalarNode):
+            raise TypeError(f"YAML has no node of kind {type(node).__name__}")
         return self._scalar(node, path)
 
     def _mapping(self, node: yaml.MappingNode, path: KeyPath) -> dict[str, object]:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from config.fields import CURRENCY, NAME, Section, number, part, text
+from typing import Annotated
+
+from config.fields import CURRENCY, NAME, PATH, Section, number, part, text
 
 SIMULATED_ACCOUNT = "SIMULATED"
 """The account id of the shipped file; LIVE demands another."""
@@ -74,6 +76,7 @@ class Audit(Section):
         "Records between two signed checkpoints", "records", least=1, most=1_000_000
     )
     retention_years: int = number("Years that the trail is kept", "years", least=1, most=100)
+    checkpoint_copy: Annotated[str, text("File for a second copy of the checkpoints", pattern=PATH)] | None = None
 
 
 class Engine(Section):

@@ -19,6 +19,7 @@ CURRENCY = r"^[A-Z][A-Z0-9]{2,9}$"
 QUOTED = r"^(quote|[A-Z][A-Z0-9]{2,9})$"
 CALENDAR = r"^[A-Za-z0-9/]{2,20}$"
 FILE = r"^[^\x00-\x1f]{1,400}\.py$"
+PATH = r"^[^\x00-\x1f]{1,400}$"
 
 _PATTERNS = {
     IDENTIFIER: "1 to 32 lower-case letters, digits and _, a letter first",
@@ -27,6 +28,7 @@ _PATTERNS = {
     QUOTED: "3 to 10 upper-case letters and digits, or quote",
     CALENDAR: "2 to 20 letters, digits and /",
     FILE: "a path that ends in .py, relative to the configuration directory or absolute",
+    PATH: "a path of 1 to 400 characters",
     CURRENCY: "3 to 10 upper-case letters and digits, a letter first",
 }
 

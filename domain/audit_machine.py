@@ -118,7 +118,8 @@ class AuditMachine:
             # The acknowledgement may have been lost; said again unless the events still wait to be durable.
             durable = self._durable.get(source, 0)
             return [Send(source, OutboxAcknowledged(source=source, seq=durable))] if durable else []
-        self._waiting.append(OutboxRecords(source=source, first_seq=cursor + 1, events=fresh))
+        new = records if known == 0 else OutboxRecords(source=source, first_seq=cursor + 1, events=fresh)
+        self._waiting.append(new)
         self._cursors[source] = cursor + len(fresh)
         first, self._waiting_events = self._waiting_events == 0, self._waiting_events + len(fresh)
         pace = self._pace

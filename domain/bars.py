@@ -11,6 +11,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+_GROUPS_AT_A_TIME = 256
+
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
@@ -46,16 +48,20 @@ class BarFault(StrEnum):
 
 def bar_fault(bar: Bar) -> BarFault | None:
     """Return what is wrong with the values of `bar`, or None; order and duplicates are for who sees the sequence."""
-    o, h, low, c = bar.open, bar.high, bar.low, bar.close
+    _, o, h, low, c, volume, dividend = bar
+    # What nearly every bar is found to be, at a fraction of the cost; NaN fails every comparison, as a price should.
+    prices_sound = 0.0 < low <= o <= h < math.inf and low <= c <= h
+    if prices_sound and 0.0 <= dividend < math.inf and not (volume < 0.0 or volume == math.inf):
+        return None
     if not (math.isfinite(o) and math.isfinite(h) and math.isfinite(low) and math.isfinite(c)):
         return BarFault.NOT_FINITE
     if o <= 0.0 or h <= 0.0 or low <= 0.0 or c <= 0.0:
         return BarFault.NOT_POSITIVE
     if h < low or h < o or h < c or low > o or low > c:
         return BarFault.CROSSED
-    if math.isinf(bar.volume) or not math.isfinite(bar.dividend):
+    if math.isinf(volume) or not math.isfinite(dividend):
         return BarFault.NOT_FINITE
-    if bar.volume < 0.0 or bar.dividend < 0.0:
+    if volume < 0.0 or dividend < 0.0:
         return BarFault.NEGATIVE_VOLUME
     return None
 
@@ -115,14 +121,21 @@ class BarTable:
 
     def groups(self, start: int = 0, stop: int | None = None) -> Iterator[BarGroup]:
         """Yield the groups from `start` up to, not including, `stop` (default: the end)."""
-        names, ids = self.symbols, self.symbol_id
         last = len(self) if stop is None else stop
-        for i in range(start, last):
-            a, b = int(self.starts[i]), int(self.starts[i + 1])
-            columns = (self.open, self.high, self.low, self.close, self.volume, self.dividend)
-            rows = zip(ids[a:b].tolist(), *(column[a:b].tolist() for column in columns), strict=True)
-            bars = tuple(Bar(names[row[0]], *row[1:]) for row in rows)
-            yield BarGroup(i, int(self.open_ns[a]), int(self.known_ns[a]), int(self.session[a]), bars)
+        for first in range(start, last, _GROUPS_AT_A_TIME):
+            yield from self._some_groups(first, min(first + _GROUPS_AT_A_TIME, last))
+
+    def _some_groups(self, start: int, stop: int) -> Iterator[BarGroup]:
+        """Yield groups whose rows are taken out of the columns together: one by one costs three times as much."""
+        starts = self.starts[start : stop + 1]
+        a, b = int(starts[0]), int(starts[-1])
+        columns = (self.open, self.high, self.low, self.close, self.volume, self.dividend)
+        names = map(self.symbols.__getitem__, self.symbol_id[a:b].tolist())
+        bars = tuple(map(Bar._make, zip(names, *(column[a:b].tolist() for column in columns), strict=True)))
+        moments = zip(*(each[starts[:-1]].tolist() for each in (self.open_ns, self.known_ns, self.session)), strict=True)
+        edges = (starts - a).tolist()
+        for i, (open_ns, known_ns, session) in enumerate(moments):
+            yield BarGroup(start + i, open_ns, known_ns, session, bars[edges[i] : edges[i + 1]])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

@@ -15,6 +15,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import NamedTuple
 
 from domain.messages import SignalBatch
 from domain.risk.limits import BookSettings
@@ -28,8 +29,7 @@ class Action(StrEnum):
     HOLD = "hold"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Tally:
+class Tally(NamedTuple):
     """Hold the votes of one book on one symbol at one bar; ids sorted, confidences in the same order."""
 
     longs: tuple[str, ...]
@@ -53,7 +53,10 @@ class Target:
 
 
 def tally(book: BookSettings, batches: Iterable[SignalBatch]) -> dict[str, Tally]:
-    """Return the votes by symbol over `batches` (sorted by strategy) of the book's strategies; symbols none spoke of are left out."""
+    """Return the votes of the book's strategies by symbol; a symbol that none spoke of is left out.
+
+    `batches` are sorted by strategy.
+    """
     longs: dict[str, list[tuple[str, float]]] = {}
     shorts: dict[str, list[tuple[str, float]]] = {}
     failed: dict[str, list[str]] = {}
@@ -73,8 +76,8 @@ def tally(book: BookSettings, batches: Iterable[SignalBatch]) -> dict[str, Tally
 
 def _counted(longs: list[tuple[str, float]], shorts: list[tuple[str, float]], failed: list[str]) -> Tally:
     return Tally(
-        longs=tuple(name for name, _ in longs),
-        shorts=tuple(name for name, _ in shorts),
+        longs=tuple([name for name, _ in longs]),
+        shorts=tuple([name for name, _ in shorts]),
         long_confidence=_mean(longs),
         short_confidence=_mean(shorts),
         failed=tuple(failed),
@@ -82,10 +85,12 @@ def _counted(longs: list[tuple[str, float]], shorts: list[tuple[str, float]], fa
 
 
 def _mean(votes: list[tuple[str, float]]) -> float:
+    if not votes:
+        return 0.0
     total = 0.0
     for _, confidence in votes:
         total = total + confidence
-    return total / len(votes) if votes else 0.0
+    return total / len(votes)
 
 
 def target(book: BookSettings, votes: Tally, position_lots: int, *, shortable: bool) -> Target:

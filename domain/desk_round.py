@@ -15,9 +15,13 @@ from domain.outbox import AuditEvent, AuditKind
 from domain.records import IntentKind, Rung
 from domain.risk.book_keeping import BookKeeping
 from domain.risk.engine import RiskEngine, assessment_event, sizing_body
+from domain.risk.figures import AccountView
 from domain.risk.limits import BookSettings
 from domain.risk.settings import RiskSettings
 from domain.risk.sizing import SizingResult, size_position
+
+_CLOSE = Target(action=Action.EXIT, direction=0, confidence=1.0, reason="flattening")
+_STAY_OUT = Target(action=Action.HOLD, direction=0, confidence=0.0, reason="")
 
 
 class DeskRound:
@@ -30,6 +34,7 @@ class DeskRound:
         self._engine = RiskEngine(settings.limits, settings.epoch)
         self._refused: Counter[str] = Counter()
         self._approved = 0
+        self._counting = True
         self._approvals: list[OrderApproved] = []
         self._cancels: list[str] = []
         self._events: list[AuditEvent] = []
@@ -46,7 +51,8 @@ class DeskRound:
     def late(self, strategy: str, group: BarGroup) -> SignalBatch:
         """Return the batch of a strategy that missed the deadline: a failure on each symbol."""
         failures = tuple(
-            SignalFailure(strategy, bar.symbol, "timeout", "no answer within the deadline", "") for bar in group.bars
+            SignalFailure(strategy, bar.symbol, "timeout", "no answer within the deadline", "")
+            for bar in group.bars
         )
         return SignalBatch(
             at_ns=group.known_ns,
@@ -58,10 +64,14 @@ class DeskRound:
         )
 
     def run(
-        self, group: BarGroup, batches: Sequence[SignalBatch]
+        self, group: BarGroup, batches: Sequence[SignalBatch], *, again: bool = False
     ) -> tuple[list[OrderApproved], list[str], list[AuditEvent]]:
-        """Return the approvals, the refs to cancel and the audit events of one bar."""
+        """Return the approvals, the refs to cancel and the audit events of one bar.
+
+        `again` says that the bar was decided before a restart, whose counts hold it already.
+        """
         self._approvals, self._cancels, self._events = [], [], []
+        self._counting = not again
         self._record(group, batches)
         rung = self._books.rung
         if rung > Rung.ACTIVE:
@@ -75,13 +85,13 @@ class DeskRound:
     def _consider(self, group: BarGroup, book: BookSettings, symbol: str, votes: Tally) -> None:
         lots = self._books.portfolio.book_lots(book.name, symbol)
         if self._books.rung is Rung.FLATTENING:
-            wanted = Target(action=Action.EXIT if lots else Action.HOLD, direction=0, confidence=1.0, reason="flattening")
+            wanted = _CLOSE if lots else _STAY_OUT
         else:
-            instrument = self._settings.instruments[symbol]
-            wanted = target(book, votes, lots, shortable=instrument.shortable)
+            wanted = target(book, votes, lots, shortable=self._settings.instruments[symbol].shortable)
         if wanted.action is Action.HOLD:
             if wanted.reason:
-                self._event(AuditKind.VOTE, group, f"{book.name}.{symbol}", {**votes_body(votes), "held": wanted.reason})
+                body = {**votes_body(votes), "held": wanted.reason}
+                self._event(AuditKind.VOTE, group, f"{book.name}.{symbol}", body)
             return
         working = self._books.working.of(book.name, symbol)
         if working is not None:
@@ -91,7 +101,8 @@ class DeskRound:
             return
         if wanted.action is Action.EXIT:
             side = Side.SELL if lots > 0 else Side.BUY
-            self._judge(self._intent(group, book, symbol, IntentKind.EXIT, side, abs(lots), wanted), votes, None)
+            intent = self._intent(group, book, symbol, IntentKind.EXIT, side, abs(lots), wanted)
+            self._judge(intent, self._books.account.view(self._books.day, self._books.marks), votes, None)
         else:
             self._enter(group, book, symbol, wanted, votes)
 
@@ -118,13 +129,23 @@ class DeskRound:
         price = books.marks.prices[symbol]
         lots = lots_for(size.size_usd, price, instrument.lots_per_unit, instrument.multiplier)
         if lots == 0:
-            self._refuse(group, key, "size_below_one_lot", f"{size.size_usd:.2f} buys no lot at {price}", votes, size)
+            self._refuse(
+                group, key, "size_below_one_lot", f"{size.size_usd:.2f} buys no lot at {price}", votes, size
+            )
             return
         side = Side.BUY if wanted.direction > 0 else Side.SELL
-        self._judge(self._intent(group, book, symbol, IntentKind.ENTRY, side, lots, wanted), votes, size)
+        intent = self._intent(group, book, symbol, IntentKind.ENTRY, side, lots, wanted)
+        self._judge(intent, view, votes, size)
 
     def _intent(
-        self, group: BarGroup, book: BookSettings, symbol: str, kind: IntentKind, side: Side, lots: int, wanted: Target
+        self,
+        group: BarGroup,
+        book: BookSettings,
+        symbol: str,
+        kind: IntentKind,
+        side: Side,
+        lots: int,
+        wanted: Target,
     ) -> OrderIntent:
         settings = self._settings
         opening = settings.opening_orders
@@ -144,23 +165,22 @@ class DeskRound:
             reason=wanted.reason,
         )
 
-    def _judge(self, intent: OrderIntent, votes: Tally, size: SizingResult | None) -> None:
+    def _judge(self, intent: OrderIntent, view: AccountView, votes: Tally, size: SizingResult | None) -> None:
         books = self._books
         order = books.account.proposed(intent, books.marks)
-        view = books.account.view(books.day, books.marks)
         approval, why, figures = self._engine.judge(intent, order, view, books.rung)
         self._events.append(assessment_event(intent, votes, size, figures, why))
         if approval is None:
-            self._refused[why.split(":", 1)[0]] += 1
+            self._refused[why.split(":", 1)[0]] += self._counting
             return
-        self._approved += 1
+        self._approved += self._counting
         self._approvals.append(approval)
         books.working.approve(intent)
 
     def _refuse(
         self, group: BarGroup, key: str, code: str, why: str, votes: Tally, size: SizingResult | None
     ) -> None:
-        self._refused[code] += 1
+        self._refused[code] += self._counting
         body = {"denied": f"{code}: {why}", "votes": votes_body(votes), "sizing": size and sizing_body(size)}
         self._event(AuditKind.ASSESSMENT, group, key, body)
 
@@ -171,7 +191,9 @@ class DeskRound:
         for batch in batches:
             for failure in batch.failures:
                 key = f"{failure.strategy}.{failure.symbol}"
-                self._event(AuditKind.SIGNAL_FAILURE, group, key, {"kind": failure.kind, "error": failure.error})
+                self._event(
+                    AuditKind.SIGNAL_FAILURE, group, key, {"kind": failure.kind, "error": failure.error}
+                )
                 if failure.traceback:  # names files of this machine, so it is no part of the decision
                     body = {"traceback": failure.traceback}
                     self._events.append(

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any, assert_never
 
 from domain.bars import Bar, BarFault, BarGroup, bar_fault
@@ -55,6 +55,7 @@ class MarketData:
         self._settings = settings
         self._next = settings.first
         self._last_open_ns: dict[str, int] = {}
+        self._last_known_ns: int | None = None
         self._published = 0
         self._refused: Counter[str] = Counter()
         self._awaiting = False
@@ -78,7 +79,8 @@ class MarketData:
                 self._ended = True
                 return [Send(COORDINATOR, DataEnded(bars=self._next))]
             case RequestHistory(requester=requester, block_ns=block_ns, warmup=warmup):
-                return [SendHistory(requester, block_ns, warmup, before=self._settings.first)]
+                # What is out is history already: a strategy that starts now never got it.
+                return [SendHistory(requester, block_ns, warmup, before=self._next + self._awaiting)]
             case TimerFired():
                 self._pace_open = True
                 waiting, self._paced = self._paced, None
@@ -100,8 +102,8 @@ class MarketData:
         }
 
     def _arrived(self, group: BarGroup) -> list[Output]:
-        if self._draining is not None or group.index != self._next:
-            return []
+        if self._draining is not None or self._awaiting or group.index != self._next:
+            return []  # too late, or sent again: what is out is not published twice
         if not self._pace_open:
             self._paced = group
             return []
@@ -131,9 +133,11 @@ class MarketData:
             return [Send(COORDINATOR, Drained(role=ROLE))]
         return [Pull(self._next)]
 
-    def _checked(self, group: BarGroup) -> tuple[Sequence[Bar], list[tuple[Bar, BarFault]]]:
+    def _checked(self, group: BarGroup) -> tuple[list[Bar], list[tuple[Bar, BarFault]]]:
+        accepted: list[Bar] = []
         refused: list[tuple[Bar, BarFault]] = []
         last = self._last_open_ns
+        late = self._last_known_ns is not None and group.known_ns <= self._last_known_ns
         seen: set[str] = set()
         for bar in group.bars:
             fault = bar_fault(bar)
@@ -143,18 +147,22 @@ class MarketData:
                 fault = BarFault.DUPLICATE
             elif group.open_ns < last.get(bar.symbol, group.open_ns):
                 fault = BarFault.OUT_OF_ORDER
+            elif late:
+                fault = BarFault.LATE  # its moment was published without it
             if fault is None:
+                accepted.append(bar)
                 seen.add(bar.symbol)
                 last[bar.symbol] = group.open_ns
             else:
                 refused.append((bar, fault))
                 self._refused[fault.value] += 1
-        if not refused:
-            return group.bars, refused
-        bad = {id(bar) for bar, _ in refused}
-        return [bar for bar in group.bars if id(bar) not in bad], refused
+        if accepted:
+            self._last_known_ns = group.known_ns
+        return accepted, refused
 
 
 def _bad_bar(group: BarGroup, bar: Bar, fault: BarFault) -> AuditEvent:
     body = {"symbol": bar.symbol, "fault": fault.value, "values": [repr(value) for value in bar[1:]]}
-    return AuditEvent(AuditKind.BAD_BAR, group.known_ns, group.index, f"{bar.symbol}.{fault.value}", True, body)
+    return AuditEvent(
+        AuditKind.BAD_BAR, group.known_ns, group.index, f"{bar.symbol}.{fault.value}", True, body
+    )

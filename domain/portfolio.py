@@ -79,7 +79,16 @@ class Portfolio:
 
     def positions(self) -> tuple[Position, ...]:
         """Return the open positions, sorted by symbol, then book."""
-        return tuple(position for position in self._positions() if position.lots != 0)
+        return tuple(self._held[symbol].position(book) for symbol, book, _ in self.holdings())
+
+    def holdings(self) -> list[tuple[str, str, int]]:
+        """Return (symbol, book, signed lots) of every open position, sorted; far cheaper than `positions`."""
+        return [
+            (symbol, book, fold.lots)
+            for symbol, ledger in self._held.items()
+            for book, fold in sorted(ledger.folds.items())
+            if fold.lots != 0
+        ]
 
     def lots(self) -> dict[str, int]:
         """Return the account's signed lots per symbol, summed over books, sorted by symbol; none that are 0."""

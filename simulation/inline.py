@@ -15,8 +15,7 @@ from typing import Any
 from actors.logs import open_log
 from actors.parts import ActorContext
 from actors.shell import Shell
-from domain.errors import InvariantViolation, NotRunning
-from domain.messages import Message
+from domain.errors import InvariantViolation, MailboxFull, NotRunning
 from domain.ports import Machine
 from supervisor.child_spec import ChildSpec, load_factory
 
@@ -48,6 +47,18 @@ class _Lane:
         self._runtime.send(self._role, message, control=control)
 
 
+class _Role:
+    """Be what the runtime knows of one role: its spec, its shell while it runs, how much waits in its normal lane."""
+
+    __slots__ = ("full_told", "queued", "shell", "spec")
+
+    def __init__(self, spec: ChildSpec, shell: Shell) -> None:
+        self.spec = spec
+        self.shell: Shell | None = shell
+        self.queued = 0
+        self.full_told = False
+
+
 class InlineRuntime:
     """Carry messages between roles of this process (port: `domain.ports.Runtime`)."""
 
@@ -56,29 +67,35 @@ class InlineRuntime:
         self._state_dir = state_dir
         self._clock = VirtualClock()
         self._shells: dict[str, Shell] = {}
-        self._generations: dict[str, int] = {}
-        self._normal: deque[tuple[str, Any]] = deque()
-        self._control: deque[tuple[str, Any]] = deque()
+        self._roles: dict[str, _Role] = {}
+        self._normal: deque[tuple[_Role, Any]] = deque()
+        self._control: deque[tuple[_Role, Any]] = deque()
 
     def spawn(self, specs: Sequence[ChildSpec], *, deadline_s: float = 0.0) -> None:
-        """Build each role's parts in this process; raises what a factory raises. The deadline is not needed here."""
+        """Build each role's parts in this process; when one factory raises, none of `specs` stays.
+
+        The deadline is not needed here.
+        """
         del deadline_s
+        built: dict[str, Shell] = {}
+        try:
+            for spec in specs:
+                built[spec.role] = self._build(spec)
+        except BaseException:
+            for shell in built.values():
+                shell.close()
+            raise
         for spec in specs:
-            context = ActorContext(
-                role=spec.role,
-                generation=spec.generation,
-                state_dir=self._state_dir,
-                clock=self._clock,
-                log=open_log(self._state_dir, spec.role, spec.generation),
-                mailbox=_Lane(spec.role, self),
-            )
-            parts = load_factory(spec.factory)(spec, context)
-            self._shells[spec.role] = Shell(parts, context, self._route)
-            self._generations[spec.role] = spec.generation
+            self._roles[spec.role] = _Role(spec, built[spec.role])
+            self._shells[spec.role] = built[spec.role]
 
     def send(self, to: str, message: Any, *, control: bool = False) -> None:
-        """Queue `message`; a control message is taken before every normal one."""
-        (self._control if control else self._normal).append((to, message))
+        """Queue `message`; a control message is taken before every normal one.
+
+        What is sent to a role that has ended is lost without a word; a full queue refuses and that is reported. Raises
+        InvariantViolation for a role that was never spawned.
+        """
+        self._route(to, message, control)
 
     def run(self, until: Callable[[], bool], *, most: int) -> bool:
         """Deliver messages until `until` says so or `most` were delivered; return whether it said so.
@@ -93,11 +110,17 @@ class InlineRuntime:
                 raise InvariantViolation(f"every role waits and no timer runs: {waiting}")
         return until()
 
+    def settle(self) -> None:
+        """Deliver messages and let timers run out until nothing is left to do."""
+        while self._step() or self._advance():
+            pass
+
     def snapshot(self, role: str, *, deadline_s: float = 0.0) -> Mapping[str, Any]:
         """Return the shell's figures and, as `state`, the machine's; raises NotRunning for an unknown role."""
         del deadline_s
         shell = self._shell(role)
-        return {**shell.counters(), "state": shell.machine_state()}
+        counters = {**shell.counters(), "queued": self._roles[role].queued}
+        return {**counters, "state": shell.machine_state()}
 
     def machine(self, role: str) -> Machine:
         """Return the machine of a role of this process; raises NotRunning for an unknown role."""
@@ -115,16 +138,17 @@ class InlineRuntime:
     def stop(self, roles: Sequence[str]) -> tuple[str, ...]:
         """Close the ports of `roles`; what waits for them is dropped."""
         for role in roles:
-            shell = self._shells.pop(role, None)
+            shell = self._shells.get(role)
             if shell is not None:
                 shell.close()
+                self._drop(role)
         return ()
 
     def kill(self, role: str, generation: int) -> bool:
         """Forget a role without closing its ports, as a killed process would; False when there is none such."""
-        if self._generations.get(role) != generation or role not in self._shells:
+        if role not in self._shells or self._roles[role].spec.generation != generation:
             return False
-        del self._shells[role]
+        self._drop(role)
         return True
 
     def shutdown(self) -> None:
@@ -135,20 +159,65 @@ class InlineRuntime:
 
     def _shell(self, role: str) -> Shell:
         if role not in self._shells:
-            raise NotRunning(f"no role {role!r} is running; running: {', '.join(sorted(self._shells)) or 'none'}")
+            raise NotRunning(
+                f"no role {role!r} is running; running: {', '.join(sorted(self._shells)) or 'none'}"
+            )
         return self._shells[role]
 
-    def _route(self, to: str, message: Message, control: bool) -> None:
-        (self._control if control else self._normal).append((to, message))
+    def _drop(self, name: str) -> None:
+        """Forget the shell of a role that has ended, and lose what waits for it."""
+        del self._shells[name]
+        role = self._roles[name]
+        role.shell, role.queued = None, 0
+        for lane in (self._normal, self._control):
+            kept = [(to, message) for to, message in lane if to is not role]
+            lane.clear()
+            lane.extend(kept)
+
+    def _build(self, spec: ChildSpec) -> Shell:
+        context = ActorContext(
+            role=spec.role,
+            generation=spec.generation,
+            state_dir=self._state_dir,
+            clock=self._clock,
+            log=open_log(self._state_dir, spec.role, spec.generation),
+            mailbox=_Lane(spec.role, self),
+        )
+        return Shell(load_factory(spec.factory)(spec, context), context, self._route)
+
+    def _route(self, to: str, message: Any, control: bool) -> None:
+        role = self._roles.get(to)
+        if role is None:
+            known = ", ".join(sorted(self._roles))
+            raise InvariantViolation(f"no role {to!r} to send {type(message).__name__} to; known: {known}")
+        if role.shell is None:
+            return
+        if control:
+            self._control.append((role, message))
+        elif role.queued >= role.spec.queue:
+            self._refuse(role, role.shell, message)
+        else:
+            role.queued += 1
+            self._normal.append((role, message))
+
+    def _refuse(self, to: _Role, shell: Shell, message: Any) -> None:
+        """Report a full queue once, until the role has taken something again."""
+        if not to.full_told:
+            to.full_told = True
+            refused = f"the normal lane of {to.spec.role} holds {to.queued} messages, its capacity: "
+            error = MailboxFull(f"{refused}{type(message).__name__} was refused")
+            shell.report_fault(error, fatal=False)
 
     def _step(self) -> bool:
         if self._control:
-            to, message = self._control.popleft()
+            role, message = self._control.popleft()
         elif self._normal:
-            to, message = self._normal.popleft()
+            role, message = self._normal.popleft()
+            role.queued -= 1
+            role.full_told = False
         else:
             return False
-        shell = self._shells.get(to)
+        shell = role.shell
         if shell is not None and not shell.failure:
             try:
                 shell.receive(message)
@@ -157,7 +226,9 @@ class InlineRuntime:
         return True
 
     def _advance(self) -> bool:
-        waits = [(wait, role) for role, shell in self._shells.items() if (wait := shell.timer_wait_s()) is not None]
+        waits = [
+            (wait, role) for role, shell in self._shells.items() if (wait := shell.timer_wait_s()) is not None
+        ]
         if not waits:
             return False
         heapq.heapify(waits)

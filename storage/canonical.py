@@ -4,12 +4,58 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
 
 from domain.errors import InvariantViolation
+
+
+class WrittenBody(Mapping[str, Any]):
+    """Be the body of an audit event that is written more than once, as canonical text made once.
+
+    It reads like, and equals, the mapping it was made from, which must not change any more. Only the text travels to
+    another process.
+    """
+
+    __slots__ = ("_text", "_values")
+
+    def __init__(self, values: Mapping[str, Any] | None, text: str | None = None) -> None:
+        """Hold `values`, or None with the canonical `text` they are read from when asked for."""
+        self._values, self._text = values, text
+
+    @property
+    def text(self) -> str:
+        """Return the canonical text; raises InvariantViolation as `canonical` does."""
+        if self._text is None:
+            self._text = canonical(self._values)
+        return self._text
+
+    def __getitem__(self, key: str) -> Any:
+        """Return one value."""
+        return self._read()[key]
+
+    def __iter__(self) -> Iterator[str]:
+        """Yield the keys."""
+        return iter(self._read())
+
+    def __len__(self) -> int:
+        """Return how many values there are."""
+        return len(self._read())
+
+    def __reduce__(self) -> tuple[type[WrittenBody], tuple[None, str]]:
+        """Travel as text."""
+        return WrittenBody, (None, self.text)
+
+    def __repr__(self) -> str:
+        """Show the values."""
+        return repr(self._read())
+
+    def _read(self) -> Mapping[str, Any]:
+        if self._values is None:
+            self._values = json.loads(self.text)
+        return self._values
 
 
 def _plain(value: object) -> object:
@@ -43,6 +89,8 @@ def canonical(value: object) -> str:
 
     Raises InvariantViolation when `value` holds something that JSON has no form for.
     """
+    if type(value) is WrittenBody:
+        return value.text
     try:
         return _strict(value)
     except ValueError:

@@ -70,7 +70,15 @@ class SqlJournal:
         """
         self._refuse_if_failed()
         first = self._last_event + 1
-        staged = stage(records, self._head, first, self._halt_version, self._exec_ids, self._payment_ids)
+        staged = stage(
+            records,
+            self._head,
+            first,
+            self._halt_version,
+            self._exec_ids,
+            self._payment_ids,
+            gathers=self._group_commit > 1,
+        )
         self._pending.add(staged)
         self._head = staged.head
         self._halt_version = staged.halt_version

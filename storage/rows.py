@@ -21,7 +21,7 @@ from domain.records import (
     OrderState,
     Rung,
 )
-from storage.canonical import canonical, snapshot_text
+from storage.canonical import WrittenBody, canonical, snapshot_text
 
 Values = dict[str, Any]
 
@@ -202,4 +202,4 @@ def event_row(seq: int, event: AuditEvent) -> Values:
 def audit_event(row: Row[Any]) -> AuditEvent:
     """Return the outbox event that `row` holds, its number left out."""
     kind, decision = AuditKind(row.kind), bool(row.decision)
-    return AuditEvent(kind, row.at_ns, row.bar, row.key, decision, json.loads(row.body))
+    return AuditEvent(kind, row.at_ns, row.bar, row.key, decision, WrittenBody(None, row.body))

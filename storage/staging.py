@@ -45,7 +45,7 @@ class Staged:
     cash: list[Values] = field(default_factory=list)
     halts: list[Values] = field(default_factory=list)
     equity: dict[int, Values] = field(default_factory=dict)
-    snapshots: dict[str, Values] = field(default_factory=dict)
+    snapshots: dict[str, Values | MachineSnapshot] = field(default_factory=dict)
     events: list[Values] = field(default_factory=list)
 
     @property
@@ -55,6 +55,9 @@ class Staged:
 
     def rows(self, table: str) -> list[Values]:
         """Return the rows for `table` (a field's name)."""
+        if table == "snapshots":
+            held_snapshots = self.snapshots.values()
+            return [snapshot_row(each) if isinstance(each, MachineSnapshot) else each for each in held_snapshots]
         held: dict[object, Values] | list[Values] = getattr(self, table)
         return list(held.values()) if isinstance(held, dict) else held
 
@@ -87,9 +90,12 @@ def stage(
     halt_version: int,
     exec_ids: Collection[str],
     payment_ids: Collection[str],
+    *,
+    gathers: bool,
 ) -> Staged:
     """Return `records` as rows, to follow journal entry `head`, events from `first_event` and `halt_version`.
 
+    Where appends gather (`gathers`), snapshots become rows at the commit: of hundreds only the newest is kept.
     Raises InvariantViolation for an execution or payment among `exec_ids` or `payment_ids` or twice here, for an entry
     whose number is not the next, a halt version that does not rise, and for content that JSON has no form for.
     """
@@ -105,7 +111,7 @@ def stage(
         elif isinstance(record, EquitySnapshot):
             staged.equity[record.bar] = equity_row(record)
         elif isinstance(record, MachineSnapshot):
-            staged.snapshots[record.name] = snapshot_row(record)
+            staged.snapshots[record.name] = record if gathers else snapshot_row(record)
         elif isinstance(record, HaltRecord):
             if record.version <= staged.halt_version:
                 raise InvariantViolation(f"halt version {record.version} after version {staged.halt_version}")

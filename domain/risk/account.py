@@ -71,13 +71,12 @@ class Account:
     def held(self, marks: Marks) -> tuple[ValuedPosition, ...]:
         """Return the filled positions at their marks, sorted by symbol, then book."""
         return tuple(
-            self._valued(position.book, position.symbol, position.lots, marks)
-            for position in self._portfolio.positions()
+            self._valued(book, symbol, lots, marks) for symbol, book, lots in self._portfolio.holdings()
         )
 
     def as_if_filled(self, marks: Marks) -> tuple[ValuedPosition, ...]:
         """Return the positions with every working entry filled; working exits are not counted on."""
-        lots = {(held.symbol, held.book): held.lots for held in self._portfolio.positions()}
+        lots = {(symbol, book): held for symbol, book, held in self._portfolio.holdings()}
         for _, order in self._working.entries():
             key = (order.symbol, order.book)
             lots[key] = lots.get(key, 0) + order.lots

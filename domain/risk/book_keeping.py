@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from domain.bars import BarGroup
-from domain.halts import RUNG_OF
+from domain.halts import ENDS_WITH_SESSION, RUNG_OF
 from domain.instruments import MICRO
+from domain.messages import HaltReviewed
 from domain.outbox import AuditEvent, AuditKind
 from domain.portfolio import Portfolio
-from domain.records import CashEntry, EquitySnapshot, ExecutionEntry, HaltTrigger, MachineSnapshot, Record, Rung
+from domain.records import (
+    CashEntry,
+    EquitySnapshot,
+    ExecutionEntry,
+    HaltTrigger,
+    MachineSnapshot,
+    Rung,
+)
 from domain.risk.account import Account, Day, Marks
 from domain.risk.heat import portfolio_heat
 from domain.risk.loss import daily_loss, drawdown, raised_peak
@@ -20,9 +28,6 @@ from domain.working_orders import WorkingOrders
 
 SNAPSHOT = "risk"
 """Name of the snapshot from which a restarted risk manager goes on."""
-
-_SESSIONS_KEPT = 4
-"""Session starts kept in the snapshot: more than any instrument takes to settle."""
 
 
 class BookKeeping:
@@ -39,15 +44,18 @@ class BookKeeping:
         self.working = WorkingOrders()
         known: Mapping[str, tuple[float, int]] = values.get("marks", {})
         self.marks = Marks(
-            {symbol: price for symbol, (price, _) in known.items()}, {symbol: bar for symbol, (_, bar) in known.items()}
+            {symbol: price for symbol, (price, _) in known.items()},
+            {symbol: bar for symbol, (_, bar) in known.items()},
         )
         day = values.get("day", (0, opening, opening, opening))
         self.day = Day(int(day[0]), float(day[1]), float(day[2]), float(day[3]))
         self.rung = Rung(values.get("rung", 0))
         self.raised = {HaltTrigger(name) for name in values.get("raised", ())}
+        self._unheard = {HaltTrigger(name): why for name, why in values.get("unheard", {}).items()}
         self.latch_version = int(values.get("latch_version", 0))
         self.bar = int(values.get("bar", -1))
         self._sessions: list[int] = list(values.get("sessions", ()))
+        self._sessions_kept = max([1, *(each.settlement_sessions for each in settings.instruments.values())])
         for first_bar in self._sessions:
             self.portfolio.begin_session(first_bar)
         self.account = Account(
@@ -64,7 +72,7 @@ class BookKeeping:
             day.session = group.session
             day.start_equity = day.equity
             self.portfolio.begin_session(group.index)
-            self._sessions = [*self._sessions[1 - _SESSIONS_KEPT :], group.index]
+            self._sessions = [*self._sessions, group.index][-self._sessions_kept :]
         prices, bars = self.marks.prices, self.marks.bars
         for bar in group.bars:
             prices[bar.symbol] = bar.close
@@ -83,17 +91,49 @@ class BookKeeping:
             gross_exposure=gross / day.equity if day.equity > 0.0 else 1.0,
         )
         self.bar = group.index
-        return [(trigger, why) for trigger, why in breached(self._figures, limits) if trigger not in self.raised]
+        return [
+            (trigger, why) for trigger, why in breached(self._figures, limits) if trigger not in self.raised
+        ]
 
-    def raise_latch(self, trigger: HaltTrigger) -> Rung:
+    def raise_latch(self, trigger: HaltTrigger, why: str) -> Rung:
         """Raise the local latch for `trigger` and return the rung it leads to."""
         self.raised.add(trigger)
+        self._unheard[trigger] = why
         self.rung = max(self.rung, RUNG_OF[trigger])
         return RUNG_OF[trigger]
 
+    def hold_latch(self, rung: Rung, version: int, active: Iterable[HaltTrigger]) -> None:
+        """Take over the durable latch; it never lowers the rung, and news older than ours tells nothing."""
+        if version < self.latch_version:
+            return
+        self.latch_version = version
+        self.rung = max(self.rung, rung)
+        self.raised.update(active)
+        self._heard(active)
+
+    def take_review(self, answer: HaltReviewed) -> list[tuple[HaltTrigger, str]]:
+        """Hold what the review left standing; return the halts of ours that the coordinator never heard of.
+
+        Such a halt was lost in a crash and is to be raised again, unless the session would have ended it by now. An
+        answer that a newer latch overtook lowers nothing; the next session's review does.
+        """
+        self._heard(answer.active)
+        lost = [(trigger, why) for trigger, why in self._unheard.items() if trigger not in ENDS_WITH_SESSION]
+        self._unheard.clear()
+        if answer.version >= self.latch_version:
+            self.rung, self.latch_version = answer.rung, answer.version
+            self.raised = set(answer.active)
+        if answer.new_peak:
+            self.day.peak_equity = self.day.equity
+        return lost
+
+    def _heard(self, active: Iterable[HaltTrigger]) -> None:
+        for trigger in active:
+            self._unheard.pop(trigger, None)
+
     def snapshots(
         self, group: BarGroup, counts: Mapping[str, Any], failures: Mapping[str, Any], approved: Sequence[str]
-    ) -> tuple[Record, Record]:
+    ) -> tuple[EquitySnapshot, MachineSnapshot]:
         """Return the equity snapshot of this bar and the snapshot to restart from.
 
         `approved` are the bar's order refs: a restart looks for them in the gateway's journal.
@@ -115,9 +155,12 @@ class BookKeeping:
         values = {
             "bar": group.index,
             "day": (day.session, day.start_equity, day.peak_equity, day.equity),
-            "marks": {symbol: (price, self.marks.bars[symbol]) for symbol, price in self.marks.prices.items()},
+            "marks": {
+                symbol: (price, self.marks.bars[symbol]) for symbol, price in self.marks.prices.items()
+            },
             "rung": int(self.rung),
             "raised": sorted(self.raised),
+            "unheard": {trigger.value: why for trigger, why in sorted(self._unheard.items())},
             "latch_version": self.latch_version,
             "sessions": self._sessions,
             "counts": counts,

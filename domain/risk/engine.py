@@ -14,7 +14,7 @@ from domain.execution_book import signed, without_session
 from domain.messages import OrderApproved, OrderIntent
 from domain.outbox import AuditEvent, AuditKind
 from domain.records import Rung
-from domain.risk.checks import Denial, first_denial
+from domain.risk.checks import first_denial
 from domain.risk.figures import AccountView, ProposedOrder, figures_for
 from domain.risk.limits import RiskLimits
 from domain.risk.measures import OrderFigures
@@ -34,13 +34,11 @@ class RiskEngine:
     ) -> tuple[OrderApproved | None, str, OrderFigures]:
         """Return the approval (None when denied), the denial as "code: text", and the figures judged by."""
         figures = figures_for(order, account)
-        why = ""
+        denial = first_denial(figures, self._limits)
+        why = "" if denial is None else f"{denial.code.value}: {denial.text}"
         if rung > Rung.ACTIVE and not figures.reduces:
-            why = f"halt: {rung.name}: only orders that shrink a position may pass"
-        else:
-            denial: Denial | None = first_denial(figures, self._limits)
-            if denial is not None:
-                why = f"{denial.code.value}: {denial.text}"
+            halted = f"halt: {rung.name}: only orders that shrink a position may pass"
+            why = f"{halted}; {why}" if why else halted
         if why:
             return None, why, figures
         approval = OrderApproved(
@@ -68,7 +66,9 @@ def assessment_event(
         "figures": figures._asdict(),
         "denied": why,
     }
-    return AuditEvent(AuditKind.ASSESSMENT, intent.at_ns, intent.bar, without_session(intent.intent_id), True, body)
+    return AuditEvent(
+        AuditKind.ASSESSMENT, intent.at_ns, intent.bar, without_session(intent.intent_id), True, body
+    )
 
 
 def sizing_body(sizing: SizingResult) -> Mapping[str, Any]:

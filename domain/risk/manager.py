@@ -2,7 +2,10 @@
 
 One bar, in this order: the venue's fills (in lockstep the bar waits for them), at a session's first bar the review of a
 latch that is up, marks at the close, limits, and when every strategy has spoken, or the deadline passed, the desk's
-intents in order of (book, symbol), each judged by the risk engine. All that a bar led to leaves in one `OrdersApproved`.
+intents in order of (book, symbol), each judged by the risk engine. All that it led to leaves in one `OrdersApproved`.
+
+Messages may come in any order and more than once: a bar is decided once in a life. A manager that restarts from its
+snapshot may get the bar of that snapshot again; it decides the same and counts nothing twice.
 """
 
 from __future__ import annotations
@@ -23,6 +26,7 @@ from domain.messages import (
     HaltReviewed,
     JournalUpdate,
     LatchChanged,
+    OrderApproved,
     OrdersApproved,
     RaiseHalt,
     Ready,
@@ -34,7 +38,7 @@ from domain.messages import (
 )
 from domain.messages import RISK as ROLE
 from domain.outputs import CancelTimer, Output, Persist, Send, SetTimer
-from domain.records import CashEntry, ExecutionEntry, OrderEntry, Rung
+from domain.records import CashEntry, ExecutionEntry, HaltTrigger, OrderEntry, Rung
 from domain.risk.book_keeping import SNAPSHOT, BookKeeping
 from domain.risk.limits import HaltPolicy
 from domain.risk.settings import RiskSettings
@@ -42,6 +46,9 @@ from domain.risk.settings import RiskSettings
 __all__ = ["SNAPSHOT", "RiskManager"]
 
 SIGNAL_TIMER = "signals"
+
+FAILURE_TRIGGERS = frozenset({HaltTrigger.CONSECUTIVE_FAILURES, HaltTrigger.FAILURE_RATE})
+"""Halts whose end lets the failure tracker begin anew; any other end leaves what it has seen."""
 
 
 class RiskManager:
@@ -54,30 +61,30 @@ class RiskManager:
         self._desk = DeskRound(settings, self._books)
         self._desk.restore((saved or {}).get("counts", {}))
         self._failures = FailureTracker(policy, (saved or {}).get("failures"))
+        self._counted = self._books.bar  # the last bar whose counts the snapshot holds
+        self._newest = -1
         self._group: BarGroup | None = None
         self._advanced = -1
         self._marked = False
-        self._batches: dict[str, SignalBatch] = {}
+        self._batches: dict[int, dict[str, SignalBatch]] = {}
         self._cursor = 0
         self._recovering = True
-        self._reviewing = False
+        self._ready = False
+        self._reviewing: int | None = None
 
     def handle(self, message: RiskInbox) -> list[Output]:
         """Return what follows from `message`."""
         match message:
             case BarsPublished(group=group):
-                self._group, self._marked = group, False
-                self._batches = {name: b for name, b in self._batches.items() if b.bar == group.index}
-                return self._proceed()
+                return self._published(group)
             case SignalBatch():
                 return self._signalled(message)
             case JournalUpdate():
                 return self._journal(message)
             case TimerFired():
                 return self._deadline()
-            case LatchChanged(rung=rung, version=version):
-                self._books.latch_version = max(self._books.latch_version, version)
-                self._books.rung = max(self._books.rung, rung)
+            case LatchChanged():
+                self._books.hold_latch(message.rung, message.version, message.active)
                 return []
             case HaltReviewed():
                 return self._reviewed(message)
@@ -92,75 +99,91 @@ class RiskManager:
         """Return equity, losses, positions, counts and the latch."""
         return {**self._books.state(), **self._desk.state(), "failures": self._failures.to_values()}
 
+    def _published(self, group: BarGroup) -> list[Output]:
+        if group.index <= self._newest:
+            return []  # came twice, or too late
+        self._newest = group.index
+        if group.index < self._counted:
+            # Settled before the restart: its orders are in the gateway's journal, and nothing is left to do.
+            return [Send(GATEWAY, self._approved(group, [], []))]
+        self._group, self._marked = group, False
+        self._batches = {bar: spoken for bar, spoken in self._batches.items() if bar >= group.index}
+        return self._proceed()
+
     def _journal(self, update: JournalUpdate) -> list[Output]:
-        outputs: list[Output] = []
+        self._advanced = max(self._advanced, update.advanced)
+        if not self._recovering and update.head - len(update.entries) > self._cursor:
+            # Entries are missing before these: nothing is decided until the journal has told of all.
+            self._recovering = True
+            return [Send(GATEWAY, RequestJournal(requester=ROLE, after_seq=self._cursor))]
+        outputs = self._booked(update)
+        if self._recovering and update.last:
+            self._recovering = False
+            if not self._ready:
+                self._ready = True
+                outputs.append(Send(COORDINATOR, Ready(role=ROLE, generation=self._settings.generation)))
+        if not self._recovering:
+            self._cursor = max(self._cursor, update.head)
+        return [*outputs, *self._proceed()]
+
+    def _booked(self, update: JournalUpdate) -> list[Output]:
         positions = []
         for entry in update.entries:
+            if entry.seq <= self._cursor:
+                continue  # came twice: an order's older state must not replace its newer one
             match entry:
                 case OrderEntry():
                     self._books.working.follow(entry)
                 case ExecutionEntry() | CashEntry():
-                    if self._books.portfolio.apply(entry) and not self._recovering:
+                    if self._books.portfolio.apply(entry) and self._ready:
                         positions.append(self._books.position_event(entry))
-        if positions:
-            outputs.append(Persist(tuple(positions)))
-        self._cursor = max(self._cursor, update.head)
-        if self._recovering and update.last:
-            self._recovering = False
-            outputs.append(Send(COORDINATOR, Ready(role=ROLE, generation=self._settings.generation)))
-        if update.advanced >= 0:
-            self._advanced = max(self._advanced, update.advanced)
-            outputs += self._proceed()
-        return outputs
+        return [Persist(tuple(positions))] if positions else []
 
     def _signalled(self, batch: SignalBatch) -> list[Output]:
-        if self._group is not None and batch.bar < self._group.index:
+        decided = self._newest if self._group is None else self._newest - 1
+        if batch.bar <= decided or batch.strategy not in self._settings.strategies:
             return []  # expired: its bar is over
-        self._batches[batch.strategy] = batch
+        self._batches.setdefault(batch.bar, {}).setdefault(batch.strategy, batch)
         return self._proceed()
 
     def _proceed(self) -> list[Output]:
         """Do whatever the present bar is ready for."""
         group = self._group
-        if group is None or self._reviewing:
+        if group is None or self._recovering or self._reviewing is not None:
             return []
-        outputs: list[Output] = []
-        if not self._marked:
-            if self._settings.lockstep and self._advanced < group.index:
-                return []
-            if self._books.rung > Rung.ACTIVE and group.session > self._books.day.session:
-                self._reviewing = True
-                review = ReviewHalt(at_ns=group.known_ns, bar=group.index, session=group.session)
-                return [Send(COORDINATOR, review)]
-            outputs += self._mark(group)
-        if len(self._batches) == len(self._settings.strategies):
-            return [*outputs, *self._decide(group)]
-        return outputs
+        if self._marked:
+            return self._decide_when_complete(group)
+        if self._settings.lockstep and self._advanced < group.index:
+            return []
+        if self._books.rung > Rung.ACTIVE and group.session > self._books.day.session:
+            self._reviewing = group.index
+            review = ReviewHalt(at_ns=group.known_ns, bar=group.index, session=group.session)
+            return [Send(COORDINATOR, review)]
+        return self._mark(group)
 
     def _reviewed(self, answer: HaltReviewed) -> list[Output]:
-        books = self._books
-        self._reviewing = False
-        if answer.version > books.latch_version or answer.rung < books.rung:
+        books, group = self._books, self._group
+        if group is None or answer.bar != self._reviewing:
+            return []  # came twice
+        self._reviewing = None
+        if not FAILURE_TRIGGERS.isdisjoint(books.raised.difference(answer.active)):
             self._failures.reset()
-        books.rung, books.latch_version = answer.rung, answer.version
-        books.raised = {trigger for trigger in books.raised if trigger in answer.active}
-        if answer.new_peak:
-            books.day.peak_equity = books.day.equity
-        if self._group is None or self._marked:
-            return []
-        outputs = self._mark(self._group)
-        return [*outputs, *(self._proceed() if self._marked else [])]
+        lost = books.take_review(answer)
+        return [*(self._raise(group, trigger, why) for trigger, why in lost), *self._mark(group)]
 
     def _mark(self, group: BarGroup) -> list[Output]:
         self._marked = True
         raised = self._books.mark(group)
         outputs: list[Output] = [self._raise(group, trigger, why) for trigger, why in raised]
-        if len(self._batches) < len(self._settings.strategies):
-            outputs.append(SetTimer(SIGNAL_TIMER, self._settings.signal_deadline_s))
-        return outputs
+        waiting = SetTimer(SIGNAL_TIMER, self._settings.signal_deadline_s)
+        return [*outputs, *(self._decide_when_complete(group) or [waiting])]
 
-    def _raise(self, group: BarGroup, trigger: Any, why: str) -> Send:
-        rung = self._books.raise_latch(trigger)
+    def _decide_when_complete(self, group: BarGroup) -> list[Output]:
+        spoken = self._batches.get(group.index, {})
+        return self._decide(group) if len(spoken) == len(self._settings.strategies) else []
+
+    def _raise(self, group: BarGroup, trigger: HaltTrigger, why: str) -> Send:
+        rung = self._books.raise_latch(trigger, why)
         halt = RaiseHalt(
             at_ns=group.known_ns,
             bar=group.index,
@@ -176,32 +199,43 @@ class RiskManager:
         """Go on without the strategies that did not answer in time: their evaluation failed."""
         if self._group is None or not self._marked:
             return []
+        spoken = self._batches.setdefault(self._group.index, {})
         for name in self._settings.strategies:
-            if name not in self._batches:
-                self._batches[name] = self._desk.late(name, self._group)
+            if name not in spoken:
+                spoken[name] = self._desk.late(name, self._group)
         return self._decide(self._group)
 
     def _decide(self, group: BarGroup) -> list[Output]:
-        batches = [self._batches[name] for name in sorted(self._batches)]
-        self._batches = {}
+        spoken = self._batches.pop(group.index, {})
+        batches = [spoken[name] for name in sorted(spoken)]
         self._group = None
-        for batch in batches:
-            if batch.failures and len(batch.failures) >= batch.evaluated:
-                self._failures.failed(batch.strategy, group.index, batch.failures[0].error)
-            elif batch.evaluated:
-                self._failures.succeeded(batch.strategy)
-        due = self._failures.halt_due()
-        halts = [self._raise(group, *due)] if due and due[0] not in self._books.raised else []
-        approvals, cancels, events = self._desk.run(group, batches)
+        again = group.index <= self._counted
+        halts = [] if again else self._count_failures(group, batches)
+        approvals, cancels, events = self._desk.run(group, batches, again=again)
         books = self._books
         refs = [approval.intent.intent_id for approval in approvals]
         records = books.snapshots(group, self._desk.state(), self._failures.to_values(), refs)
-        approved = OrdersApproved(
+        approved = self._approved(group, approvals, cancels)
+        return [CancelTimer(SIGNAL_TIMER), *halts, Persist((*events, *records)), Send(GATEWAY, approved)]
+
+    def _approved(
+        self, group: BarGroup, approvals: list[OrderApproved], cancels: list[str]
+    ) -> OrdersApproved:
+        return OrdersApproved(
             at_ns=group.known_ns,
             bar=group.index,
             approvals=tuple(approvals),
             cancels=tuple(cancels),
-            rung=books.rung,
-            latch_version=books.latch_version,
+            rung=self._books.rung,
+            latch_version=self._books.latch_version,
         )
-        return [CancelTimer(SIGNAL_TIMER), *halts, Persist((*events, *records)), Send(GATEWAY, approved)]
+
+    def _count_failures(self, group: BarGroup, batches: list[SignalBatch]) -> list[Output]:
+        due: tuple[HaltTrigger, str] | None = None
+        for batch in batches:
+            if batch.failures and len(batch.failures) >= batch.evaluated:
+                self._failures.failed(batch.strategy, group.index, batch.failures[0].error)
+                due = due or self._failures.halt_due()  # at once: a success that follows takes nothing back
+            elif batch.evaluated:
+                self._failures.succeeded(batch.strategy)
+        return [self._raise(group, *due)] if due and due[0] not in self._books.raised else []

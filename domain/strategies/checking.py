@@ -6,6 +6,7 @@ import math
 import traceback
 from collections.abc import Sequence
 from enum import StrEnum
+from itertools import repeat
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -60,9 +61,19 @@ class Answer(NamedTuple):
 
     def verdicts(self, start: int, symbol: str) -> list[Signal | Failed]:
         """Return the entries from `start` on, each as `verdict` gives it."""
-        columns = (self.direction, self.confidence, self.faults)
-        rows = zip(*(column[start:].tolist() for column in columns), strict=True)
-        return [_verdict(symbol, *row) for row in rows]
+        direction, confidence, faults = self.direction[start:], self.confidence[start:], self.faults[start:]
+        if _all_sound(direction, confidence, faults):
+            rows = zip(repeat(symbol), direction.astype(int).tolist(), confidence.astype(float).tolist())
+            return list(map(Signal._make, rows))
+        columns = zip(direction.tolist(), confidence.tolist(), faults.tolist(), strict=True)
+        return [_verdict(symbol, *row) for row in columns]
+
+
+def _all_sound(direction: NDArray[Any], confidence: NDArray[Any], faults: NDArray[Any]) -> bool:
+    """Return whether `_verdict` would find nothing wrong with any entry, as is usual for a whole block."""
+    in_range = (confidence >= 0.0) & (confidence <= 1.0)
+    known = (direction == 0) | (direction == 1) | (direction == -1)
+    return not faults.any() and bool(in_range.all() and known.all())
 
 
 _FAULTS = {

@@ -145,7 +145,9 @@ class SymbolBlocks:
                     f"{self._bars.symbol}: no bar opens at {open_ns} ns among the bars given"
                 )
         self._next = position + 1
-        return self.entry(position)
+        offset = position - self._first
+        found = self._served[offset] if 0 <= offset < len(self._served) else None
+        return self.entry(position) if found is None else found
 
     def entry(self, position: int) -> Evaluation:
         """Return the evaluation of bar `position`, counted from 0."""

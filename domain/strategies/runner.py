@@ -51,13 +51,14 @@ class StrategyRunner:
         self._bars = 0
         self._failures = 0
         self._last: tuple[SignalFailure, ...] = ()
+        self._newest = -1
 
     def handle(self, message: StrategyInbox) -> list[Output]:
         """Return what follows from `message`."""
         settings = self._settings
         match message:
             case BarsPublished(group=group):
-                return [Send(RISK, self._batch(self._mine(group)))]
+                return [Send(RISK, self._batch(self._mine(group)))] if self._is_next(group) else []
             case Begin():
                 request = RequestHistory(
                     requester=self._role, block_ns=settings.block_ns, warmup=settings.warmup
@@ -65,7 +66,8 @@ class StrategyRunner:
                 return [Send(FEED, request)]
             case BarHistory(groups=groups, last=last):
                 for group in groups:
-                    self._evaluator.observe(self._mine(_sound(group)))
+                    if self._is_next(group):
+                        self._evaluator.observe(self._mine(_sound(group)))
                 return (
                     [Send(COORDINATOR, Ready(role=self._role, generation=settings.generation))]
                     if last
@@ -106,6 +108,13 @@ class StrategyRunner:
             signals=tuple(signals),
             failures=tuple(failures),
         )
+
+    def _is_next(self, group: BarGroup) -> bool:
+        """Note that `group` came; return False for one that came before: a bar counts once."""
+        if group.index <= self._newest:
+            return False
+        self._newest = group.index
+        return True
 
     def _mine(self, group: BarGroup) -> BarGroup:
         symbols = self._settings.symbols

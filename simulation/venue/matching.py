@@ -42,8 +42,10 @@ def match_group(turn: Turn, group: BarGroup) -> None:
 def _pay_dividends(turn: Turn, group: BarGroup, bars: Bars) -> None:
     """Pay holders, and charge short sellers, what goes ex at this open."""
     for symbol, bar in bars.items():
+        if bar.dividend == 0.0:
+            continue
         lots = turn.state.account.lots(symbol)
-        if bar.dividend == 0.0 or lots == 0:
+        if lots == 0:
             continue
         instrument = turn.state.instruments[symbol]
         amount = notional_micro(bar.dividend, lots, instrument.lots_per_unit, instrument.multiplier)
@@ -97,10 +99,11 @@ class _Matching:
         self._phase(_at_market, self._open)
         self._phase(lambda order: order.order_type is OrderType.LIMIT, self._limit)
         self._phase(self._waiting_stop, self._stop)
-        # A stop order that was an entry has just opened its own protective stop: this bar may reach that one too.
-        self._phase(
-            lambda order: self._waiting_stop(order) and order.order_ref in self.entered_at, self._stop
-        )
+        if self.entered_at:
+            # A stop that was an entry has just opened its own protective stop: this bar may reach that one too.
+            self._phase(
+                lambda order: self._waiting_stop(order) and order.order_ref in self.entered_at, self._stop
+            )
 
     @staticmethod
     def _waiting_stop(order: VenueOrder) -> bool:

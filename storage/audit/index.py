@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,7 @@ from sqlalchemy import (
 )
 
 from storage.audit.chain import TrailLine, parse_line, trail_files
+from storage.audit.subjects import subjects
 from storage.engine import open_writer, read_meta, upsert
 from storage.files import line_before
 from storage.tables import meta
@@ -31,7 +32,7 @@ _CHUNK = 5_000
 _metadata = MetaData()
 
 records = Table(
-    "audit_records",
+    "audit_index",
     _metadata,
     Column("seq", BigInteger, primary_key=True, autoincrement=False),
     Column("source", String(64), nullable=False),
@@ -41,16 +42,19 @@ records = Table(
     Column("at_ns", BigInteger, nullable=False, index=True),
     Column("bar", BigInteger, nullable=False, index=True),
     Column("key", String(300), nullable=False),
-    Column("symbol", String(64), nullable=False, index=True),
-    Column("strategy", String(64), nullable=False, index=True),
-    Column("ref", String(200), nullable=False, index=True),
     Column("decision", Boolean, nullable=False),
     Column("body", Text, nullable=False),
     Column("hash", String(64), nullable=False),
 )
 
-_REFS = ("intent_id", "order_ref", "correlation_id")
-"""Where a body names what leads from bar to fill, in this order."""
+subjects_of = Table(
+    "audit_subjects",
+    _metadata,
+    Column("subject", String(16), primary_key=True),
+    Column("name", String(200), primary_key=True),
+    Column("seq", BigInteger, primary_key=True, autoincrement=False),
+)
+"""Hold which symbols, strategies and orders each record is about."""
 
 
 class AuditIndex:
@@ -72,14 +76,14 @@ class AuditIndex:
         with self.engine.begin() as connection:
             place = _place(connection)
             if not self._holds(place):
-                connection.execute(delete(records))
+                _clear(connection)
                 place = ("", 0, "")
             return self._take_in(connection, place)
 
     def rebuild(self) -> int:
         """Build the index anew and return the number of records."""
         with self.engine.begin() as connection:
-            connection.execute(delete(records))
+            _clear(connection)
             return self._take_in(connection, ("", 0, ""))
 
     def close(self) -> None:
@@ -99,17 +103,17 @@ class AuditIndex:
         )
 
     def _take_in(self, connection: Connection, place: tuple[str, int, str]) -> int:
-        taken, chunk = 0, []
+        taken = 0
+        chunk: list[TrailLine] = []
         for name, offset, line in self._lines(place):
-            chunk.append(_row(line))
+            chunk.append(line)
             place = (name, offset, line.hash)
             if len(chunk) == _CHUNK:
-                connection.execute(insert(records), chunk)
-                taken, chunk = taken + len(chunk), []
-        if chunk:
-            connection.execute(insert(records), chunk)
+                taken += _insert(connection, chunk)
+                chunk = []
+        taken += _insert(connection, chunk)
         _set_place(connection, place)
-        return taken + len(chunk)
+        return taken
 
     def _lines(self, place: tuple[str, int, str]) -> Iterator[tuple[str, int, TrailLine]]:
         """Yield, for each whole line after `place`, its file, where it ends and what it says."""
@@ -126,9 +130,26 @@ class AuditIndex:
                     yield path.name, offset, parse_line(raw)
 
 
+def _clear(connection: Connection) -> None:
+    connection.execute(delete(records))
+    connection.execute(delete(subjects_of))
+
+
+def _insert(connection: Connection, lines: Sequence[TrailLine]) -> int:
+    """Take in `lines` and return how many they were."""
+    if lines:
+        connection.execute(insert(records), [_row(line) for line in lines])
+        about = [
+            {"subject": subject.value, "name": name, "seq": line.seq}
+            for line in lines
+            for subject, name in subjects(line.kind, line.key, line.body)
+        ]
+        if about:
+            connection.execute(insert(subjects_of), about)
+    return len(lines)
+
+
 def _row(line: TrailLine) -> dict[str, Any]:
-    body = line.body
-    named = body if isinstance(body, dict) else {}
     return {
         "seq": line.seq,
         "source": line.source,
@@ -138,9 +159,6 @@ def _row(line: TrailLine) -> dict[str, Any]:
         "at_ns": line.at_ns,
         "bar": line.bar,
         "key": line.key,
-        "symbol": str(named.get("symbol", "")),
-        "strategy": str(named.get("strategy", "")),
-        "ref": next((str(named[name]) for name in _REFS if named.get(name)), ""),
         "decision": line.decision,
         "body": line.raw_body.decode("ascii"),
         "hash": line.hash,

@@ -11,6 +11,7 @@ import pytest
 
 from actors.parts import Parts
 from actors.shell import Shell
+from actors.shell_loop import ShellLoop
 from domain.broker import BrokerCommand, CancelOrder
 from domain.errors import InvariantViolation, SignalError
 from domain.messages import COORDINATOR, RISK, BarSettled, Begin, RoleFailed, TimerFired
@@ -45,7 +46,9 @@ class Stage:
         self.machine, self.journal, self.broker = Scripted(answer), FakeJournal(), FakeBroker()
         self.posted: list[tuple[str, Any, bool]] = []
         parts = Parts(machine=self.machine, journal=self.journal, broker=self.broker)
-        self.shell = Shell(parts, self.context, self.mailbox, lambda *post: self.posted.append(post))
+        self.route: Callable[[str, Any, bool], None] = lambda *post: self.posted.append(post)
+        shell = Shell(parts, self.context, lambda *post: self.route(*post))
+        self.shell = ShellLoop(shell, self.mailbox)
 
     def run(self, *messages: Any) -> None:
         """Handle `messages` and stop."""
@@ -85,7 +88,7 @@ def test_outputs_are_carried_out_in_order() -> None:
 
     stage.journal.append = persist  # type: ignore[method-assign]
     stage.broker.send = wire  # type: ignore[method-assign]
-    stage.shell._carrier._router = lambda to, message, control: order.append(to)
+    stage.route = lambda to, message, control: order.append(to)
     stage.run(BarSettled(bar=1))
     assert order == ["persist", "audit", "wire", "risk"]
 
@@ -143,7 +146,7 @@ def test_failure_is_logged_when_the_coordinator_cannot_be_told() -> None:
     def unreachable(to: str, message: Any, control: bool) -> None:
         raise InvariantViolation("no role")
 
-    stage.shell._carrier._router = unreachable
+    stage.route = unreachable
     stage.run(BarSettled(bar=1))
     assert [event for _, event, _ in stage.log.events] == ["role_failed", "coordinator_unreachable"]
 

@@ -29,11 +29,11 @@ def told(kind: AuditKind, n: int, key: str, **body: Any) -> AuditEvent:
 
 EVENTS = (
     told(AuditKind.STARTED, -1, "risk", role="risk"),
-    told(AuditKind.SIGNALS, 1, "momentum", strategy="momentum", signals=[["AAPL", 1, 0.9]]),
-    told(AuditKind.ORDER, 1, "1.main.AAPL.1.0", symbol="AAPL", intent_id="1.main.AAPL.1.0", note="Größe 10%"),
-    told(AuditKind.EXECUTION, 2, "e1", symbol="AAPL", order_ref="1.main.AAPL.1.0"),
-    told(AuditKind.ORDER_STATE, 3, "stop", symbol="AAPL", order_ref="1.main.AAPL.1.0.stop"),
-    told(AuditKind.ORDER, 4, "1.main.XOM.4.0", symbol="XOM", intent_id="1.main.XOM.4.0", note="10_lots"),
+    told(AuditKind.SIGNALS, 1, "", momentum=[["AAPL", 1, 0.9]], vwap=[["XOM", -1, 0.7]]),
+    told(AuditKind.ORDER, 1, "main.AAPL.1.0", symbol="AAPL", note="Größe 10%"),
+    told(AuditKind.EXECUTION, 2, "e1", symbol="AAPL", intent="main.AAPL.1.0"),
+    told(AuditKind.ORDER_STATE, 3, "main.AAPL.1.0.stop.working", state="working"),
+    told(AuditKind.ORDER, 4, "main.XOM.4.0", symbol="XOM", note="10_lots"),
 )
 
 
@@ -70,11 +70,15 @@ def index(trail: Trail) -> Iterator[AuditIndex]:
     [
         (AuditQuery(), [1, 2, 3, 4, 5, 6]),
         (AuditQuery(kinds=(AuditKind.ORDER, AuditKind.EXECUTION)), [3, 4, 6]),
-        (AuditQuery(symbol="AAPL"), [3, 4, 5]),
+        (AuditQuery(symbol="AAPL"), [2, 3, 4, 5]),
+        (AuditQuery(symbol="XOM"), [2, 6]),
         (AuditQuery(strategy="momentum"), [2]),
+        (AuditQuery(strategy="moment"), []),
         (AuditQuery(source="gateway"), []),
         (AuditQuery(ref="1.main.AAPL.1.0"), [3, 4, 5]),
-        (AuditQuery(ref="1.main.AAPL.1.0.stop"), [5]),
+        (AuditQuery(ref="main.AAPL.1.0"), [3, 4, 5]),
+        (AuditQuery(ref="main.AAPL.1"), [3, 4, 5]),
+        (AuditQuery(ref="main.AAPL.1.0.stop"), [5]),
         (AuditQuery(ref="%"), []),
         (AuditQuery(from_bar=1, to_bar=2), [2, 3, 4]),
         (AuditQuery(since_ns=2_000, until_ns=3_000), [4, 5]),

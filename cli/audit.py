@@ -1,0 +1,243 @@
+"""Verify, query and export the audit trail: `breakwater audit verify|query|export`."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.text import Text
+
+from cli.audit_filters import build_query
+from cli.audit_text import print_records, record_values
+from cli.formats import count
+from cli.options import DEFAULT_STATE, JsonOption, StateOption, UsageError
+from cli.output import OUT, command, print_json
+from cli.stores import Stores
+from cli.tables import print_pairs, say
+from cli.trail import find_trail, opened_index, unreadable, verifier
+from cli.writing import refuse_overwriting, replacing
+from domain.errors import AuditError
+from domain.outbox import AuditKind
+from storage.audit.export import ExportFormat, export_records
+from storage.audit.findings import Verification
+from storage.audit.query import AuditQuery, run_query
+from storage.audit.verify import verify_trail
+
+app = typer.Typer(
+    help="Audit trail: what was decided, done and told, in order and sealed.", no_args_is_help=True
+)
+
+SHOWN = 50
+
+KindOption = Annotated[
+    list[AuditKind] | None, typer.Option("--kind", help="Records of this kind; may be given several times.")
+]
+SymbolOption = Annotated[
+    str | None, typer.Option("--symbol", metavar="SYMBOL", help="Records that name this symbol.")
+]
+StrategyOption = Annotated[
+    str | None, typer.Option("--strategy", metavar="ID", help="Records that name this strategy's instance.")
+]
+FromOption = Annotated[
+    str | None,
+    typer.Option("--from", metavar="BAR|TIME", help="First bar's number, day or UTC time of the event."),
+]
+ToOption = Annotated[
+    str | None, typer.Option("--to", metavar="BAR|TIME", help="Last bar's number, day or UTC time, included.")
+]
+IntentOption = Annotated[
+    str | None,
+    typer.Option(
+        "--intent", metavar="REF", help="An order's story: its intent, states, fills, stop and positions."
+    ),
+]
+TextOption = Annotated[
+    str | None, typer.Option("--text", metavar="TEXT", help="Text in a record's key or body.")
+]
+
+
+@app.command()
+@command
+def verify(
+    checkpoints: Annotated[
+        Path | None,
+        typer.Option(
+            "--checkpoints", metavar="FILE", help="A copy of the checkpoints kept elsewhere, to hold it to."
+        ),
+    ] = None,
+    state: StateOption = DEFAULT_STATE,
+    as_json: JsonOption = False,
+) -> None:
+    """Verify every record and checkpoint; end with exit code 1, and name the place, where something does not hold."""
+    stores = find_trail(state)
+    if checkpoints is not None and not checkpoints.is_file():
+        raise UsageError(
+            f"--checkpoints: found {checkpoints}, no such file; allowed: a copy of checkpoints.jsonl"
+        )
+    trail, key = stores.directory.audit, verifier()
+    begun = time.monotonic()
+    try:
+        found = verify_trail(trail, key, checkpoint_copy=checkpoints)
+    except OSError as error:
+        raise unreadable(trail, error) from error
+    rate = found.records / max(time.monotonic() - begun, 1e-9)
+    if as_json:
+        print_json(_verification_values(found, trail, rate))
+    else:
+        _print_verification(found, trail, rate)
+    if not found.holds:
+        raise typer.Exit(AuditError.exit_code)
+
+
+@app.command()
+@command
+def query(
+    kind: KindOption = None,
+    symbol: SymbolOption = None,
+    strategy: StrategyOption = None,
+    start: FromOption = None,
+    end: ToOption = None,
+    intent: IntentOption = None,
+    text: TextOption = None,
+    limit: Annotated[
+        int, typer.Option("--limit", min=0, metavar="N", help="The newest N records (0: all).")
+    ] = SHOWN,
+    state: StateOption = DEFAULT_STATE,
+    as_json: JsonOption = False,
+) -> None:
+    """Show records, oldest first; without options the newest fifty."""
+    stores = find_trail(state)
+    # One more than is shown tells whether there are more.
+    most = limit + 1 if limit else 0
+    asked = build_query(
+        kinds=kind or (),
+        symbol=symbol,
+        strategy=strategy,
+        start=start,
+        end=end,
+        intent=intent,
+        text=text,
+        limit=most,
+    )
+    with opened_index(stores) as index:
+        records = list(run_query(index, asked))
+    more = 0 < limit < len(records)
+    records = sorted(records[:limit] if limit else records, key=lambda record: record.seq)
+    if as_json:
+        print_json(
+            {"shown": len(records), "more": more, "records": [record_values(each) for each in records]}
+        )
+    else:
+        print_records(OUT, records, more=more)
+
+
+@app.command()
+@command
+def export(
+    out: Annotated[
+        Path | None, typer.Option("--out", metavar="FILE", help="File to write (default: the output).")
+    ] = None,
+    form: Annotated[
+        ExportFormat | None,
+        typer.Option("--format", help="Form (default: by the name of --out, else jsonl)."),
+    ] = None,
+    force: Annotated[bool, typer.Option("--force", help="Replace the file --out where it exists.")] = False,
+    kind: KindOption = None,
+    symbol: SymbolOption = None,
+    strategy: StrategyOption = None,
+    start: FromOption = None,
+    end: ToOption = None,
+    intent: IntentOption = None,
+    text: TextOption = None,
+    limit: Annotated[
+        int, typer.Option("--limit", min=0, metavar="N", help="The newest N records (0: all).")
+    ] = 0,
+    state: StateOption = DEFAULT_STATE,
+    as_json: JsonOption = False,
+) -> None:
+    """Write records as CSV or JSON Lines, all of them unless options choose; with --limit the newest come first."""
+    if as_json and out is None:
+        raise UsageError(
+            "--json: the records themselves go to the output; name a file for them with --out FILE"
+        )
+    asked = build_query(
+        kinds=kind or (),
+        symbol=symbol,
+        strategy=strategy,
+        start=start,
+        end=end,
+        intent=intent,
+        text=text,
+        limit=limit,
+    )
+    chosen = form or (
+        ExportFormat.CSV if out is not None and out.suffix.lower() == ".csv" else ExportFormat.JSONL
+    )
+    written = _export(find_trail(state), asked, out, chosen, force=force)
+    if as_json:
+        print_json({"records": written, "file": str(out), "format": chosen.value})
+    elif out is not None:
+        say(OUT, f"{count(written, 'record')} written to {out} as {chosen.value}.")
+
+
+def _export(stores: Stores, asked: AuditQuery, out: Path | None, form: ExportFormat, *, force: bool) -> int:
+    """Write the records to `out`, or to the output, and return how many."""
+    if out is not None:
+        refuse_overwriting(out, stores.directory.path, force=force)
+    with opened_index(stores) as index:
+        records = run_query(index, asked)
+        if out is not None:
+            with replacing(out) as target:
+                return export_records(records, target, form)
+        written = export_records(records, sys.stdout, form)
+        sys.stdout.flush()
+        return written
+
+
+def _verification_values(found: Verification, trail: Path, rate: float) -> Mapping[str, Any]:
+    finding = found.finding
+    return {
+        "holds": found.holds,
+        "trail": str(trail),
+        "records": found.records,
+        "files": found.files,
+        "checkpoints": found.checkpoints,
+        "signed_seq": found.signed_seq,
+        "head": found.head,
+        "torn_bytes": found.torn_bytes,
+        "records_per_s": round(rate, 1),
+        "findings": [] if finding is None else [asdict(finding)],
+    }
+
+
+def _print_verification(found: Verification, trail: Path, rate: float) -> None:
+    finding = found.finding
+    verdict = (
+        Text("holds", style="bold green") if finding is None else Text("DOES NOT HOLD", style="bold red")
+    )
+    pairs: list[tuple[str, str | Text]] = [("Audit trail", verdict), ("In", str(trail))]
+    if finding is not None:
+        line = f", line {finding.line:,}" if finding.line else ""
+        pairs += [
+            ("Found", Text(finding.kind.value.replace("_", " "), style="red")),
+            ("At", f"{finding.file}{line}, record {finding.seq:,}"),
+            ("Expected", finding.expected),
+            ("Is", finding.found),
+        ]
+    upto = "" if finding is None else " before it"
+    pairs += [
+        ("Records", f"{found.records:,}{upto}, {rate:,.0f} records/s"),
+        ("Files", f"{found.files:,}"),
+        ("Checkpoints", f"{found.checkpoints:,}, the last at record {found.signed_seq:,}"),
+        ("Head", found.head),
+    ]
+    if found.torn_bytes:
+        pairs.append(
+            ("Torn", f"{found.torn_bytes:,} bytes of a last line that a crash cut; it was never acknowledged")
+        )
+    print_pairs(OUT, pairs)

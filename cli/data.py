@@ -1,0 +1,108 @@
+"""Import and describe bars: `breakwater data import|describe`."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from cli.data_text import print_report
+from cli.opening import read_settings
+from cli.options import ConfigOption, JsonOption, UsageError, parse_date, parse_symbols
+from cli.output import OUT, command, print_json
+from cli.writing import refuse_overwriting
+from domain.errors import DataError, EnvironmentFault
+from simulation.importing import importer
+from simulation.importing.report import ImportReport
+from storage.catalogue import write_bars
+
+app = typer.Typer(help="Data: bars of files, checked row by row.", no_args_is_help=True)
+
+FileArgument = Annotated[
+    Path, typer.Argument(metavar="FILE", help="Bars: Parquet, CSV, CSV in gzip, or a directory of CSV files.")
+]
+SymbolsOption = Annotated[
+    str | None, typer.Option("--symbols", metavar="A,B", help="Symbols to read (default: all in the file).")
+]
+
+
+@app.command("import")
+@command
+def import_file(
+    file: FileArgument,
+    out: Annotated[Path, typer.Option("--out", metavar="FILE.parquet", help="File to write the bars to.")],
+    symbols: SymbolsOption = None,
+    end: Annotated[str | None, typer.Option("--to", metavar="DATE", help="Last session to keep.")] = None,
+    force: Annotated[bool, typer.Option("--force", help="Replace the file --out where it exists.")] = False,
+    config: ConfigOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Read bars, adjust them for splits, refuse bad rows into a file beside --out, and store the rest."""
+    if out.suffix != ".parquet":
+        raise UsageError(f"--out: found {out}; allowed: a name that ends in .parquet")
+    refuse_overwriting(out, None, force=force)
+    if out.exists() and file.exists() and out.samefile(file):
+        raise UsageError(f"--out: {out} is the file to read; name another")
+    kept_aside = out.with_suffix(".refused.csv")
+    refuse_overwriting(kept_aside, None, force=force)
+    settings = read_settings(config, dict(os.environ))
+    kept_aside.unlink(missing_ok=True)
+    try:
+        imported = importer.import_bars(
+            file,
+            symbols=parse_symbols(symbols),
+            start=None,
+            end=parse_date("--to", end),
+            instruments=settings.instrument,
+            kept_aside=kept_aside,
+        )
+        write_bars(out, imported.table, imported.report.stored_notes())
+        if not imported.report.rows_refused:
+            kept_aside.unlink(missing_ok=True)
+    except DataError as error:
+        raise DataError(
+            f"{error}; the refused rows are in {kept_aside}" if kept_aside.exists() else str(error)
+        ) from error
+    except OSError as error:
+        raise _unreadable(file, error) from error
+    _show(imported.report, out, as_json=as_json)
+
+
+@app.command()
+@command
+def describe(
+    file: FileArgument,
+    symbols: SymbolsOption = None,
+    config: ConfigOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Say what importing a file would do: rows and rules, splits, dividends, gaps. Nothing is written."""
+    settings = read_settings(config, dict(os.environ))
+    try:
+        report = importer.describe(file, symbols=parse_symbols(symbols), instruments=settings.instrument)
+    except OSError as error:
+        raise _unreadable(file, error) from error
+    _show(report, None, as_json=as_json)
+
+
+def _unreadable(file: Path, error: OSError) -> EnvironmentFault:
+    return EnvironmentFault(
+        f"{error.filename or file}: {error.strerror or error}; give a file that you may read"
+    )
+
+
+def _show(report: ImportReport, out: Path | None, *, as_json: bool) -> None:
+    if as_json:
+        print_json(report_values(report, out))
+    else:
+        print_report(OUT, report, out)
+
+
+def report_values(report: ImportReport, out: Path | None) -> dict[str, Any]:
+    """Return an import's report as `--json` prints it; `kept_aside` is null where no row was refused."""
+    values = report.as_dict()
+    if not report.rows_refused:
+        values["kept_aside"] = None
+    return {"written": None if out is None else str(out), **values}

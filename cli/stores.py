@@ -1,0 +1,94 @@
+"""Read a state directory's stores from outside: while an engine runs, and when none does."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from sqlalchemy.exc import SQLAlchemyError
+
+from domain.errors import ConfigurationError, NotRunning, StateError
+from domain.records import JournalEntry
+from storage.journal_reader import JournalReader
+from storage.state import MARKER, SESSION, Session, StateDirectory
+
+_BATCH = 10_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stores:
+    """Name a state directory that an engine has used, and its present session."""
+
+    directory: StateDirectory
+    session: Session
+
+
+def find_stores(path: Path) -> Stores:
+    """Return the stores of the state directory `path`.
+
+    Raises NotRunning where no engine has been, ConfigurationError for a place that is no state directory, and
+    StateError when its session file cannot be read.
+    """
+    directory = StateDirectory(path)
+    hint = "`breakwater run` starts one; --state DIR names another directory"
+    try:
+        if not path.exists():
+            raise NotRunning(
+                f"state directory {directory.path} does not exist: no engine has run here; {hint}"
+            )
+        if not path.is_dir():
+            raise ConfigurationError(f"--state: found {directory.path}, a file; allowed: a state directory")
+        names = {entry.name for entry in path.iterdir()}
+    except OSError as error:
+        raise StateError(
+            f"state directory {directory.path} cannot be read: {error.strerror or error}; "
+            f"run as the user who runs the engine"
+        ) from error
+    # A session that --fresh archived keeps all but the marker, and can be read where it lies.
+    if names and not names & {MARKER, SESSION}:
+        raise ConfigurationError(
+            f"--state: found {directory.path}, which is no state directory (it has no {MARKER}); "
+            f"allowed: a directory that an engine has used"
+        )
+    session = directory.session()
+    if session is None:
+        raise NotRunning(
+            f"state directory {directory.path} has no session: no engine has run here yet; {hint}"
+        )
+    return Stores(directory=directory, session=session)
+
+
+@contextmanager
+def reading(stores: Stores, role: str) -> Iterator[JournalReader]:
+    """Yield a reader of `role`'s database; raises NotRunning where it has none yet, StateError where it is damaged."""
+    path = stores.directory.database(role)
+    if not path.exists():
+        raise NotRunning(
+            f"{path} does not exist: session {stores.session.number} has written nothing there yet; "
+            f"ask again once the engine trades, or name another directory with --state DIR"
+        )
+    reader = JournalReader.open(stores.directory.database_url(role), role)
+    try:
+        yield reader
+    except SQLAlchemyError as error:
+        cause = " ".join(str(getattr(error, "orig", None) or error).split())
+        raise StateError(
+            f"{path} cannot be read: {cause}. Keep a copy of it, then start with --fresh"
+        ) from error
+    except (ValueError, KeyError, TypeError) as error:
+        raise StateError(
+            f"{path} holds a row that this version cannot read ({type(error).__name__}: {error}); "
+            f"use the version that wrote it"
+        ) from error
+    finally:
+        reader.close()
+
+
+def all_entries(reader: JournalReader) -> Iterator[JournalEntry]:
+    """Yield every journal entry, in sequence."""
+    after = 0
+    while batch := reader.entries(after, _BATCH):
+        after = batch[-1].seq
+        yield from batch

@@ -1,1 +1,0 @@
-"""Hold the configuration to its rules."""
