@@ -351,7 +351,9 @@ def test_what_was_booked_is_not_booked_again_by_a_download(bench: Bench) -> None
     head = bench.machine.state()["journal_head"]
     bench.open(2, venue)
     assert bench.machine.state()["duplicate_executions"] == 1
-    assert bench.machine.state()["journal_head"] == head, "a reconciliation that finds nothing journals nothing"
+    assert bench.machine.state()["journal_head"] == head, (
+        "a reconciliation that finds nothing journals nothing"
+    )
 
 
 def test_a_position_mismatch_halts_and_the_gate_opens_halted(bench: Bench) -> None:
