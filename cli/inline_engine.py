@@ -34,7 +34,7 @@ class InlineEngine:
         try:
             self._runtime.spawn(inline_specs(plan, broker, self._commit))
         except BaseException:
-            self.close()
+            self.close(orderly=False)
             raise
         coordinator = self._runtime.machine(COORDINATOR)
         if not isinstance(coordinator, Coordinator):
@@ -58,8 +58,9 @@ class InlineEngine:
         """Return the state of coordinator, feed and risk manager."""
         return {role: self._runtime.snapshot(role)["state"] for role in (COORDINATOR, FEED, RISK)}
 
-    def close(self) -> None:
-        """Close every role, then the venue."""
+    def close(self, *, orderly: bool = True) -> None:
+        """Close every role, then the venue; one process has nothing to wait for, so `orderly` changes nothing."""
+        del orderly
         self._runtime.shutdown()
         self._venue.close()
         gc.set_threshold(*self._thresholds)

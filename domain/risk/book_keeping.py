@@ -17,7 +17,6 @@ from domain.records import (
     ExecutionEntry,
     HaltTrigger,
     MachineSnapshot,
-    Record,
     Rung,
 )
 from domain.risk.account import Account, Day, Marks
@@ -134,7 +133,7 @@ class BookKeeping:
 
     def snapshots(
         self, group: BarGroup, counts: Mapping[str, Any], failures: Mapping[str, Any], approved: Sequence[str]
-    ) -> tuple[Record, Record]:
+    ) -> tuple[EquitySnapshot, MachineSnapshot]:
         """Return the equity snapshot of this bar and the snapshot to restart from.
 
         `approved` are the bar's order refs: a restart looks for them in the gateway's journal.

@@ -231,10 +231,11 @@ class RiskManager:
         )
 
     def _count_failures(self, group: BarGroup, batches: list[SignalBatch]) -> list[Output]:
+        due: tuple[HaltTrigger, str] | None = None
         for batch in batches:
             if batch.failures and len(batch.failures) >= batch.evaluated:
                 self._failures.failed(batch.strategy, group.index, batch.failures[0].error)
+                due = due or self._failures.halt_due()  # at once: a success that follows takes nothing back
             elif batch.evaluated:
                 self._failures.succeeded(batch.strategy)
-        due = self._failures.halt_due()
         return [self._raise(group, *due)] if due and due[0] not in self._books.raised else []

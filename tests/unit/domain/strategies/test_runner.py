@@ -126,6 +126,30 @@ def test_batch_is_sent_for_every_bar_even_when_all_abstain() -> None:
     assert [(batch.evaluated, batch.signals, batch.failures) for batch in batches] == [(1, (), ())] * 3
 
 
+def test_batch_is_sent_for_a_group_without_bars_or_without_its_symbols() -> None:
+    """The risk manager waits for every strategy at every bar."""
+    (group,) = groups_of(bars_of([1.0]))
+    machine = runner(MOMENTUM_20, symbols=frozenset({"IBM"}))
+    for each in (replace(group, bars=()), replace(group, index=1)):
+        batch = published(machine, each)
+        assert (batch.bar, batch.evaluated, batch.signals, batch.failures) == (each.index, 0, (), ())
+
+
+def test_group_that_came_before_is_neither_evaluated_nor_remembered_again() -> None:
+    """A bar counted twice would bend every indicator after it."""
+    groups = groups_of(cut(sample("AAPL"), 0, 60))
+    twice, once = runner(MOMENTUM_20), runner(MOMENTUM_20)
+    twice.handle(BarHistory(groups=tuple(groups[:20]), last=False))
+    twice.handle(BarHistory(groups=tuple(groups[10:30]), last=True))
+    once.handle(BarHistory(groups=tuple(groups[:30]), last=True))
+    assert twice.handle(BarsPublished(group=groups[29])) == []
+    for group in groups[30:]:
+        assert published(twice, group) == published(once, group)
+        assert twice.handle(BarsPublished(group=group)) == []
+        assert twice.handle(BarHistory(groups=(group,), last=False)) == []
+    assert twice.state() == once.state()
+
+
 def test_symbols_not_configured_are_left_out() -> None:
     machine = runner(MOMENTUM_20, symbols=frozenset({"IBM"}))
     for group in groups_of(cut(sample("AAPL"), 0, 60), cut(sample("IBM"), 0, 60)):

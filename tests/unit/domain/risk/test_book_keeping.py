@@ -1,0 +1,163 @@
+"""The books know the session, the peak and the latch, and go on from their snapshot."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from domain.messages import HaltReviewed
+from domain.outbox import AuditKind
+from domain.records import HaltTrigger, Rung
+from domain.risk.book_keeping import SNAPSHOT, BookKeeping
+from tests.money import dividend, executed, stock
+from tests.unit.domain.risk.bench import group, settings
+
+T = HaltTrigger
+
+
+def books(saved: dict[str, Any] | None = None, settlement_sessions: int = 1) -> BookKeeping:
+    return BookKeeping(settings(instruments=[stock("AAPL", settlement_sessions), stock("XOM")]), saved)
+
+
+def saved(of: BookKeeping, index: int = 0) -> dict[str, Any]:
+    """Return the snapshot's values as they come back from disk."""
+    _, snapshot = of.snapshots(group(index, {}), {}, {}, ())
+    assert snapshot.name == SNAPSHOT
+    return dict(json.loads(json.dumps(snapshot.values)))
+
+
+def answer(
+    version: int, *active: HaltTrigger, rung: Rung = Rung.ACTIVE, new_peak: bool = False
+) -> HaltReviewed:
+    return HaltReviewed(bar=0, rung=rung, version=version, active=active, new_peak=new_peak)
+
+
+def test_day_begins_with_the_session_and_the_equity_last_marked() -> None:
+    """A8: the gap over night belongs to the new day."""
+    kept = books()
+    kept.portfolio.apply(executed(100, 100.0, seq=1))
+    for index, (session, price, loss) in enumerate(
+        [(1, 100.0, 0.0), (1, 90.0, 0.01), (2, 80.0, 1_000 / 99_000), (2, 85.0, 500 / 99_000)]
+    ):
+        kept.mark(group(index, {"AAPL": price}, session))
+        assert kept.state()["daily_loss"] == pytest.approx(loss)
+
+
+@given(prices=st.lists(st.floats(1.0, 1_000.0), min_size=1, max_size=20))
+def test_peak_only_rises(prices: list[float]) -> None:
+    kept = books()
+    kept.portfolio.apply(executed(10, 100.0, seq=1))
+    peak = 100_000.0
+    for index, price in enumerate(prices):
+        kept.mark(group(index, {"AAPL": price}))
+        peak = max(peak, kept.day.equity)
+        assert kept.day.peak_equity == peak
+        assert kept.state()["drawdown"] == pytest.approx((peak - kept.day.equity) / peak)
+
+
+def test_mark_of_a_symbol_without_a_bar_stays() -> None:
+    kept = books()
+    kept.portfolio.apply(executed(10, 100.0, seq=1))
+    kept.mark(group(0, {"AAPL": 120.0}))
+    kept.mark(group(1, {"XOM": 1.0}))
+    assert kept.state()["equity"] == 100_200.0
+    assert kept.marks.age("AAPL", 1) == 1
+
+
+def test_halts_that_are_up_are_not_called_for_again() -> None:
+    kept = books()
+    kept.portfolio.apply(executed(1_000, 100.0, seq=1))
+    found = kept.mark(group(0, {"AAPL": 97.0}))
+    assert [trigger for trigger, _ in found] == [T.DAILY_LOSS]
+    kept.raise_latch(*found[0])
+    assert kept.mark(group(1, {"AAPL": 97.0}, session=1)) == []
+
+
+def test_equity_of_nothing_calls_for_every_halt_and_is_kept_as_it_is() -> None:
+    kept = books()
+    kept.portfolio.apply(executed(-1_000, 100.0, seq=1))
+    found = {trigger for trigger, _ in kept.mark(group(0, {"AAPL": 300.0}))}
+    assert found == {T.DAILY_LOSS, T.DAILY_LOSS_SEVERE, T.DRAWDOWN, T.DRAWDOWN_SEVERE, T.HEAT}
+    equity, _ = kept.snapshots(group(0, {}), {}, {}, ())
+    assert (equity.equity, equity.cash_micro) == (-100_000.0, 200_000_000_000)
+
+
+@pytest.mark.parametrize(("trigger", "rung"), [(T.DAILY_LOSS, Rung.REDUCING), (T.HEAT, Rung.HALTED)])
+def test_trigger_raises_the_latch_to_its_rung_and_never_lowers_it(trigger: T, rung: Rung) -> None:
+    kept = books()
+    assert kept.raise_latch(trigger, "") is rung
+    assert kept.rung is rung
+    kept.raise_latch(T.EXPOSURE, "")
+    assert kept.rung is rung
+
+
+def test_review_leaves_what_the_coordinator_says_is_up() -> None:
+    kept = books()
+    kept.raise_latch(T.DAILY_LOSS, "")
+    kept.raise_latch(T.HEAT, "")
+    kept.hold_latch(Rung.HALTED, 2, (T.DAILY_LOSS, T.HEAT))
+    assert kept.take_review(answer(3, T.HEAT, rung=Rung.HALTED)) == []
+    assert (kept.rung, kept.raised, kept.latch_version) == (Rung.HALTED, {T.HEAT}, 3)
+
+
+def test_review_sets_the_new_reference_peak() -> None:
+    """B4."""
+    kept = books()
+    kept.portfolio.apply(executed(1_000, 100.0, seq=1))
+    kept.mark(group(0, {"AAPL": 88.0}))
+    kept.take_review(answer(1, new_peak=True))
+    assert kept.day.peak_equity == kept.day.equity == 88_000.0
+
+
+@pytest.mark.parametrize(
+    ("trigger", "heard", "lost"),
+    [
+        (T.DRAWDOWN_SEVERE, False, [(T.DRAWDOWN_SEVERE, "why")]),
+        (T.DRAWDOWN_SEVERE, True, []),
+        (T.DAILY_LOSS, False, []),  # the session ended it
+    ],
+)
+def test_halt_lost_on_its_way_is_returned_by_the_review(
+    trigger: T, heard: bool, lost: list[tuple[T, str]]
+) -> None:
+    """B3: also over a restart."""
+    kept = books()
+    kept.raise_latch(trigger, "why")
+    if heard:
+        kept.hold_latch(Rung.HALTED, 1, (trigger,))
+    kept = books(saved(kept))
+    assert kept.take_review(answer(kept.latch_version + 1)) == lost
+    assert kept.take_review(answer(kept.latch_version + 1)) == []
+
+
+@pytest.mark.parametrize("settlement_sessions", [1, 2, 7])
+@pytest.mark.parametrize("at", [1, 3, 9])
+def test_cash_settles_after_a_restart_as_it_would_have(settlement_sessions: int, at: int) -> None:
+    """The snapshot keeps as many session starts as the slowest instrument takes to settle."""
+    entries = [executed(10, 100.0, seq=1, bar=0), executed(-10, 100.0, seq=2, bar=2)]
+    straight = books(settlement_sessions=settlement_sessions)
+    for index in range(at + 1):
+        straight.mark(group(index, {"AAPL": 100.0}))
+    restarted = books(saved(straight, at), settlement_sessions)
+    for entry in entries:
+        straight.portfolio.apply(entry)
+        restarted.portfolio.apply(entry)
+    for index in range(at + 1, at + 12):
+        straight.mark(group(index, {"AAPL": 100.0}))
+        restarted.mark(group(index, {"AAPL": 100.0}))
+        assert restarted.portfolio.settled_micro() == straight.portfolio.settled_micro()
+        assert saved(restarted, index) == saved(straight, index)
+
+
+def test_position_is_worded_after_each_entry() -> None:
+    kept = books()
+    bought, paid = executed(10, 100.0, seq=1), dividend(0.5, 10, seq=2, instrument=stock("AAPL"))
+    for entry, key, cash in ((bought, "x1", 99_000), (paid, "d2", 99_005)):
+        kept.portfolio.apply(entry)
+        event = kept.position_event(entry)
+        assert (event.kind, event.key, event.decision) == (AuditKind.POSITION, key, False)
+        assert (event.body["symbol"], event.body["cash_micro"]) == ("AAPL", cash * 1_000_000)

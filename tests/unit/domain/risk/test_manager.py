@@ -1,0 +1,641 @@
+"""The risk manager decides each bar once, halts where figures call for it, and goes on from its snapshot."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from domain.halts import HaltLadder
+from domain.messages import (
+    COORDINATOR,
+    GATEWAY,
+    BarsPublished,
+    Begin,
+    Drain,
+    Drained,
+    HaltReviewed,
+    JournalUpdate,
+    LatchChanged,
+    OrdersApproved,
+    Ready,
+    RequestJournal,
+    RiskInbox,
+    TimerFired,
+)
+from domain.outbox import AuditKind
+from domain.outputs import Persist, Send, SetTimer
+from domain.records import HaltTrigger, IntentKind, OrderState, Rung
+from domain.risk.manager import RiskManager
+from tests.money import LIMITS
+from tests.unit.domain.risk.bench import (
+    BUY,
+    POLICY,
+    SELL,
+    Bench,
+    Round,
+    all_say,
+    batch,
+    group,
+    order_entry,
+    settings,
+)
+
+# A position may be the whole equity, 1,000 shares at $100, so that a price is a loss in whole figures.
+WIDE = LIMITS._replace(
+    position_size_base_usd=100_000.0,
+    position_size_max_usd=100_000.0,
+    order_value_max_usd=100_000.0,
+    max_symbol_exposure=1.0,
+    max_sector_exposure=1.0,
+    max_single_position_risk=0.10,
+)
+HALF = WIDE._replace(position_size_base_usd=50_000.0, position_size_max_usd=50_000.0)
+
+
+def all_in(limits: Any = WIDE, **changes: Any) -> Bench:
+    """Return a bench that after bar 1 holds 1,000 shares of AAPL at $100, the whole equity."""
+    bench = Bench(settings(limits=limits, **changes))
+    bench.bar(0, {"AAPL": 100.0}, all_say(BUY))
+    bench.bar(1, {"AAPL": 100.0})
+    assert (lots(bench), bench.manager.state()["equity"]) == ({"AAPL": 1_000}, 100_000.0)
+    return bench
+
+
+def lots(bench: Bench) -> dict[str, int]:
+    return dict(bench.manager.state()["positions"])
+
+
+# --- one bar ------------------------------------------------------------------------------------------------
+
+
+def test_order_is_filled_at_the_next_bar_and_then_held() -> None:
+    bench = Bench()
+    first = bench.bar(0, {"AAPL": 100.0, "XOM": 50.0}, all_say(BUY))
+    intent = first.intents["AAPL"]
+    assert (intent.intent_id, intent.kind, intent.bar) == ("1.main.AAPL.0.1", IntentKind.ENTRY, 0)
+    assert lots(bench) == {}
+    second = bench.bar(1, {"AAPL": (101.0, 102.0), "XOM": 50.0}, all_say(BUY))
+    assert lots(bench) == {"AAPL": intent.lots}
+    assert second.approved.approvals == ()
+    (event,) = second.events(AuditKind.POSITION)
+    assert (event.body["lots"], event.body["average_price"]) == (intent.lots, 101.0)
+
+
+def test_bar_waits_for_the_market_in_lockstep_and_not_without() -> None:
+    for lockstep, decided in ((True, 0), (False, 1)):
+        bench = Bench(settings(lockstep=lockstep))
+        round_ = bench.deliver(
+            BarsPublished(group=group(0, {"AAPL": 1.0})), *(batch(0, name) for name in "abc")
+        )
+        assert len(round_.orders) == decided
+
+
+def test_bar_without_symbols_is_decided_and_settles() -> None:
+    """An empty group (all its bars were refused) still ends in one `OrdersApproved`."""
+    round_ = Bench().bar(0, {})
+    assert round_.approved.approvals == ()
+    assert round_.snapshot.bar == 0
+
+
+def test_begin_and_drain_are_answered() -> None:
+    machine = RiskManager(settings(), POLICY, None)
+    assert machine.handle(Begin()) == [Send(GATEWAY, RequestJournal(requester="risk", after_seq=0))]
+    empty = JournalUpdate(at_ns=0, advanced=-1, entries=(), head=0, last=True)
+    assert machine.handle(empty) == [Send(COORDINATOR, Ready(role="risk", generation=1))]
+    assert machine.handle(Drain(reason="", cancel_entries=True)) == [Send(COORDINATOR, Drained(role="risk"))]
+
+
+def test_nothing_is_decided_before_the_journal_was_read() -> None:
+    """Books that are not rebuilt yet would be judged as flat: gates fail closed."""
+    machine = RiskManager(settings(), POLICY, None)
+    machine.handle(Begin())
+    assert machine.handle(BarsPublished(group=group(0, {"AAPL": 1.0}))) == []
+    assert machine.handle(JournalUpdate(at_ns=0, advanced=0, entries=(), head=0, last=False)) == []
+    for name in "abc":
+        assert machine.handle(batch(0, name)) == []
+    outputs = machine.handle(JournalUpdate(at_ns=0, advanced=-1, entries=(), head=0, last=True))
+    assert sum(isinstance(o, Send) and isinstance(o.message, OrdersApproved) for o in outputs) == 1
+
+
+# --- lockstep join ------------------------------------------------------------------------------------------
+
+
+def history(rng: random.Random, bars: int) -> list[dict[str, Any]]:
+    """Draw prices and votes of some bars; now and then a bar of a symbol is absent or a strategy fails."""
+    prices = {"AAPL": 100.0, "XOM": 50.0}
+    drawn = []
+    for _ in range(bars):
+        opened = {symbol: price * (1 + rng.gauss(0.0, 0.01)) for symbol, price in prices.items()}
+        prices = {symbol: price * (1 + rng.gauss(0.0, 0.02)) for symbol, price in opened.items()}
+        present = [symbol for symbol in prices if rng.random() > 0.1]
+        drawn.append(
+            {
+                "prices": {symbol: (opened[symbol], prices[symbol]) for symbol in present},
+                "said": {
+                    name: {s: (rng.choice((-1, 1, 1)), rng.choice((0.6, 0.8, 1.0))) for s in present}
+                    for name in "abc"
+                    if rng.random() > 0.2
+                },
+                "failed": {name: present for name in "abc" if rng.random() < 0.03},
+            }
+        )
+    return drawn
+
+
+@given(seed=st.integers(0, 2**32 - 1), bars=st.integers(1, 8))
+def test_bars_markers_and_signals_in_any_order_and_number_decide_the_same(seed: int, bars: int) -> None:
+    """The join takes what belongs to one bar in any order, twice, and mixed with what is past."""
+    rng = random.Random(seed)
+    drawn = history(rng, bars)
+    straight, shuffled = Bench(), Bench()
+    past: list[RiskInbox] = []
+    for index, bar in enumerate(drawn):
+        wanted = straight.bar(index, **bar)
+        today = group(index, bar["prices"])
+        mine: list[RiskInbox] = [BarsPublished(group=today), shuffled.trade(today)]
+        mine += [
+            batch(index, n, bar["said"].get(n), bar["failed"].get(n, ()), len(today.bars)) for n in "abc"
+        ]
+        messages = [*mine, *rng.sample(mine, rng.randrange(len(mine))), *rng.sample(past, min(3, len(past)))]
+        rng.shuffle(messages)
+        got = shuffled.deliver(*messages)
+        assert got.orders == wanted.orders
+        assert [r for r in got.records if r in wanted.records] == list(wanted.records)
+        past += mine
+    assert shuffled.manager.state() == straight.manager.state()
+
+
+def test_late_batch_does_not_displace_the_next_bars() -> None:
+    """Signals of bar 1 may come before bar 1 itself; a late answer to bar 0 must not take their place."""
+    bench = Bench()
+    bench.bar(0, {"AAPL": 100.0})
+    today = group(1, {"AAPL": 100.0})
+    early = [batch(1, name, {"AAPL": BUY}, evaluated=1) for name in "abc"]
+    round_ = bench.deliver(
+        *early, batch(0, "a", {"AAPL": SELL}), BarsPublished(group=today), bench.trade(today)
+    )
+    assert list(round_.intents) == ["AAPL"]
+
+
+def test_signals_of_a_later_bar_do_not_count_for_this_one() -> None:
+    bench = Bench(settings(lockstep=False))
+    today = group(0, {"AAPL": 100.0})
+    ahead = [batch(1, name, {"AAPL": BUY}, evaluated=1) for name in "ab"]
+    assert bench.deliver(BarsPublished(group=today), batch(0, "c", evaluated=1), *ahead).orders == ()
+    assert bench.deliver(batch(0, "a", evaluated=1), batch(0, "b", evaluated=1)).approved.approvals == ()
+
+
+def test_batch_of_a_strategy_that_was_not_configured_is_dropped() -> None:
+    bench = Bench()
+    today = group(0, {"AAPL": 100.0})
+    heard = [batch(0, name, {"AAPL": BUY}, evaluated=1) for name in ("a", "b", "stranger")]
+    assert bench.deliver(BarsPublished(group=today), bench.trade(today), *heard).orders == ()
+
+
+def test_group_that_was_decided_is_not_decided_again() -> None:
+    bench = Bench()
+    bench.bar(0, {"AAPL": 100.0}, all_say(BUY))
+    before = bench.manager.state()
+    bench.fills = False
+    again = bench.bar(0, {"AAPL": 100.0}, all_say(BUY))
+    assert again.orders == ()
+    assert bench.manager.state() == before
+
+
+# --- deadline -----------------------------------------------------------------------------------------------
+
+
+def test_deadline_turns_silence_into_a_failure_and_decides_once() -> None:
+    """A2: a strategy that does not answer has failed (kind timeout); its symbols trade nothing from that bar."""
+    bench = Bench()
+    today = group(0, {"AAPL": 100.0})
+    waiting = bench.deliver(
+        BarsPublished(group=today),
+        bench.trade(today),
+        *(batch(0, n, {"AAPL": BUY}, evaluated=1) for n in "ab"),
+    )
+    assert waiting.orders == ()
+    assert waiting.timers == (SetTimer("signals", 30.0),)
+    round_ = bench.deliver(TimerFired(name="signals"))
+    assert round_.approved.approvals == ()
+    (failure,) = round_.events(AuditKind.SIGNAL_FAILURE)
+    assert (failure.key, failure.body["kind"]) == ("c.AAPL", "timeout")
+    assert bench.manager.state()["failures"]["totals"] == {"c": 1}
+    assert bench.deliver(batch(0, "c", {"AAPL": BUY}, evaluated=1), TimerFired(name="signals")).orders == ()
+
+
+def test_deadline_before_the_marks_decides_nothing() -> None:
+    bench = Bench()
+    assert (
+        bench.deliver(BarsPublished(group=group(0, {"AAPL": 1.0})), TimerFired(name="signals")).orders == ()
+    )
+
+
+# --- losses (A8, B1) ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("price", "rung", "triggers"),
+    [
+        (98.001, Rung.ACTIVE, []),  # 1.999 %
+        (98.0, Rung.REDUCING, ["daily_loss"]),  # exactly 2 %
+        (97.999, Rung.REDUCING, ["daily_loss"]),  # 2.001 %
+        (95.001, Rung.REDUCING, ["daily_loss"]),
+        (95.0, Rung.HALTED, ["daily_loss", "daily_loss_severe"]),
+        (90.0, Rung.HALTED, ["daily_loss", "drawdown", "daily_loss_severe"]),
+        (85.0, Rung.HALTED, ["daily_loss", "drawdown", "daily_loss_severe", "drawdown_severe"]),
+    ],
+)
+def test_losses_bind_when_reached_and_are_in_the_decision_of_their_bar(
+    price: float, rung: Rung, triggers: list[str]
+) -> None:
+    """A8, B1: 98,000 of 100,000 reduces; several triggers at one bar raise the highest of their rungs."""
+    bench = all_in()
+    round_ = bench.bar(2, {"AAPL": price})
+    assert [halt.trigger.value for halt in round_.halts] == triggers
+    assert round_.approved.rung is rung
+    assert all(("daily loss" in halt.detail) == ("daily_loss" in halt.trigger) for halt in round_.halts)
+    assert bench.manager.state()["rung"] == rung.name
+
+
+def test_entry_at_exactly_two_percent_down_is_refused_with_daily_loss_in_the_reason() -> None:
+    """A8: 98,000 of 100,000."""
+    bench = Bench(settings(limits=HALF))
+    bench.bar(0, {"AAPL": 100.0}, all_say(BUY))
+    bench.bar(1, {"AAPL": 100.0})
+    round_ = bench.bar(2, {"AAPL": 96.0, "XOM": 50.0}, all_say(BUY, "XOM"))
+    assert bench.manager.state()["equity"] == 98_000.0
+    (why,) = round_.denials
+    assert why.startswith("halt: REDUCING")
+    assert "daily loss of 2.000 %" in why
+    assert bench.manager.state()["refused"] == {"halt": 1}
+
+
+def test_drawdown_is_measured_from_a_peak_that_only_rises() -> None:
+    """A8: losses of 2 % at most a day, 10 % from the peak of a rise in between."""
+    bench = all_in()
+    path = [100.0, 110.0, 108.5, 107.0, 105.5, 104.0, 102.5, 101.0, 99.5, 99.001, 99.0]
+    raised = []
+    for index, price in enumerate(path, start=2):
+        raised += [(index, halt.trigger) for halt in bench.bar(index, {"AAPL": price}).halts]
+        assert bench.manager.state()["peak_equity"] == max(path[: index - 1]) * 1_000
+    assert raised == [(12, HaltTrigger.DRAWDOWN)]
+
+
+def test_equity_of_nothing_halts_and_lets_the_exit_through() -> None:
+    """Short 1,000 at $100 with $100,000; at $300 all is lost, and buying back still only shrinks the position."""
+    book = replace_book(allow_short=True)
+    bench = Bench(settings(books=[book], limits=WIDE))
+    bench.bar(0, {"AAPL": 100.0}, all_say(SELL))
+    bench.bar(1, {"AAPL": 100.0})
+    assert lots(bench) == {"AAPL": -1_000}
+    ruin = bench.bar(2, {"AAPL": 300.0, "XOM": 50.0}, {n: {"AAPL": BUY, "XOM": BUY} for n in "abc"})
+    assert bench.manager.state()["equity"] < 0.0
+    assert ruin.approved.rung is Rung.HALTED
+    assert {halt.trigger.value for halt in ruin.halts} >= {"daily_loss_severe", "drawdown_severe", "heat"}
+    assert list(ruin.intents) == ["AAPL"]
+    (denied,) = ruin.denials
+    assert denied.startswith("no_equity")
+
+
+def replace_book(**changes: Any) -> Any:
+    return settings().books[0]._replace(**changes)
+
+
+# --- the ladder ---------------------------------------------------------------------------------------------
+
+
+def test_reducing_lets_exits_through_by_size_and_cancels_entries() -> None:
+    """B1, B2: the order that shrinks the position passes, the resting entry is cancelled."""
+    bench = Bench(settings(limits=HALF))
+    bench.bar(0, {"AAPL": 100.0}, all_say(BUY))
+    bench.bar(1, {"AAPL": 100.0, "XOM": 50.0}, all_say(BUY, "XOM"))
+    held = lots(bench)["AAPL"]
+    entry = "1.main.XOM.1.1"
+    assert list(bench.resting) == [entry]
+    round_ = bench.bar(2, {"AAPL": 94.0}, all_say(SELL))
+    assert round_.approved.rung is Rung.REDUCING
+    assert round_.approved.cancels == (entry,)
+    exit_ = round_.intents["AAPL"]
+    assert (exit_.kind, exit_.side.value, exit_.lots, exit_.stop_loss_pct) == (
+        IntentKind.EXIT,
+        "sell",
+        held,
+        0.0,
+    )
+
+
+def test_halt_raised_elsewhere_holds_and_announcements_never_lower_it() -> None:
+    """B1: any role may raise the latch, only a review lowers the manager's rung."""
+    bench = Bench()
+    up = LatchChanged(rung=Rung.HALTED, lowers=False, version=4, active=(HaltTrigger.MANUAL,))
+    down = LatchChanged(rung=Rung.ACTIVE, lowers=True, version=5, active=())
+    assert bench.deliver(up, down).orders == ()
+    bench.ladder.raise_latch(
+        HaltTrigger.MANUAL, Rung.HALTED, at_ns=0, bar=0, session=1, raised_by="p", detail=""
+    )
+    round_ = bench.deliver(BarsPublished(group=group(0, {"AAPL": 1.0}, session=0)), *_rest(0))
+    assert (round_.approved.rung, round_.approved.latch_version) == (Rung.HALTED, 5)
+
+
+def _rest(index: int) -> list[RiskInbox]:
+    market = JournalUpdate(at_ns=0, advanced=index, entries=(), head=0, last=False)
+    return [market, *(batch(index, name) for name in "abc")]
+
+
+def test_news_older_than_the_latch_held_tells_nothing() -> None:
+    bench = Bench()
+    late = LatchChanged(rung=Rung.HALTED, lowers=False, version=3, active=(HaltTrigger.MANUAL,))
+    bench.deliver(LatchChanged(rung=Rung.ACTIVE, lowers=True, version=4, active=()), late)
+    assert bench.manager.state()["rung"] == "ACTIVE"
+
+
+def test_bar_of_a_new_session_waits_for_the_review_of_a_latch() -> None:
+    """B4: REDUCING for a daily loss ends with the next session, before anything of it is decided."""
+    bench = all_in()
+    assert bench.bar(2, {"AAPL": 97.0}).approved.rung is Rung.REDUCING
+    today = group(3, {"AAPL": 97.0, "XOM": 50.0})
+    bench.reviews = False
+    waiting = bench.deliver(BarsPublished(group=today), bench.trade(today), *(batch(3, n) for n in "abc"))
+    assert [(review.bar, review.session) for review in waiting.reviews] == [(3, 4)]
+    assert waiting.orders == ()
+    assert bench.deliver(TimerFired(name="signals")).orders == ()
+    bench.ladder.review(at_ns=0, bar=3, session=4)
+    answer = bench.review_answer(3)
+    decided = bench.deliver(answer)
+    assert decided.approved.rung is Rung.ACTIVE
+    assert bench.deliver(answer).orders == ()
+    assert bench.manager.state()["raised"] == []
+
+
+def test_answer_that_came_twice_lowers_nothing() -> None:
+    """The answer of session 4 must not lower what session 4 raised itself."""
+    bench = all_in()
+    bench.bar(2, {"AAPL": 97.0})
+    bench.bar(3, {"AAPL": 94.0})  # reviewed, ended, and 3 % down again
+    assert bench.manager.state()["rung"] == "REDUCING"
+    bench.deliver(HaltReviewed(bar=3, rung=Rung.ACTIVE, version=2, active=(), new_peak=False))
+    assert bench.manager.state()["rung"] == "REDUCING"
+
+
+def test_halt_that_overtakes_the_answer_to_a_review_stands() -> None:
+    """The gateway may lose its broker while a review runs; control messages overtake the answer."""
+    bench = all_in()
+    bench.bar(2, {"AAPL": 97.0})
+    today = group(3, {"AAPL": 97.0})
+    machine = bench.manager
+    for message in (BarsPublished(group=today), bench.trade(today)):
+        machine.handle(message)
+    machine.handle(LatchChanged(rung=Rung.HALTED, lowers=False, version=3, active=(HaltTrigger.BROKER_LOST,)))
+    machine.handle(HaltReviewed(bar=3, rung=Rung.ACTIVE, version=2, active=(), new_peak=False))
+    state = machine.state()
+    assert state["rung"] == "HALTED"
+    assert "broker_lost" in state["raised"]
+
+
+def test_daily_loss_ends_with_the_next_session_and_counts_from_there() -> None:
+    bench = all_in()
+    bench.bar(2, {"AAPL": 97.0}, session=3)
+    assert bench.bar(3, {"AAPL": 96.9}, session=3).approved.rung is Rung.REDUCING
+    after = bench.bar(4, {"AAPL": 96.8, "XOM": 10.0}, session=4)
+    assert (after.approved.rung, after.halts) == (Rung.ACTIVE, ())
+    assert [halt.trigger for halt in bench.bar(5, {"AAPL": 94.9}, session=4).halts] == [
+        HaltTrigger.DAILY_LOSS
+    ]
+
+
+def test_drawdown_ends_after_the_sessions_configured_with_a_new_peak() -> None:
+    """B4: `resume_after_sessions` lets one bad year not end a test; each resume sets a new reference peak."""
+    bench = all_in(limits=WIDE._replace(max_daily_loss=0.5, halt_daily_loss=0.5))
+    bench.policy = replace_policy(bench, resume_after_sessions=3)
+    assert bench.bar(2, {"AAPL": 89.0}).approved.rung is Rung.REDUCING
+    rungs = [bench.bar(index, {"AAPL": 89.0}).approved.rung for index in (3, 4, 5, 6)]
+    assert rungs == [Rung.REDUCING, Rung.REDUCING, Rung.ACTIVE, Rung.ACTIVE]
+    assert bench.manager.state()["peak_equity"] == bench.manager.state()["equity"]
+    assert bench.ladder.resumed_by_rule == 1
+
+
+def replace_policy(bench: Bench, **changes: Any) -> Any:
+    policy = POLICY._replace(**changes)
+    bench.ladder = HaltLadder(policy, bench.ladder.to_values())
+    return policy
+
+
+def test_halt_the_coordinator_never_heard_of_is_raised_again_at_the_review() -> None:
+    """B3: the manager's snapshot outlived a crash that the coordinator's record of the halt did not."""
+    bench = all_in()
+    bench.bar(2, {"AAPL": 94.0})
+    halted = bench.bar(3, {"AAPL": 88.0})
+    assert halted.approved.rung is Rung.HALTED
+    bench.ladder = HaltLadder(POLICY)  # lost
+    unheard = dict.fromkeys(halted.snapshot.values["raised"], "why")
+    lost = {**halted.snapshot.values, "unheard": unheard, "latch_version": 0}
+    again = bench.reborn(replace(halted.snapshot, values=lost))
+    assert again.manager.state()["rung"] == "HALTED"
+    round_ = again.bar(4, {"AAPL": 88.0})
+    assert {halt.trigger for halt in round_.halts} == {HaltTrigger.DAILY_LOSS_SEVERE, HaltTrigger.DRAWDOWN}
+    assert all(halt.detail == "why" for halt in round_.halts)
+    assert round_.approved.rung is Rung.HALTED
+    assert again.ladder.rung is Rung.HALTED
+
+
+def test_halt_is_raised_once_while_it_is_up() -> None:
+    """B3: a second halt while halted is not doubled."""
+    bench = all_in(limits=WIDE._replace(max_daily_loss=0.5, halt_daily_loss=0.5))
+    assert len(bench.bar(2, {"AAPL": 89.0}).halts) == 1
+    assert bench.bar(3, {"AAPL": 88.5}).halts == ()
+
+
+def test_latch_announced_at_the_start_is_not_raised_again() -> None:
+    """The coordinator recorded the halt, the manager fell before its snapshot: the bar is marked again."""
+    bench = all_in()
+    before = bench.bar(2, {"AAPL": 99.9}).snapshot
+    bench.bar(3, {"AAPL": 97.0})
+    again = bench.reborn(before)
+    assert again.bar(3, {"AAPL": 97.0}).halts == ()
+    assert again.manager.state()["rung"] == "REDUCING"
+
+
+# --- flattening ---------------------------------------------------------------------------------------------
+
+
+def test_flattening_closes_every_position_whatever_the_votes() -> None:
+    """B1: the kill switch; a failed strategy does not keep a position open."""
+    bench = all_in()
+    bench.deliver(
+        LatchChanged(rung=Rung.FLATTENING, lowers=False, version=1, active=(HaltTrigger.KILL_SWITCH,))
+    )
+    round_ = bench.bar(2, {"AAPL": 100.0, "XOM": 50.0}, all_say(BUY, "XOM"), {"a": ["AAPL"]}, session=2)
+    assert {s: i.kind for s, i in round_.intents.items()} == {"AAPL": IntentKind.EXIT}
+
+
+# --- failures (B5) ------------------------------------------------------------------------------------------
+
+
+def test_three_failed_evaluations_in_a_row_halt_at_that_bar() -> None:
+    """B1: the halt is in the decision of the bar at which the third fails."""
+    round_ = Bench().bar(0, {"AAPL": 100.0}, failed={n: ["AAPL"] for n in "abc"})
+    (halt,) = round_.halts
+    assert (halt.trigger, halt.rung, halt.bar) == (HaltTrigger.CONSECUTIVE_FAILURES, Rung.HALTED, 0)
+    assert round_.approved.rung is Rung.HALTED
+
+
+def test_failure_on_some_symbols_is_no_failed_evaluation() -> None:
+    bench = Bench()
+    round_ = bench.bar(0, {"AAPL": 100.0, "XOM": 50.0}, failed={n: ["AAPL"] for n in "abc"})
+    assert round_.halts == ()
+    assert bench.manager.state()["failures"]["totals"] == {}
+
+
+def test_end_of_a_failure_halt_begins_the_count_anew_and_other_ends_do_not() -> None:
+    """B5: reset after the halt is resumed; a daily loss that ends hides no failures."""
+    bench = Bench(policy=POLICY._replace(resume_after_sessions=2))
+    bench.bar(0, {"AAPL": 100.0}, failed={n: ["AAPL"] for n in "abc"})
+    bench.bar(1, {"AAPL": 100.0}, failed={"a": ["AAPL"]}, said=None)
+    after = bench.bar(2, {"AAPL": 100.0}, failed={"a": ["AAPL"]})
+    assert after.approved.rung is Rung.ACTIVE
+    assert bench.manager.state()["failures"]["window"] == [1, 0, 0]
+    bench = all_in()
+    bench.bar(2, {"AAPL": 97.0}, failed={"b": ["AAPL"], "c": ["AAPL"]})
+    (halt,) = bench.bar(3, {"AAPL": 97.0}, failed={"a": ["AAPL"]}).halts
+    assert halt.trigger is HaltTrigger.CONSECUTIVE_FAILURES
+
+
+# --- the journal --------------------------------------------------------------------------------------------
+
+
+def test_order_state_that_comes_twice_does_not_reopen_the_order() -> None:
+    bench = Bench()
+    intent = bench.bar(0, {"AAPL": 100.0}, all_say(BUY)).intents["AAPL"]
+    bench.bar(1, {"AAPL": 100.0})
+    assert bench.manager.state()["working"] == 0
+    bench.deliver(
+        JournalUpdate(
+            at_ns=0, advanced=-1, entries=(order_entry(intent, 1, OrderState.WORKING),), head=1, last=False
+        )
+    )
+    assert bench.manager.state()["working"] == 0
+
+
+def test_gap_in_the_journal_is_asked_for_before_anything_is_decided() -> None:
+    """Fire and forget loses messages: the journal is the truth, the cursor finds what is missing."""
+    bench = Bench()
+    bench.bar(0, {"AAPL": 100.0}, all_say(BUY))
+    today = group(1, {"AAPL": 100.0})
+    lost = bench.trade(today)
+    machine = bench.manager
+    machine.handle(BarsPublished(group=today))
+    for name in "abc":
+        machine.handle(batch(1, name))
+    (asked,) = machine.handle(replace(lost, entries=()))
+    assert asked == Send(GATEWAY, RequestJournal(requester="risk", after_seq=1))
+    assert lots(bench) == {}
+    outputs = machine.handle(JournalUpdate(at_ns=0, advanced=-1, entries=lost.entries, head=3, last=True))
+    assert len(lots(bench)) == 1
+    assert [type(o.message) for o in outputs if isinstance(o, Send)] == [OrdersApproved]
+    assert machine.handle(lost) == []
+
+
+# --- going on after a restart -------------------------------------------------------------------------------
+
+
+def same(left: Round, right: Round) -> None:
+    assert left.orders == right.orders
+    assert left.halts == right.halts
+    assert left.records == right.records
+
+
+@given(seed=st.integers(0, 2**32 - 1), bars=st.integers(2, 25), data=st.data())
+def test_manager_rebuilt_at_any_bar_goes_on_as_if_it_had_not_stopped(
+    seed: int, bars: int, data: st.DataObject
+) -> None:
+    """A8: peak and start of day are persisted; the rest comes from the gateway's journal."""
+    drawn = history(random.Random(seed), bars)
+    at = data.draw(st.integers(1, bars - 1))
+    limits = LIMITS._replace(
+        max_daily_loss=data.draw(st.sampled_from([0.0005, 0.02])),
+        max_total_drawdown=data.draw(st.sampled_from([0.001, 0.1])),
+        drawdown_protection=True,
+    )
+    policy = POLICY._replace(resume_after_sessions=data.draw(st.sampled_from([0, 2])))
+    straight = Bench(settings(limits=limits), policy)
+    stopped = Bench(settings(limits=limits), policy)
+    snapshot = None
+    for index, bar in enumerate(drawn):
+        if index == at:
+            stopped = stopped.reborn(snapshot)
+        wanted, got = straight.bar(index, **bar), stopped.bar(index, **bar)
+        same(got, wanted)
+        snapshot = got.snapshot
+    assert {**stopped.manager.state()} == {**straight.manager.state()}
+
+
+@given(seed=st.integers(0, 2**32 - 1), at=st.integers(0, 14))
+def test_bar_decided_again_after_a_crash_decides_the_same_and_counts_nothing_twice(
+    seed: int, at: int
+) -> None:
+    """The snapshot of bar `at` was durable, its orders never reached the gateway: the feed publishes it again."""
+    drawn = history(random.Random(seed), at + 3)
+    straight = Bench()
+    for index in range(at):
+        straight.bar(index, **drawn[index])
+    head, resting = len(straight.entries), dict(straight.resting)
+    today = group(at, drawn[at]["prices"])
+    filled = straight.trade(today)
+    after_fills, still_resting = list(straight.entries), dict(straight.resting)
+    wanted = straight.deliver(
+        BarsPublished(group=today),
+        filled,
+        *(
+            batch(at, n, drawn[at]["said"].get(n), drawn[at]["failed"].get(n, ()), len(today.bars))
+            for n in "abc"
+        ),
+    )
+    assert len(straight.entries) >= head
+    del resting
+    crashed = Bench(
+        straight.settings,
+        POLICY,
+        dict(wanted.snapshot.values),
+        HaltLadder(POLICY, straight.ladder.to_values()),
+        after_fills,
+        still_resting,
+    )
+    crashed.fills = False  # the venue has traded this bar
+    again = crashed.bar(at, **drawn[at])
+    crashed.fills = True
+    assert again.orders == wanted.orders
+    assert again.snapshot.values["counts"] == wanted.snapshot.values["counts"]
+    assert again.snapshot.values["failures"] == wanted.snapshot.values["failures"]
+    assert again.snapshot.values["sessions"] == wanted.snapshot.values["sessions"]
+    for index in (at + 1, at + 2):
+        same(crashed.bar(index, **drawn[index]), straight.bar(index, **drawn[index]))
+    assert crashed.manager.state() == straight.manager.state()
+
+
+def test_bar_before_the_snapshot_is_settled_without_a_second_decision() -> None:
+    """Its orders are in the gateway's journal: deciding it on newer books would make others."""
+    bench = Bench()
+    *_, last = [bench.bar(index, {"AAPL": 100.0}) for index in range(3)]
+    again = bench.reborn(last.snapshot)
+    before = again.manager.state()
+    round_ = again.bar(1, {"AAPL": 100.0}, all_say(BUY))
+    assert (round_.approved.bar, round_.approved.approvals, round_.records) == (1, (), ())
+    assert again.manager.state() == before
+    assert again.bar(2, {"AAPL": 100.0}).approved.approvals == ()
+    assert list(again.bar(3, {"AAPL": 100.0}, all_say(BUY)).intents) == ["AAPL"]
+
+
+def test_positions_read_at_the_start_are_not_reported_as_new() -> None:
+    bench = Bench()
+    last = [bench.bar(i, {"AAPL": 100.0}, all_say(BUY) if i == 0 else None) for i in range(2)][-1]
+    machine = RiskManager(bench.settings, POLICY, last.snapshot.values)
+    machine.handle(Begin())
+    outputs = machine.handle(bench.update(tuple(bench.entries), last=True))
+    assert not [output for output in outputs if isinstance(output, Persist)]
+    assert machine.state()["positions"] == bench.manager.state()["positions"]

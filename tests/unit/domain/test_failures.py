@@ -1,0 +1,99 @@
+"""Failures of strategies halt in a row and by rate, at the thresholds of requirement B5."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from domain.failures import HISTORY, FailureTracker
+from domain.records import HaltTrigger
+from tests.unit.domain.risk.bench import POLICY
+
+RATE_ONLY = POLICY._replace(max_consecutive_failures=100)
+
+
+def tracker(outcomes: str, policy: object = POLICY) -> FailureTracker:
+    """Return a tracker that saw `outcomes`: F a failure and S a success of one strategy, f and s of another."""
+    seen = FailureTracker(policy)  # type: ignore[arg-type]
+    for bar, outcome in enumerate(outcomes):
+        if outcome in "Ff":
+            seen.failed(outcome.upper(), bar, f"error {bar}")
+        else:
+            seen.succeeded("F")
+    return seen
+
+
+@pytest.mark.parametrize(
+    ("outcomes", "due"),
+    [
+        ("FF", False),
+        ("FFF", True),
+        ("FfF", True),  # whichever strategies they are of
+        ("FFSF", False),  # a success between
+        ("FFsF", False),  # of any strategy
+        ("FFSFFF", True),
+    ],
+)
+def test_three_in_a_row_halt_unless_any_strategy_succeeded_between(outcomes: str, due: bool) -> None:
+    """B1."""
+    found = tracker(outcomes).halt_due()
+    assert (found is not None) == due
+    if found is not None:
+        assert found == (HaltTrigger.CONSECUTIVE_FAILURES, "3 evaluations failed in a row")
+
+
+@pytest.mark.parametrize(
+    ("outcomes", "due"),
+    [
+        ("FSFSFSFFS", False),  # 5 of 9: too few to tell
+        ("FSFSFSFSFS", False),  # exactly half of 10
+        ("FSFSFSFFSF", True),  # 6 of 10
+        ("FS" * 10, False),  # exactly half of 20
+        ("FS" * 9 + "FF", True),  # 11 of 20
+        ("FF" * 3 + "S" * 20, False),  # failures older than 20 evaluations count no more
+    ],
+)
+def test_more_than_half_of_the_last_twenty_halts_from_ten_on(outcomes: str, due: bool) -> None:
+    """B1."""
+    found = tracker(outcomes, RATE_ONLY).halt_due()
+    assert (found is not None) == due
+    if found is not None:
+        assert found[0] is HaltTrigger.FAILURE_RATE
+        assert f"of the last {min(20, len(outcomes))} evaluations failed" in found[1]
+
+
+def test_reset_forgets_the_run_and_the_window_and_keeps_totals_and_history() -> None:
+    seen = tracker("FfF")
+    seen.reset()
+    assert seen.halt_due() is None
+    assert (seen.rate, dict(seen.consecutive)) == (0.0, {})
+    assert (dict(seen.totals), len(seen.history)) == ({"F": 3}, 3)
+
+
+def test_success_resets_its_own_strategy_alone() -> None:
+    seen = FailureTracker(POLICY)
+    seen.failed("a", 0, "x")
+    seen.failed("b", 0, "x")
+    seen.succeeded("a")
+    assert dict(seen.consecutive) == {"b": 1}
+
+
+def test_history_holds_the_last_hundred() -> None:
+    seen = tracker("F" * (HISTORY + 5))
+    assert [bar for bar, _, _ in seen.history] == list(range(5, HISTORY + 5))
+
+
+@given(outcomes=st.text("FfSs", max_size=60), at=st.integers(0, 60))
+def test_tracker_restored_anywhere_decides_the_same(outcomes: str, at: int) -> None:
+    straight = tracker(outcomes)
+    restored = FailureTracker(POLICY, json.loads(json.dumps(tracker(outcomes[:at]).to_values())))
+    for bar, outcome in enumerate(outcomes[at:], start=at):
+        if outcome in "Ff":
+            restored.failed(outcome.upper(), bar, "")
+        else:
+            restored.succeeded("F")
+    assert restored.to_values() == straight.to_values()
+    assert restored.halt_due() == straight.halt_due()
