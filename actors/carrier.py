@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import assert_never
 
+from actors.outbox_pump import OutboxPump
 from actors.parts import ActorContext, Parts
 from actors.timers import Timers
 from domain.bars import BarGroup
 from domain.broker import BrokerCommand, BrokerLink
 from domain.errors import BrokerUnavailable, InvariantViolation, MailboxFull
 from domain.messages import AUDIT, BarHistory, JournalUpdate, Message
-from domain.outbox import AuditEvent, OutboxRecords, RequestOutbox
+from domain.outbox import AuditEvent, RequestOutbox
 from domain.outputs import (
     CancelTimer,
     Connect,
@@ -57,6 +58,10 @@ class Carrier:
             timers,
             router,
             lost,
+        )
+
+        self._outbox = OutboxPump(
+            context.role, context.clock, lambda records: self.post(AUDIT, records, False)
         )
 
     def open(self) -> None:
@@ -128,11 +133,11 @@ class Carrier:
         A long outbox so goes out a batch a turn, with the role's own work between.
         """
         first, events = self._journal().outbox(request.after_seq, OUTBOX_BATCH)
-        self._post_outbox(first, tuple(events))
+        self._outbox.answer(first, events)
         if len(events) == OUTBOX_BATCH:
             self.post(self._context.role, RequestOutbox(after_seq=first + len(events) - 1), False)
         elif events:  # an empty batch ends the answer
-            self._post_outbox(first + len(events), ())
+            self._outbox.answer(first + len(events), ())
 
     def acknowledge(self, seq: int) -> None:
         """Let the journal go of outbox events up to `seq`."""
@@ -141,15 +146,12 @@ class Carrier:
     def _persist(self, records: tuple[Record, ...]) -> None:
         # The outbox and the trail both hold an event's body as text: it is made once.
         ready = [
-            record._replace(body=WrittenBody(record.body)) if isinstance(record, AuditEvent) else record
+            AuditEvent(*record[:-1], WrittenBody(record.body)) if isinstance(record, AuditEvent) else record
             for record in records
         ]
         first, last = self._journal().append(ready)
         if first <= last:
-            self._post_outbox(first, tuple(record for record in ready if isinstance(record, AuditEvent)))
-
-    def _post_outbox(self, first: int, events: tuple[AuditEvent, ...]) -> None:
-        self.post(AUDIT, OutboxRecords(source=self._context.role, first_seq=first, events=events), False)
+            self._outbox.committed(first, [record for record in ready if isinstance(record, AuditEvent)])
 
     def _wire(self, command: BrokerCommand) -> None:
         try:

@@ -14,6 +14,9 @@ from domain.errors import MailboxFull, Recoverable
 from domain.messages import COORDINATOR, Begin, RoleFailed, TimerFired
 from domain.outbox import OutboxAcknowledged, RequestOutbox
 
+_OWN = (Begin, RequestOutbox, OutboxAcknowledged)
+"""Messages that the shell itself acts on."""
+
 
 class Shell:
     """Own a machine and its ports; whoever runs it calls `receive` with one message at a time.
@@ -35,13 +38,9 @@ class Shell:
     def receive(self, message: Any) -> None:
         """Handle one message and carry out what follows; raises whatever is not Recoverable."""
         started_ns = time.perf_counter_ns()
-        if isinstance(message, RequestOutbox):
-            self._carrier.answer_outbox(message)
-        elif isinstance(message, OutboxAcknowledged):
-            self._carrier.acknowledge(message.seq)
+        if isinstance(message, _OWN):
+            self._receive_own(message)
         else:
-            if isinstance(message, Begin):
-                self._carrier.open()
             self._decide(message)
         self._handled += 1
         self._last_handle_ns = time.perf_counter_ns() - started_ns
@@ -96,6 +95,15 @@ class Shell:
         """Close the ports and the journal; what goes wrong is reported."""
         for fault in self._carrier.close():
             self.report_fault(fault, fatal=True)
+
+    def _receive_own(self, message: Begin | RequestOutbox | OutboxAcknowledged) -> None:
+        if isinstance(message, RequestOutbox):
+            self._carrier.answer_outbox(message)
+        elif isinstance(message, OutboxAcknowledged):
+            self._carrier.acknowledge(message.seq)
+        else:
+            self._carrier.open()
+            self._decide(message)
 
     def _decide(self, message: Any) -> None:
         try:

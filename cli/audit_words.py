@@ -17,7 +17,7 @@ def in_words(kind: str, body: object) -> str:
     if not isinstance(body, Mapping):
         return plain(body)
     try:
-        return _shortened(_WORDS[kind](body) if kind in _WORDS else plain(body))
+        return _shortened(WORDS[kind](body) if kind in WORDS else plain(body))
     except (KeyError, TypeError, ValueError, IndexError):
         return _shortened(plain(body))
 
@@ -135,7 +135,7 @@ def _listed(names: Sequence[str]) -> str:
     return ", ".join(names[:10]) + (f" and {len(names) - 10} more" if len(names) > 10 else "")
 
 
-_WORDS = {
+WORDS = {
     AuditKind.SIGNALS.value: _signals,
     AuditKind.SIGNAL_FAILURE.value: _failure,
     AuditKind.VOTE.value: _vote,

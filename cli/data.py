@@ -48,6 +48,7 @@ def import_file(
     kept_aside = out.with_suffix(".refused.csv")
     refuse_overwriting(kept_aside, None, force=force)
     settings = read_settings(config, dict(os.environ))
+    kept_aside.unlink(missing_ok=True)
     try:
         imported = importer.import_bars(
             file,

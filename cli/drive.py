@@ -29,8 +29,8 @@ class Engine(Protocol):
         """Return the state of coordinator, feed and risk manager."""
         ...
 
-    def close(self) -> None:
-        """End everything it started."""
+    def close(self, *, orderly: bool = True) -> None:
+        """End everything it started: role after role, or all at once when not `orderly`."""
         ...
 
 
@@ -47,6 +47,12 @@ class EngineFailed(BreakwaterError):
     """Say that the engine stopped by itself because a role failed."""
 
 
+class StopForced(BreakwaterError):
+    """Say that a second signal ended the engine before it had stopped in order."""
+
+    exit_code = 130
+
+
 def drive(
     engine: Engine,
     *,
@@ -54,12 +60,13 @@ def drive(
     show: Callable[[States], None],
     stall_s: float,
     stop_s: float,
+    stop_forced: Callable[[], bool] = lambda: False,
 ) -> Outcome:
     """Run `engine` until it stops and return how it ended.
 
-    `stop_requested` returns the reason to stop, empty while there is none. `show` gets the states a few times a second.
-    Raises EngineFailed when a role failed, EnvironmentFault when no bar settled for `stall_s` seconds or a stop took
-    longer than `stop_s`.
+    `stop_requested` returns the reason to stop, empty while there is none, `stop_forced` whether to wait for nothing.
+    `show` gets the states a few times a second. Raises EngineFailed when a role failed, StopForced when the stop was
+    forced, EnvironmentFault when no bar settled for `stall_s` seconds or a stop took longer than `stop_s`.
     """
     begun = moved = shown = time.monotonic()
     draining_since: float | None = None
@@ -70,6 +77,10 @@ def drive(
         if not reason and (reason := stop_requested()):
             engine.drain(reason, cancel_entries=True)
             draining_since = now
+        if stop_forced() and not stopped:
+            raise StopForced(
+                f"ended at once: a second signal came after {reason}; run again to go on from the last bar"
+            )
         if now - shown < _SHOW_S and not stopped:
             continue
         shown, states = now, engine.states()

@@ -17,19 +17,22 @@ class FilledAt(NamedTuple):
 
 
 def standing(entries: Sequence[ExecutionEntry]) -> list[ExecutionEntry]:
-    """Return the executions that count: of each and its corrections only the newest correction."""
+    """Return the executions that count: in the place of each that was corrected, its newest correction."""
     originals = {entry.execution.exec_id: entry.execution.corrects for entry in entries}
-    newest: dict[str, ExecutionEntry] = {}
-    for entry in sorted(entries, key=lambda each: each.seq):
+    corrected = set(originals.values())
+    groups: dict[str, list[ExecutionEntry]] = {}
+    for entry in entries:
         root, seen = entry.execution.exec_id, {entry.execution.exec_id}
         while (original := originals.get(root, "")) and original not in seen:
             root = original
             seen.add(original)
-        known = newest.get(root)
-        # A correction may be told before its original, which then must not take its place.
-        if known is None or entry.execution.corrects:
-            newest[root] = entry
-    return list(newest.values())
+        groups.setdefault(root, []).append(entry)
+    counting = []
+    for group in groups.values():
+        # Corrections in a circle would leave none: the portfolio refuses them, a list still shows one.
+        uncorrected = [entry for entry in group if entry.execution.exec_id not in corrected]
+        counting.append(max(uncorrected or group, key=lambda entry: entry.seq))
+    return counting
 
 
 def filled_at(entries: Sequence[ExecutionEntry]) -> FilledAt:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
+import signal
 from importlib import metadata
 from typing import Annotated
 
@@ -55,4 +56,9 @@ def options(
 def main() -> None:
     """Run the command line."""
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-    app(prog_name="breakwater")
+    try:
+        app(prog_name="breakwater")
+    finally:
+        # All is done and said: a signal that comes while Python winds up must not make a failure of it.
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, signal.SIG_IGN)

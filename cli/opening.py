@@ -76,19 +76,25 @@ def open_session(request: RunRequest, environ: dict[str, str], clock: Clock) -> 
             f"TRADING_MODE={settings.mode.value}: no broker is connected in this version; "
             f"allowed: {TradingMode.SIMULATION.value} (unset it, or set it to that)"
         )
+    directory = StateDirectory(request.state)
+    try:
+        imported = _take(request, settings, directory, clock)
+        yield _open(request, settings, imported, directory, clock)
+    finally:
+        directory.release()
+
+
+def _take(request: RunRequest, settings: Settings, directory: StateDirectory, clock: Clock) -> Imported:
+    """Import the bars, then take `directory`: bars that are refused leave it untouched."""
     with TemporaryDirectory(prefix="breakwater-import-") as scratch:
         refused = Path(scratch) / "refused_bars.csv"
         imported = _bars(request, settings, refused)
-        directory = StateDirectory(request.state)
         directory.lock()
-        try:
-            if request.fresh:
-                directory.archive(clock.wall_ns())
-            if refused.exists():
-                shutil.copyfile(refused, directory.path / refused.name)
-            yield _open(request, settings, imported, directory, clock)
-        finally:
-            directory.release()
+        if request.fresh:
+            directory.archive(clock.wall_ns())
+        if refused.exists():
+            shutil.copyfile(refused, directory.path / refused.name)
+    return imported
 
 
 def _bars(request: RunRequest, settings: Settings, kept_aside: Path) -> Imported:

@@ -1,6 +1,6 @@
 """Say things to people and to programs: Rich text or one JSON object, errors on standard error, exit codes.
 
-Exit codes: 0 ok, 1 error, 2 usage, 3 not running, 4 configuration, 5 timeout.
+Exit codes: 0 ok, 1 error, 2 usage, 3 not running, 4 configuration, 5 timeout, 130 forced to end.
 """
 
 from __future__ import annotations
@@ -21,8 +21,6 @@ P = ParamSpec("P")
 
 OUT = Console()
 ERR = Console(stderr=True)
-
-INTERRUPTED = 130
 
 
 def print_json(value: Mapping[str, Any]) -> None:
@@ -53,6 +51,10 @@ def command(function: Callable[P, None]) -> Callable[P, None]:
 def fail(error: BreakwaterError, *, as_json: bool) -> None:
     """Report `error` and end with its exit code."""
     if as_json:
-        print_json({"error": {"kind": type(error).__name__, "message": str(error)}, "exit_code": error.exit_code})
-    ERR.print(f"[bold red]breakwater:[/] {escape(str(error))}", highlight=False, soft_wrap=not ERR.is_terminal)
+        print_json(
+            {"error": {"kind": type(error).__name__, "message": str(error)}, "exit_code": error.exit_code}
+        )
+    ERR.print(
+        f"[bold red]breakwater:[/] {escape(str(error))}", highlight=False, soft_wrap=not ERR.is_terminal
+    )
     raise typer.Exit(error.exit_code)

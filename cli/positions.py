@@ -194,8 +194,13 @@ def _print(stores: Stores, holdings: Holdings, shown: Sequence[Position], instru
     print_pairs(OUT, _account(stores, holdings))
     say(OUT, "")
     if not shown:
-        held = count(len(holdings.portfolio.positions()), "position")
-        say(OUT, f"No open position{' matches' if held[0] != '0' else ''}; the account holds {held}.")
+        held = len(holdings.portfolio.positions())
+        say(
+            OUT,
+            f"No open position matches; the account holds {count(held, 'position')}."
+            if held
+            else "No open position.",
+        )
         return
     print_table(
         OUT, _COLUMNS, [_row(each, holdings, instruments) for each in shown], _totals(holdings, shown)

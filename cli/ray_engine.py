@@ -10,7 +10,7 @@ from cli.composition import EnginePlan, ray_specs
 from domain.errors import NotRunning
 from domain.messages import COORDINATOR, FEED, RISK, Begin, Drain
 from simulation.venue.launch import start_venue, stop_venue
-from supervisor.coordinator import ENDED, Phase
+from supervisor.coordinator import ENDED
 from supervisor.lifecycle import stop_waves
 from supervisor.ray_runtime import RayRuntime
 
@@ -26,22 +26,19 @@ class RayEngine:
         self._specs = ray_specs(plan)
         self._runtime = RayRuntime(self._state_dir, actors=len(self._specs))
         self._known: Mapping[str, Mapping[str, Any]] = {}
-        self._clean = False
         start_venue(self._state_dir, plan.venue())
         try:
             self._runtime.__enter__()
             self._runtime.spawn(self._specs)
         except BaseException:
-            self.close()
+            self.close(orderly=False)
             raise
         self._runtime.send(COORDINATOR, Begin(at_ns=0))
 
     def advance(self) -> bool:
         """Wait a moment; return whether the engine has stopped."""
         time.sleep(_POLL_S)
-        coordinator = self._state(COORDINATOR)
-        self._clean = coordinator.get("phase") == Phase.STOPPED.value
-        return coordinator.get("phase") in {phase.value for phase in ENDED}
+        return self._state(COORDINATOR).get("phase") in {phase.value for phase in ENDED}
 
     def drain(self, reason: str, *, cancel_entries: bool) -> None:
         """Ask the engine to stop in order."""
@@ -52,9 +49,11 @@ class RayEngine:
         self._known = {role: self._state(role) for role in (COORDINATOR, FEED, RISK)}
         return self._known
 
-    def close(self) -> None:
-        """Stop every role in order, Ray, and after a clean end the venue too: what it holds is in its journal."""
+    def close(self, *, orderly: bool = True) -> None:
+        """Stop every role, in order when `orderly`, then Ray, then the venue: what it holds is in its journal."""
         try:
+            if not orderly:
+                return
             acting = [spec for spec in self._specs if spec.role != COORDINATOR]
             for wave in stop_waves(acting):
                 self._runtime.stop(wave)

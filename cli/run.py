@@ -118,12 +118,13 @@ def _trade(request: RunRequest, opened: Opened, signals: StopSignals, console: C
             outcome = drive(
                 engine,
                 stop_requested=lambda: signals.reason,
+                stop_forced=lambda: signals.forced,
                 show=show,
                 stall_s=runtime.lockstep_stall_s,
                 stop_s=shutdown.deadline_s,
             )
         finally:
-            engine.close()
+            engine.close(orderly=not signals.forced)
     settled = int(outcome.states[FEED]["next"]) - 1
     opened.close_session(bar=settled, completed=settled + 1 >= last)
     return outcome

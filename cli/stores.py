@@ -12,7 +12,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from domain.errors import ConfigurationError, NotRunning, StateError
 from domain.records import JournalEntry
 from storage.journal_reader import JournalReader
-from storage.state import MARKER, Session, StateDirectory
+from storage.state import MARKER, SESSION, Session, StateDirectory
 
 _BATCH = 10_000
 
@@ -46,7 +46,8 @@ def find_stores(path: Path) -> Stores:
             f"state directory {directory.path} cannot be read: {error.strerror or error}; "
             f"run as the user who runs the engine"
         ) from error
-    if names and MARKER not in names:
+    # A session that --fresh archived keeps all but the marker, and can be read where it lies.
+    if names and not names & {MARKER, SESSION}:
         raise ConfigurationError(
             f"--state: found {directory.path}, which is no state directory (it has no {MARKER}); "
             f"allowed: a directory that an engine has used"

@@ -13,14 +13,23 @@ from domain.errors import EnvironmentFault
 
 
 def refuse_overwriting(out: Path, keep_out: Path | None, *, force: bool) -> None:
-    """Raise UsageError where `out` is a directory, exists without `force`, or lies in the directory `keep_out`."""
-    if out.is_dir():
+    """Refuse a place that must not be written to.
+
+    Raises UsageError where `out` is a directory, exists without `force`, or lies in the directory `keep_out`, and
+    EnvironmentFault where it cannot be looked at.
+    """
+    try:
+        directory, exists = out.is_dir(), out.exists()
+        inside = keep_out is not None and out.absolute().resolve().is_relative_to(keep_out.resolve())
+    except OSError as error:
+        raise EnvironmentFault(f"--out: {out} cannot be written: {error.strerror or error}") from error
+    if directory:
         raise UsageError(f"--out: found {out}, a directory; allowed: the name of a file")
-    if keep_out is not None and out.absolute().resolve().is_relative_to(keep_out.resolve()):
+    if inside:
         raise UsageError(
             f"--out: found {out}, inside the state directory {keep_out}; allowed: a place outside it"
         )
-    if out.exists() and not force:
+    if exists and not force:
         raise UsageError(f"--out: {out} exists; name another file, or replace it with --force")
 
 

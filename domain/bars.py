@@ -48,16 +48,20 @@ class BarFault(StrEnum):
 
 def bar_fault(bar: Bar) -> BarFault | None:
     """Return what is wrong with the values of `bar`, or None; order and duplicates are for who sees the sequence."""
-    o, h, low, c = bar.open, bar.high, bar.low, bar.close
+    _, o, h, low, c, volume, dividend = bar
+    # What nearly every bar is found to be, at a fraction of the cost; NaN fails every comparison, as a price should.
+    prices_sound = 0.0 < low <= o <= h < math.inf and low <= c <= h
+    if prices_sound and 0.0 <= dividend < math.inf and not (volume < 0.0 or volume == math.inf):
+        return None
     if not (math.isfinite(o) and math.isfinite(h) and math.isfinite(low) and math.isfinite(c)):
         return BarFault.NOT_FINITE
     if o <= 0.0 or h <= 0.0 or low <= 0.0 or c <= 0.0:
         return BarFault.NOT_POSITIVE
     if h < low or h < o or h < c or low > o or low > c:
         return BarFault.CROSSED
-    if math.isinf(bar.volume) or not math.isfinite(bar.dividend):
+    if math.isinf(volume) or not math.isfinite(dividend):
         return BarFault.NOT_FINITE
-    if bar.volume < 0.0 or bar.dividend < 0.0:
+    if volume < 0.0 or dividend < 0.0:
         return BarFault.NEGATIVE_VOLUME
     return None
 

@@ -66,7 +66,7 @@ class Gateway:
         self._epoch = 0
         self._bar = -1
         self._sent_for_bar = (-1, 0)
-        self._awaiting: dict[str, None] = {}
+        self._deadline_set = False
         self._settling: list[int] = []
         self._stopping = self._drain_due = self._end_entries = False
         self._refused = 0
@@ -118,13 +118,8 @@ class Gateway:
         wires: list[Output] = []
         events: list[AuditEvent] = []
         for approval in message.approvals:
-            known = self._book.orders.get(approval.intent.intent_id)
-            if known is None:
+            if approval.intent.intent_id not in self._book.orders:  # else re-sent: one intent is one order
                 self._place(approval, wires, events)
-            elif (
-                known.state in _UNANSWERED
-            ):  # re-sent after a crash: its order exists, and the bar waits for it
-                self._awaiting[known.order_ref] = None
         wires += self._cancel(message.cancels)
         outputs += [*self._commit(message.at_ns, events), *wires, *self._deadline(wires)]
         self._settling.append(message.bar)
@@ -140,7 +135,6 @@ class Gateway:
         else:
             self._book.send(intent, OrderState.SENT, self._link.number, "")
             wires.append(Wire(place_order(intent)))
-            self._awaiting[intent.intent_id] = None
             self._sent_for_bar = (self._bar, self._sent() + 1)
         events.append(audit_order(approval, why))
 
@@ -161,11 +155,11 @@ class Gateway:
             order = self._book.orders.get(ref)
             if order is not None and order.state in OPEN_STATES and order.state is not OrderState.CANCEL_SENT:
                 self._book.mark(ref, OrderEvent.CANCEL_SENT)
-                self._awaiting[ref] = None
                 wires.append(Wire(CancelOrder(order_ref=ref)))
         return wires
 
     def _deadline(self, wires: list[Output]) -> list[Output]:
+        self._deadline_set = self._deadline_set or bool(wires)
         return [SetTimer(ACK_TIMER, self._settings.ack_deadline_s)] if wires else []
 
     def _commit(self, at_ns: int, events: Iterable[AuditEvent] = (), advanced: int = -1) -> list[Output]:
@@ -179,15 +173,15 @@ class Gateway:
         return outputs
 
     def _settle(self) -> list[Output]:
-        """Settle the bars, and end the drain, that waited for answers, once there is none to come."""
-        if not (self._awaiting or self._settling or self._drain_due):
+        """Settle the bars, and end the drain, that waited for answers, once there is none to come.
+
+        They wait for every order without an answer, those of a former process and of halts included.
+        """
+        waits = self._deadline_set or self._settling or self._drain_due
+        if not waits or self._open_in(_UNANSWERED):
             return []
-        for ref in tuple(self._awaiting):
-            if self._book.orders[ref].state not in _UNANSWERED:
-                del self._awaiting[ref]
-        if self._awaiting:
-            return []
-        outputs: list[Output] = [CancelTimer(ACK_TIMER)]
+        outputs: list[Output] = [CancelTimer(ACK_TIMER)] if self._deadline_set else []
+        self._deadline_set = False
         outputs += [Send(FEED, BarSettled(bar=bar)) for bar in self._settling]
         self._settling = []
         if self._drain_due and not (self._end_entries and self._open_entries()):
@@ -253,8 +247,10 @@ class Gateway:
 
     def _unanswered(self) -> list[Output]:
         """Connect anew when an answer is overdue; what is unknown already waits for the reconciliation."""
-        overdue = any(self._book.orders[ref].state in LOSABLE_STATES for ref in self._awaiting)
-        return self._link.renew("no answer within the deadline") if overdue else []
+        return self._link.renew("no answer within the deadline") if self._open_in(LOSABLE_STATES) else []
+
+    def _open_in(self, states: frozenset[OrderState]) -> bool:
+        return any(self._book.orders[ref].state in states for ref in self._book.open_refs)
 
     # --- halts and the end ------------------------------------------------------------------------------------------
 

@@ -47,6 +47,18 @@ class _Lane:
         self._runtime.send(self._role, message, control=control)
 
 
+class _Role:
+    """Be what the runtime knows of one role: its spec, its shell while it runs, how much waits in its normal lane."""
+
+    __slots__ = ("full_told", "queued", "shell", "spec")
+
+    def __init__(self, spec: ChildSpec, shell: Shell) -> None:
+        self.spec = spec
+        self.shell: Shell | None = shell
+        self.queued = 0
+        self.full_told = False
+
+
 class InlineRuntime:
     """Carry messages between roles of this process (port: `domain.ports.Runtime`)."""
 
@@ -55,11 +67,9 @@ class InlineRuntime:
         self._state_dir = state_dir
         self._clock = VirtualClock()
         self._shells: dict[str, Shell] = {}
-        self._specs: dict[str, ChildSpec] = {}
-        self._queued: dict[str, int] = {}
-        self._full: set[str] = set()
-        self._normal: deque[tuple[str, Any]] = deque()
-        self._control: deque[tuple[str, Any]] = deque()
+        self._roles: dict[str, _Role] = {}
+        self._normal: deque[tuple[_Role, Any]] = deque()
+        self._control: deque[tuple[_Role, Any]] = deque()
 
     def spawn(self, specs: Sequence[ChildSpec], *, deadline_s: float = 0.0) -> None:
         """Build each role's parts in this process; when one factory raises, none of `specs` stays.
@@ -76,8 +86,8 @@ class InlineRuntime:
                 shell.close()
             raise
         for spec in specs:
-            self._specs[spec.role], self._shells[spec.role] = spec, built[spec.role]
-            self._queued[spec.role] = 0
+            self._roles[spec.role] = _Role(spec, built[spec.role])
+            self._shells[spec.role] = built[spec.role]
 
     def send(self, to: str, message: Any, *, control: bool = False) -> None:
         """Queue `message`; a control message is taken before every normal one.
@@ -109,7 +119,7 @@ class InlineRuntime:
         """Return the shell's figures and, as `state`, the machine's; raises NotRunning for an unknown role."""
         del deadline_s
         shell = self._shell(role)
-        counters = {**shell.counters(), "queued": self._queued[role]}
+        counters = {**shell.counters(), "queued": self._roles[role].queued}
         return {**counters, "state": shell.machine_state()}
 
     def machine(self, role: str) -> Machine:
@@ -128,7 +138,7 @@ class InlineRuntime:
     def stop(self, roles: Sequence[str]) -> tuple[str, ...]:
         """Close the ports of `roles`; what waits for them is dropped."""
         for role in roles:
-            shell = self._shells.pop(role, None)
+            shell = self._shells.get(role)
             if shell is not None:
                 shell.close()
                 self._drop(role)
@@ -136,9 +146,8 @@ class InlineRuntime:
 
     def kill(self, role: str, generation: int) -> bool:
         """Forget a role without closing its ports, as a killed process would; False when there is none such."""
-        if role not in self._shells or self._specs[role].generation != generation:
+        if role not in self._shells or self._roles[role].spec.generation != generation:
             return False
-        del self._shells[role]
         self._drop(role)
         return True
 
@@ -155,13 +164,15 @@ class InlineRuntime:
             )
         return self._shells[role]
 
-    def _drop(self, role: str) -> None:
-        """Lose what waits for a role that has ended."""
+    def _drop(self, name: str) -> None:
+        """Forget the shell of a role that has ended, and lose what waits for it."""
+        del self._shells[name]
+        role = self._roles[name]
+        role.shell, role.queued = None, 0
         for lane in (self._normal, self._control):
-            kept = [(to, message) for to, message in lane if to != role]
+            kept = [(to, message) for to, message in lane if to is not role]
             lane.clear()
             lane.extend(kept)
-        self._queued[role] = 0
 
     def _build(self, spec: ChildSpec) -> Shell:
         context = ActorContext(
@@ -175,38 +186,38 @@ class InlineRuntime:
         return Shell(load_factory(spec.factory)(spec, context), context, self._route)
 
     def _route(self, to: str, message: Any, control: bool) -> None:
-        queued = self._queued.get(to)
-        if queued is None:
-            known = ", ".join(sorted(self._specs))
+        role = self._roles.get(to)
+        if role is None:
+            known = ", ".join(sorted(self._roles))
             raise InvariantViolation(f"no role {to!r} to send {type(message).__name__} to; known: {known}")
-        if to not in self._shells:
+        if role.shell is None:
             return
         if control:
-            self._control.append((to, message))
-        elif queued >= self._specs[to].queue:
-            self._refuse(to, message)
+            self._control.append((role, message))
+        elif role.queued >= role.spec.queue:
+            self._refuse(role, role.shell, message)
         else:
-            self._queued[to] = queued + 1
-            self._normal.append((to, message))
+            role.queued += 1
+            self._normal.append((role, message))
 
-    def _refuse(self, to: str, message: Any) -> None:
+    def _refuse(self, to: _Role, shell: Shell, message: Any) -> None:
         """Report a full queue once, until the role has taken something again."""
-        if to not in self._full:
-            self._full.add(to)
-            refused = f"the normal lane of {to} holds {self._queued[to]} messages, its capacity: "
+        if not to.full_told:
+            to.full_told = True
+            refused = f"the normal lane of {to.spec.role} holds {to.queued} messages, its capacity: "
             error = MailboxFull(f"{refused}{type(message).__name__} was refused")
-            self._shells[to].report_fault(error, fatal=False)
+            shell.report_fault(error, fatal=False)
 
     def _step(self) -> bool:
         if self._control:
-            to, message = self._control.popleft()
+            role, message = self._control.popleft()
         elif self._normal:
-            to, message = self._normal.popleft()
-            self._queued[to] -= 1
-            self._full.discard(to)
+            role, message = self._normal.popleft()
+            role.queued -= 1
+            role.full_told = False
         else:
             return False
-        shell = self._shells.get(to)
+        shell = role.shell
         if shell is not None and not shell.failure:
             try:
                 shell.receive(message)

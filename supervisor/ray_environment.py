@@ -130,6 +130,8 @@ def ray_environment(token: Path) -> Mapping[str, str]:
         # Nobody reads Ray's task events and metrics without its dashboard; each costs the order path time.
         "RAY_task_events_report_interval_ms": "0",
         "RAY_enable_metrics_collection": "false",
+        # Ray lets its workers yield to every other process (niceness 15); an engine that trades must not.
+        "RAY_worker_niceness": "0",
     }
 
 

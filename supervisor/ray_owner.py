@@ -12,16 +12,19 @@ from typing import Any
 from domain.errors import EnvironmentFault
 from supervisor.ray_actor import RoleHost
 from supervisor.ray_environment import OBJECT_STORE_BYTES
+from supervisor.signals import reclaim_signals
 
 NAMESPACE = "breakwater"
 SHUTDOWN_S = 15.0
+_RECLAIM_S = 0.1
 
 
 class RayOwner:
     """Own Ray on a thread that lives as long as Ray does; `ray` is the module.
 
     Two reasons for the thread: Ray replaces the SIGTERM handler of whoever starts it on the main thread, and on Linux
-    its processes are killed by the kernel when the thread that started them ends.
+    its processes are killed by the kernel when the thread that started them ends. `start` is called on the main thread,
+    which takes the signals back that Ray takes below Python.
     """
 
     def __init__(self, ray: Any, session: Path, actors: int) -> None:
@@ -34,7 +37,9 @@ class RayOwner:
         """Start Ray and register its end with `cleanup`; raises EnvironmentFault when it does not start."""
         cleanup.callback(self._stop)
         self._thread.start()
-        self._up.wait()
+        while not self._up.wait(_RECLAIM_S):
+            reclaim_signals()
+        reclaim_signals()
         if self._error is not None:
             words = str(self._error).partition("\n")[0]
             raise EnvironmentFault(f"Ray did not start: {words}") from self._error

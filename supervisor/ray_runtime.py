@@ -197,6 +197,8 @@ class RayRuntime:
         self._cleanup.callback(note.unlink, missing_ok=True)
 
     def _create(self, spec: ChildSpec) -> Any:
+        # Nobody waits for a message to be received: without a return value Ray keeps no books on it.
+        self._ray.method(num_returns=0)(RoleHost.receive)
         host = self._ray.remote(RoleHost)
         return host.options(
             name=actor_name(spec.role, spec.generation),

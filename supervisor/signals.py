@@ -12,6 +12,21 @@ from typing import Any
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
+def reclaim_signals() -> None:
+    """Put this process's own handlers back where a library has put its handlers below Python's.
+
+    Ray does, in the middle of its start: its handler prints a stack on SIGTERM, passes the signal on and has the
+    process aborted 3 s later. Python still believes its own handler to be there; setting it anew puts it there. Only
+    the main thread can; on any other nothing happens.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        return
+    for number in _SIGNALS:
+        handler = signal.getsignal(number)
+        if handler is not None:
+            signal.signal(number, handler)
+
+
 class StopSignals:
     """Watch for SIGINT and SIGTERM while used as a context manager, on the main thread.
 
@@ -68,6 +83,8 @@ class StopSignals:
 
     def _note(self, number: int, frame: FrameType | None) -> None:
         self._count += 1
+        reclaim_signals()
+        signal.alarm(0)  # if it was Ray's handler that passed this on: it has set the alarm that would abort
         if self._count > 2:
             signal.signal(number, signal.SIG_DFL)
             os.kill(os.getpid(), number)

@@ -118,6 +118,8 @@ def _parse_csv(
         return "skip"
 
     # Empty lines are read as rows and dropped afterwards: the numbers of the lines after them stay right.
+    # Arrow would take SIGINT for itself and give the file up as unreadable; the command notes it and goes on in order.
+    pa.enable_signal_handlers(False)
     table = pa_csv.read_csv(
         pa.BufferReader(body),
         read_options=pa_csv.ReadOptions(column_names=names, use_threads=False),

@@ -47,6 +47,7 @@ def fill(turn: Turn, order: VenueOrder, lots: int, price: float, at_ns: int) -> 
             average_price=average,
             charged_micro=charged,
             status=OrderStatus.FILLED if total == order.lots else OrderStatus.WORKING,
+            at_ns=at_ns,
         ),
         at_ns,
     )

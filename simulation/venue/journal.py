@@ -27,6 +27,7 @@ from simulation.venue.tables import (
     SCHEMA_VERSION,
 )
 from simulation.venue.turn import NOTHING_YET, Commit, Cursor, VenueHistory
+from storage.engine import Prepared, upsert
 
 FILE_NAME = "venue.db"
 _ENUMS: dict[str, Any] = {
@@ -60,6 +61,10 @@ class VenueJournal:
         self._waits = True
         self._failed = ""
         self._engine = _engine(self.path)
+        dialect = self._engine.dialect
+        self._put_orders = Prepared(dialect, upsert(dialect, ORDERS))
+        self._put_executions = Prepared(dialect, insert(EXECUTIONS))
+        self._put_dividends = Prepared(dialect, insert(DIVIDENDS))
         try:
             self._connection = self._engine.connect()
             with self._connection.begin():
@@ -179,17 +184,17 @@ class VenueJournal:
         run = self._connection.execute
         orders = {order.order_ref: order for commit in commits for order in commit.orders}
         if orders:
-            statement = insert(ORDERS)
-            changes = {name: statement.excluded[name] for name in _ORDER_FIELDS if name != "order_ref"}
             rows = [_row(order, _ORDER_FIELDS) for order in orders.values()]
-            run(statement.on_conflict_do_update(index_elements=["order_ref"], set_=changes), rows)
+            self._put_orders.execute(self._connection, rows)
         executions = [execution for commit in commits for execution in commit.executions]
         if executions:
-            run(insert(EXECUTIONS), self._numbered(executions, _EXECUTION_FIELDS, self._executions))
+            rows = self._numbered(executions, _EXECUTION_FIELDS, self._executions)
+            self._put_executions.execute(self._connection, rows)
             self._executions += len(executions)
         dividends = [dividend for commit in commits for dividend in commit.dividends]
         if dividends:
-            run(insert(DIVIDENDS), self._numbered(dividends, _DIVIDEND_FIELDS, self._dividends))
+            rows = self._numbered(dividends, _DIVIDEND_FIELDS, self._dividends)
+            self._put_dividends.execute(self._connection, rows)
             self._dividends += len(dividends)
         cursor, marks = newest.cursor, json.dumps(newest.marks)
         place = {
@@ -198,8 +203,8 @@ class VenueJournal:
             "session": cursor.session,
             "marks": marks,
         }
-        upsert = insert(CURSOR).values(id=1, **place)
-        run(upsert.on_conflict_do_update(index_elements=["id"], set_=place))
+        put = insert(CURSOR).values(id=1, **place)
+        run(put.on_conflict_do_update(index_elements=["id"], set_=place))
 
     @staticmethod
     def _numbered(items: list[Any], names: tuple[str, ...], before: int) -> list[dict[str, Any]]:

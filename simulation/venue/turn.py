@@ -89,7 +89,8 @@ class Turn:
 
     def put(self, order: VenueOrder, at_ns: int) -> VenueOrder:
         """Take `order` as its newest state, of `at_ns`, and report it; return what was taken."""
-        order = replace(order, at_ns=at_ns)
+        if order.at_ns != at_ns:
+            order = replace(order, at_ns=at_ns)
         self.keep(order)
         self.events.append(order.report())
         return order

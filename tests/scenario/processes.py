@@ -10,8 +10,8 @@ from uuid import uuid4
 import psutil
 
 MARK = "BREAKWATER_TEST_RUN"
-RAY_SESSIONS = ("breakwater-ray-*", "ray*")
-"""What Ray makes in /tmp, whatever TMPDIR says: a socket's path must be short."""
+SHORT = ("breakwater-ray-*", "breakwater-venue-*", "ray*")
+"""What may be made in /tmp, whatever TMPDIR says: a socket's path must be short."""
 
 
 class Traces:
@@ -21,7 +21,7 @@ class Traces:
         self._mark = uuid4().hex
         self._temporary = folder / "tmp"
         self._temporary.mkdir()
-        self._before = _ray_sessions()
+        self._before = _short_names()
 
     @property
     def environment(self) -> Mapping[str, str]:
@@ -39,7 +39,7 @@ class Traces:
             time.sleep(0.05)
         lines = [f"process {process.pid}: {' '.join(process.cmdline())[:200]}" for process in alive]
         files = sorted(str(path) for path in self._temporary.rglob("*"))
-        return [*lines, *files, *self._sessions_left()]
+        return [*lines, *files, *self._short_left()]
 
     def kill(self) -> None:
         """End every process of these runs."""
@@ -52,14 +52,15 @@ class Traces:
         except psutil.Error:
             return False
 
-    def _sessions_left(self) -> list[str]:
-        """Return the new Ray sessions in /tmp that no living process works in: another engine may run meanwhile."""
+    def _short_left(self) -> list[str]:
+        """Return the new names in /tmp that no living process works with: another engine may run meanwhile."""
         used = " ".join(_command(process) for process in psutil.process_iter())
-        return [str(path) for path in sorted(_ray_sessions() - self._before) if path.name not in used]
+        used += " ".join(str(socket.laddr) for socket in psutil.net_connections("unix"))
+        return [str(path) for path in sorted(_short_names() - self._before) if path.name not in used]
 
 
-def _ray_sessions() -> set[Path]:
-    return {path for pattern in RAY_SESSIONS for path in Path("/tmp").glob(pattern)}
+def _short_names() -> set[Path]:
+    return {path for pattern in SHORT for path in Path("/tmp").glob(pattern)}
 
 
 def _command(process: psutil.Process) -> str:

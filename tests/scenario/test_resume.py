@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import re
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -140,7 +141,7 @@ def test_fresh_archives_the_session_and_counts_on(tmp_path: Path) -> None:
     asked = request(write_csv(tmp_path / "bars.csv", rows(market())), tmp_path / "state")
     stopped = session(asked, stop_at_look=300)
     archived = _contents(asked.state)
-    anew = session(request(asked.data, asked.state, fresh=True))
+    anew = session(replace(asked, fresh=True))
     assert (stopped["session"], anew["session"]) == (1, 2)
     assert anew["completed"]
     assert not anew["resumed"]

@@ -8,6 +8,7 @@ import pytest
 
 from actors.carrier import HISTORY_BARS, HISTORY_GROUPS, OUTBOX_BATCH, Carrier
 from actors.mailbox import LaneMailbox
+from actors.outbox_pump import LONGEST_S, MOST_EVENTS
 from actors.parts import Parts
 from actors.timers import Timers
 from domain.bars import Bar, BarGroup
@@ -88,6 +89,7 @@ def test_persisted_events_go_to_the_audit_writer_with_their_numbers() -> None:
     snapshot = MachineSnapshot(name="risk", bar=1, at_ns=1, values={})
     desk.carrier.carry_out(Persist((event(1), snapshot, event(2))))
     desk.carrier.carry_out(Persist((snapshot,)))
+    desk.clock.now_s += 2 * LONGEST_S
     desk.carrier.carry_out(Persist((event(3),)))
     assert desk.posted == [
         (AUDIT, OutboxRecords(source="gateway", first_seq=1, events=(event(1), event(2))), False),
@@ -198,3 +200,15 @@ def test_close_closes_every_port_whatever_one_does() -> None:
     assert [str(error) for error in desk.carrier.close()] == ["gone"]
     assert desk.broker.closed
     assert desk.journal.closed
+
+
+def test_events_wait_for_company_but_not_for_long() -> None:
+    desk = Desk()
+    for number in range(1, MOST_EVENTS + 3):
+        desk.carrier.carry_out(Persist((event(number),)))
+    sizes = [(message.first_seq, len(message.events)) for _, message, _ in desk.posted]
+    assert sizes == [(1, 1), (2, MOST_EVENTS)]
+    desk.carrier.answer_outbox(RequestOutbox(after_seq=0))
+    desk.clock.now_s += 2 * LONGEST_S
+    desk.carrier.carry_out(Persist((event(MOST_EVENTS + 3),)))
+    assert desk.posted[-1][1].first_seq == MOST_EVENTS + 3

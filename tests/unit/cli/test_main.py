@@ -1,0 +1,39 @@
+from __future__ import annotations
+
+import platform
+from importlib import metadata
+
+import pytest
+
+from cli.main import installed_version
+from tests.unit.cli.conftest import Invoke
+
+
+def test_version_is_the_distributions(invoke: Invoke) -> None:
+    result = invoke("--version")
+    assert result.exit_code == 0
+    assert result.stdout == f"breakwater {installed_version()} (Python {platform.python_version()})\n"
+    try:
+        assert installed_version() == metadata.version("breakwater")
+    except metadata.PackageNotFoundError:
+        assert installed_version() == "not installed"
+
+
+@pytest.mark.parametrize(
+    "group", [(), ("orders",), ("positions",), ("audit",), ("config",), ("strategies",), ("data",)]
+)
+def test_a_group_alone_shows_its_commands(invoke: Invoke, group: tuple[str, ...]) -> None:
+    result = invoke(*group)
+    assert "Usage: " in result.output
+    assert "Commands" in result.output
+
+
+@pytest.mark.parametrize("option", ["-h", "--help"])
+def test_help_has_a_short_name(invoke: Invoke, option: str) -> None:
+    result = invoke("orders", "list", option)
+    assert result.exit_code == 0
+    assert "--state-of-order" in result.stdout
+
+
+def test_an_unknown_command_is_a_usage_error(invoke: Invoke) -> None:
+    assert invoke("frobnicate").exit_code == 2
