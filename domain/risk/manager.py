@@ -5,7 +5,7 @@ latch that is up, marks at the close, limits, and when every strategy has spoken
 intents in order of (book, symbol), each judged by the risk engine. All that it led to leaves in one `OrdersApproved`.
 
 Messages may come in any order and more than once: a bar is decided once in a life. A manager that restarts from its
-snapshot may get the bar of that snapshot again; it decides the same and counts nothing twice.
+snapshot may get the bar of that snapshot again; it decides the same, and counts and records nothing twice.
 """
 
 from __future__ import annotations
@@ -212,11 +212,12 @@ class RiskManager:
         again = group.index <= self._counted
         halts = [] if again else self._count_failures(group, batches)
         approvals, cancels, events = self._desk.run(group, batches, again=again)
-        books = self._books
         refs = [approval.intent.intent_id for approval in approvals]
-        records = books.snapshots(group, self._desk.state(), self._failures.to_values(), refs)
-        approved = self._approved(group, approvals, cancels)
-        return [CancelTimer(SIGNAL_TIMER), *halts, Persist((*events, *records)), Send(GATEWAY, approved)]
+        decided = Send(GATEWAY, self._approved(group, approvals, cancels))
+        if again:  # its records are durable, for they and the snapshot were one commit
+            return [CancelTimer(SIGNAL_TIMER), decided]
+        records = self._books.snapshots(group, self._desk.state(), self._failures.to_values(), refs)
+        return [CancelTimer(SIGNAL_TIMER), *halts, Persist((*events, *records)), decided]
 
     def _approved(
         self, group: BarGroup, approvals: list[OrderApproved], cancels: list[str]
