@@ -137,7 +137,7 @@ def history(rng: random.Random, bars: int) -> list[dict[str, Any]]:
             {
                 "prices": {symbol: (opened[symbol], prices[symbol]) for symbol in present},
                 "said": {
-                    name: {s: (rng.choice((-1, 1, 1)), rng.choice((0.6, 0.8, 1.0))) for s in present}
+                    name: {s: (rng.choice((-1, 1, 1)), rng.choice((0.3, 0.6, 0.8, 1.0))) for s in present}
                     for name in "abc"
                     if rng.random() > 0.2
                 },
