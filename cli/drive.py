@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from domain.errors import BreakwaterError, EnvironmentFault
+from domain.errors import BreakwaterError
 from domain.messages import COORDINATOR, FEED
 from supervisor.coordinator import Phase
 
@@ -47,6 +47,12 @@ class EngineFailed(BreakwaterError):
     """Say that the engine stopped by itself because a role failed."""
 
 
+class EngineStalled(BreakwaterError):
+    """Say that the engine neither moved nor stopped in time."""
+
+    exit_code = 5
+
+
 class StopForced(BreakwaterError):
     """Say that a second signal ended the engine before it had stopped in order."""
 
@@ -66,7 +72,7 @@ def drive(
 
     `stop_requested` returns the reason to stop, empty while there is none, `stop_forced` whether to wait for nothing.
     `show` gets the states a few times a second. Raises EngineFailed when a role failed, StopForced when the stop was
-    forced, EnvironmentFault when no bar settled for `stall_s` seconds or a stop took longer than `stop_s`.
+    forced, EngineStalled when no bar settled for `stall_s` seconds or a stop took longer than `stop_s`.
     """
     begun = moved = shown = time.monotonic()
     draining_since: float | None = None
@@ -90,11 +96,11 @@ def drive(
         if states[FEED].get("next", position) != position:
             position, moved = states[FEED]["next"], now
         if draining_since is not None and now - draining_since > stop_s:
-            raise EnvironmentFault(
+            raise EngineStalled(
                 f"the engine did not stop within {stop_s:g} s; waiting for {_waiting(states)}"
             )
         if now - moved > stall_s:
-            raise EnvironmentFault(
+            raise EngineStalled(
                 f"no bar settled for {stall_s:g} s at bar {position}; waiting for {_waiting(states)}"
             )
 
