@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from domain.errors import BreakwaterError, EnvironmentFault
+from domain.errors import BreakwaterError
 from domain.messages import COORDINATOR, FEED
 from supervisor.coordinator import Phase
 
@@ -47,6 +47,12 @@ class EngineFailed(BreakwaterError):
     """Say that the engine stopped by itself because a role failed."""
 
 
+class EngineStalled(BreakwaterError):
+    """Say that the engine neither moved nor stopped in time."""
+
+    exit_code = 5
+
+
 class StopForced(BreakwaterError):
     """Say that a second signal ended the engine before it had stopped in order."""
 
@@ -66,7 +72,7 @@ def drive(
 
     `stop_requested` returns the reason to stop, empty while there is none, `stop_forced` whether to wait for nothing.
     `show` gets the states a few times a second. Raises EngineFailed when a role failed, StopForced when the stop was
-    forced, EnvironmentFault when no bar settled for `stall_s` seconds or a stop took longer than `stop_s`.
+    forced, EngineStalled when no bar settled for `stall_s` seconds or a stop took longer than `stop_s`.
     """
     begun = shown = time.monotonic()
     watch = _Watch(stall_s, stop_s, begun)
@@ -100,16 +106,16 @@ class _Watch:
         self.draining_since: float | None = None
 
     def look(self, states: States, now: float) -> None:
-        """Raise EnvironmentFault when the deadline of a stop, or of the next bar, has passed."""
+        """Raise EngineStalled when the deadline of a stop, or of the next bar, has passed."""
         position = states[FEED].get("next", self._position)
         if position != self._position:
             self._position, self._moved = position, now
         if self.draining_since is not None and now - self.draining_since > self._stop_s:
-            raise EnvironmentFault(
+            raise EngineStalled(
                 f"the engine did not stop within {self._stop_s:g} s; waiting for {_waiting(states)}"
             )
         if now - self._moved > self._stall_s:
-            raise EnvironmentFault(
+            raise EngineStalled(
                 f"no bar settled for {self._stall_s:g} s at bar {position}; waiting for {_waiting(states)}"
             )
 
