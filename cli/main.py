@@ -3,62 +3,28 @@
 from __future__ import annotations
 
 import os
-import platform
 import signal
-from importlib import metadata
-from typing import Annotated
+import sys
 
-import typer
-
-from cli import audit, configuration, data, orders, positions, strategies
-from cli.run import run
-
-app = typer.Typer(
-    name="breakwater",
-    help="Run several strategies on one brokerage account, and be able to leave it alone overnight.",
-    no_args_is_help=True,
-    pretty_exceptions_show_locals=False,
-    context_settings={"help_option_names": ["-h", "--help"]},
-)
-app.command()(run)
-app.add_typer(orders.app, name="orders")
-app.add_typer(positions.app, name="positions")
-app.add_typer(audit.app, name="audit")
-app.add_typer(configuration.app, name="config")
-app.add_typer(strategies.app, name="strategies")
-app.add_typer(data.app, name="data")
-
-
-def _print_version(asked: bool) -> None:
-    if asked:
-        typer.echo(f"breakwater {installed_version()} (Python {platform.python_version()})")
-        raise typer.Exit
-
-
-def installed_version() -> str:
-    """Return the version of the installed distribution; a source tree that was not installed has none."""
-    try:
-        return metadata.version("breakwater")
-    except metadata.PackageNotFoundError:
-        return "not installed"
-
-
-@app.callback()
-def options(
-    version: Annotated[
-        bool,
-        typer.Option("--version", is_eager=True, callback=_print_version, help="Print the version and end."),
-    ] = False,
-) -> None:
-    """Run several strategies on one brokerage account, and be able to leave it alone overnight."""
+from domain.errors import BreakwaterError
 
 
 def main() -> None:
-    """Run the command line."""
+    """Run the command line and end the process with the command's exit code."""
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     try:
-        app(prog_name="breakwater")
+        _run()
     finally:
         # All is done and said: a signal that comes while Python winds up must not make a failure of it.
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, signal.SIG_IGN)
+
+
+def _run() -> None:
+    try:
+        # Here and not above: TRADING_MODE may forbid what the commands are made of, which is a refusal like any other.
+        from cli.app import app
+    except BreakwaterError as error:
+        sys.stderr.write(f"breakwater: {error}\n")
+        sys.exit(error.exit_code)
+    app(prog_name="breakwater")

@@ -11,20 +11,17 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from cli.composition import EnginePlan, Session, refuse_untradable
+from cli.resuming import refuse_incomplete, refuse_other_inputs, resume_at
 from config.loader import load
 from config.mode import TradingMode
 from config.settings import Settings
-from domain.bars import BarTable
-from domain.errors import ConfigurationError, StateError
+from domain.errors import ConfigurationError
 from domain.ports import Clock
-from domain.risk.manager import SNAPSHOT
 from domain.strategies.registry import discover
 from simulation.importing.importer import Imported, import_bars
 from simulation.importing.report import ImportReport
 from simulation.importing.sample import sample_path
 from storage.catalogue import read_bars, write_bars
-from storage.engine import sqlite_url
-from storage.journal_reader import JournalReader
 from storage.state import Session as StoredSession
 from storage.state import StateDirectory
 
@@ -118,6 +115,7 @@ def _open(
     stored = directory.session()
     bars = directory.path / "bars.parquet"
     resumed = stored is not None
+    refuse_incomplete(directory, resumed=resumed)
     if stored is None:
         write_bars(bars, table, report.stored_notes())
         stored = StoredSession(
@@ -131,7 +129,7 @@ def _open(
         )
         directory.write_session(stored)
     else:
-        _same(stored, table, settings, directory)
+        refuse_other_inputs(stored, table, settings, directory)
         first = resume_at(directory, stored, first)
     session = Session(number=stored.number, first=first, state_dir=directory.path, bars=bars)
     pace_s = 0.0 if request.speed == 0.0 else 1.0 / request.speed
@@ -139,43 +137,3 @@ def _open(
     return Opened(
         plan=plan, stored=stored, directory=directory, report=None if resumed else report, resumed=resumed
     )
-
-
-def _same(stored: StoredSession, table: BarTable, settings: Settings, directory: StateDirectory) -> None:
-    differing = []
-    if stored.data != table.fingerprint:
-        differing.append("the bars (--data, --symbols, --to, or the file itself)")
-    if stored.configuration != settings.fingerprint:
-        differing.append("the configuration (--config, or a file in it)")
-    if differing:
-        raise StateError(
-            f"{directory.path} holds session {stored.number} of other inputs: {' and '.join(differing)} changed. "
-            f"Run with the same ones to resume it, with --fresh to archive it, or with another --state DIR"
-        )
-
-
-def resume_at(directory: StateDirectory, stored: StoredSession, first: int) -> int:
-    """Return the first bar group to publish: the one after the last that settled.
-
-    A session that ended cleanly knows it. After a crash the risk manager's last snapshot tells the last bar decided;
-    if the gateway's journal lacks one of that bar's orders, the bar is published again: its order refs are the same.
-    """
-    database = directory.database("risk")
-    if not database.exists():
-        return first
-    reader = JournalReader.open(sqlite_url(database), "risk")
-    try:
-        snapshot = reader.snapshot(SNAPSHOT)
-    finally:
-        reader.close()
-    if snapshot is None:
-        return first
-    if snapshot.bar <= stored.bar:
-        return stored.bar + 1
-    gateway = JournalReader.open(directory.database_url("gateway"), "gateway")
-    try:
-        known = {order.order_ref for order in gateway.orders()}
-    finally:
-        gateway.close()
-    lost = [ref for ref in snapshot.values["approved"] if ref not in known]
-    return snapshot.bar if lost else snapshot.bar + 1

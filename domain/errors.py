@@ -75,6 +75,8 @@ class DataError(ConfigurationError):
 class StateError(Fatal):
     """Refuse a state directory: in use, of another session, or corrupt."""
 
+    exit_code = 4
+
 
 class DurabilityError(Fatal):
     """Report a failed durable write; what follows it must not happen and it is never retried."""
@@ -86,6 +88,8 @@ class AuditError(Fatal):
 
 class EnvironmentFault(Fatal):
     """Report what the machine lacks: a shared library, shared memory, disk space."""
+
+    exit_code = 4
 
 
 class InvariantViolation(Fatal):

@@ -101,7 +101,7 @@ def test_the_key_of_another_machine_is_told_from_tampering(
 
 
 @pytest.mark.parametrize(
-    ("key", "code", "says"), [("", 1, "no audit key"), ("abc", 4, "expected 64 hexadecimal digits")]
+    ("key", "code", "says"), [("", 4, "no audit key"), ("abc", 4, "expected 64 hexadecimal digits")]
 )
 def test_without_a_usable_key_nothing_is_verified(
     invoke: Invoke,
@@ -260,7 +260,7 @@ def test_the_index_is_built_anew_when_it_was_deleted(invoke: Invoke, traded: Tra
 def test_a_damaged_index_is_named_and_can_be_deleted(invoke: Invoke, traded: Traded) -> None:
     (traded.path / "audit" / "index.db").write_text("no database at all, of any kind", encoding="utf-8")
     result = invoke("audit", "query", "--state", traded.path)
-    assert result.exit_code == 1
+    assert result.exit_code == 4
     assert f"delete {traded.path / 'audit' / 'index.db'}" in result.stderr
 
 
@@ -310,7 +310,7 @@ def test_export_replaces_no_file_unasked(invoke: Invoke, traded: Traded, tmp_pat
         (("--json",), 2, "name a file for them with --out FILE"),
         (("--out", "{state}/mine.csv"), 2, "inside the state directory"),
         (("--out", "{state}/audit"), 2, "a directory"),
-        (("--out", "{state}/../no/such/place.csv"), 1, "cannot be written"),
+        (("--out", "{state}/../no/such/place.csv"), 4, "cannot be written"),
     ],
 )
 def test_export_refuses_what_it_cannot_or_must_not_do(
@@ -325,5 +325,5 @@ def test_export_refuses_what_it_cannot_or_must_not_do(
 def test_a_place_that_cannot_be_looked_at_is_named(invoke: Invoke, traded: Traded, tmp_path: Path) -> None:
     out = tmp_path / ("x" * 300 + ".csv")
     result = invoke("audit", "export", "--state", traded.path, "--out", out)
-    assert result.exit_code == 1
+    assert result.exit_code == 4
     assert "cannot be written: File name too long" in result.stderr

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import typer
 
-from cli.main import app
+from cli.app import app
 from cli.orders import StateFilter
 from storage.audit.export import ExportFormat
 from tests.real_data import ROOT

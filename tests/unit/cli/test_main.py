@@ -5,7 +5,7 @@ from importlib import metadata
 
 import pytest
 
-from cli.main import installed_version
+from cli.app import installed_version
 from tests.unit.cli.conftest import Invoke
 
 

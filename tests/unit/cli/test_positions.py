@@ -176,5 +176,5 @@ def test_a_snapshot_this_version_cannot_read_is_refused(invoke: Invoke, by_hand:
     risk.append([MachineSnapshot(name=SNAPSHOT, bar=3, at_ns=AT_NS, values={})])
     risk.close()
     result = invoke("positions", "list", "--state", by_hand)
-    assert result.exit_code == 1
+    assert result.exit_code == 4
     assert "risk.db holds a row that this version cannot read" in result.stderr

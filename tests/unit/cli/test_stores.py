@@ -90,7 +90,7 @@ def test_a_damaged_database_is_named_with_what_to_do(
     database = traded.path / "gateway.db"
     spoil(database)
     result = invoke(what, "list", "--state", traded.path)
-    assert (result.exit_code, result.stdout) == (1, "")
+    assert (result.exit_code, result.stdout) == (4, "")
     assert str(database) in result.stderr
     assert "--fresh" in result.stderr
 
@@ -105,7 +105,7 @@ def test_a_database_that_is_not_there_yet_means_not_running(invoke: Invoke, trad
 def test_a_session_file_that_is_none_is_named(invoke: Invoke, traded: Traded) -> None:
     (traded.path / "session.json").write_text("[]", encoding="utf-8")
     result = invoke("positions", "list", "--state", traded.path)
-    assert result.exit_code == 1
+    assert result.exit_code == 4
     assert "session.json is no session file" in result.stderr
 
 

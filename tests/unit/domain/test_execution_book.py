@@ -214,6 +214,18 @@ def test_an_order_that_turns_up_after_it_was_given_up_is_named_once() -> None:
     assert REF in book.open_refs
 
 
+def test_a_book_rebuilt_from_every_state_an_order_had_tells_no_late_arrival_anew() -> None:
+    book = ExecutionBook()
+    book.send(intent(), OrderState.SENT, 1, "")
+    journal = list(book.collect()[0])
+    for event in (OrderEvent.OUTCOME_LOST, OrderEvent.ABSENT_TWICE, OrderEvent.WORKING):
+        book.mark(REF, event)
+        journal += book.collect()[0]
+    rebuilt = ExecutionBook(journal)
+    assert rebuilt.orders == book.orders
+    assert rebuilt.take_late() == []
+
+
 def test_marking_without_effect_journals_nothing() -> None:
     book = book_with_order(OrderState.UNKNOWN)
     book.mark(REF, OrderEvent.CANCEL_SENT)

@@ -331,6 +331,21 @@ def test_drain_leaves_protective_stops(bench: Bench) -> None:
     assert bench.order(STOP).state is OrderState.WORKING
 
 
+def test_drain_without_a_link_waits_until_entries_could_be_cancelled(bench: Bench) -> None:
+    """C3: entries that nobody cancelled would fill while nobody watches; the caller's deadline ends a longer wait."""
+    venue = FakeVenue()
+    bench.give(approved(intent()))
+    venue.take(bench.wires.pop())
+    bench.give(venue.said.pop())
+    bench.give(lost(1))
+    assert wires(bench.give(CANCEL), CancelOrder) == []
+    assert bench.drained == 0
+    assert wires(bench.open(2, venue), CancelOrder) == [REF]
+    venue.take(bench.wires.pop())
+    bench.give(venue.said.pop())
+    assert bench.drained == 1
+
+
 def test_link_lost_while_draining_ends_the_drain_after_the_reconnect_once(bench: Bench) -> None:
     venue = FakeVenue()
     bench.give(approved(intent()))

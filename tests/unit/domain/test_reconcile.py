@@ -1,10 +1,21 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domain.broker import Downloaded, DownloadKind, OrderReported, RequestDownload, VenuePosition
+from domain.broker import (
+    Downloaded,
+    DownloadKind,
+    Executed,
+    OrderReported,
+    OrderStatus,
+    RequestDownload,
+    Side,
+    VenuePosition,
+)
 from domain.execution_book import ExecutionBook
 from domain.orders import OrderEvent
 from domain.outputs import Output, Wire
@@ -42,9 +53,13 @@ def complete(
     confirming: bool = False,
     orders: tuple[OrderReported, ...] = (),
     lots: dict[str, int] | None = None,
+    executions: tuple[Executed, ...] = (),
 ) -> None:
     for request in requests(reconciliation.begin(confirming=confirming)):
-        reconciliation.take(answer(request, orders=orders, lots=lots))
+        found = answer(request, orders=orders, lots=lots)
+        if request.kind is DownloadKind.EXECUTIONS:
+            found = replace(found, executions=executions)
+        reconciliation.take(found)
 
 
 def open_order(state: OrderState, connection: int = 1) -> dict[str, OrderEntry]:
@@ -157,6 +172,32 @@ def test_what_is_found_is_marked_audited_and_reported() -> None:
     findings = reconciliation.settle(book, 6, 3, 2)
     assert (findings.recheck, findings.faults) == (False, [])
     assert book.orders[REF].state is OrderState.NEVER_ARRIVED
+
+
+def test_a_stop_is_taken_in_before_its_executions_whatever_the_venue_calls_it() -> None:
+    """I3: its fill would land unassigned, and the position it closed would be sold again."""
+    book = ExecutionBook()
+    book.send(intent(), OrderState.SENT, 1, "")
+    stop = reported("S-77", OrderStatus.FILLED, parent_ref=REF, side=Side.SELL, filled_lots=10)
+    done = (fill(REF, "E1"), fill("S-77", "E2", side=Side.SELL))
+    reconciliation = Reconciliation()
+    complete(
+        reconciliation, orders=(reported(REF, OrderStatus.FILLED, filled_lots=10), stop), executions=done
+    )
+    assert reconciliation.settle(book, 5, 3, 2).faults == []
+    assert dict(book.positions) == {("main", "AAPL"): 0}
+    assert book.orders["S-77"].state is OrderState.FILLED
+
+
+def test_an_order_told_filled_has_ended_once_all_executions_are_downloaded() -> None:
+    """A correction took lots off: what is missing never comes, and no bar may wait for it."""
+    book = ExecutionBook()
+    book.send(intent(), OrderState.UNKNOWN, 1, "")
+    told = reported(REF, OrderStatus.FILLED, filled_lots=10)
+    reconciliation = Reconciliation()
+    complete(reconciliation, orders=(told,), executions=(fill(REF, "E1", 4),), lots={"AAPL": 4})
+    assert not reconciliation.settle(book, 5, 3, 2).recheck
+    assert (book.orders[REF].state, book.orders[REF].filled_lots) == (OrderState.FILLED, 4)
 
 
 def test_a_given_up_order_stays_given_up_without_further_word() -> None:

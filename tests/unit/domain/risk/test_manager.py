@@ -383,7 +383,7 @@ def test_answer_that_came_twice_lowers_nothing() -> None:
     bench.deliver(BarsPublished(group=today), bench.trade(today))  # reviewed, ended, and 3 % down again
     assert bench.manager.state()["rung"] == "REDUCING"
     doubled = HaltReviewed(bar=3, rung=Rung.ACTIVE, version=9, active=(), new_peak=False)
-    bench.deliver(doubled)
+    assert bench.deliver(doubled).halts == ()
     assert bench.manager.state()["rung"] == "REDUCING"
     assert bench.deliver(*(batch(3, n) for n in "abc")).approved.rung is Rung.REDUCING
     bench.deliver(doubled)
