@@ -57,7 +57,9 @@ class Staged:
         """Return the rows for `table` (a field's name)."""
         if table == "snapshots":
             held_snapshots = self.snapshots.values()
-            return [snapshot_row(each) if isinstance(each, MachineSnapshot) else each for each in held_snapshots]
+            return [
+                snapshot_row(each) if isinstance(each, MachineSnapshot) else each for each in held_snapshots
+            ]
         held: dict[object, Values] | list[Values] = getattr(self, table)
         return list(held.values()) if isinstance(held, dict) else held
 
