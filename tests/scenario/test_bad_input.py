@@ -96,7 +96,7 @@ FILES: dict[str, tuple[Callable[[Path], object], tuple[str, ...]]] = {
     "truncated.parquet": (write_truncated, ("not a readable Parquet file",)),
     "noise.parquet": (
         lambda path: path.write_bytes(bytes(range(256)) * 20),
-        ("no column for",),
+        ("neither Parquet nor text",),
     ),
     "a folder": (lambda path: path.mkdir(), ()),
 }
