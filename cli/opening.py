@@ -11,7 +11,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from cli.composition import EnginePlan, Session, refuse_untradable
-from cli.resuming import refuse_incomplete, refuse_other_inputs, resume_at
+from cli.resuming import refuse_damaged, refuse_other_inputs, resume_at, stored_bars
 from config.loader import load
 from config.mode import TradingMode
 from config.settings import Settings
@@ -21,7 +21,7 @@ from domain.strategies.registry import discover
 from simulation.importing.importer import Imported, import_bars
 from simulation.importing.report import ImportReport
 from simulation.importing.sample import sample_path
-from storage.catalogue import read_bars, write_bars
+from storage.catalogue import write_bars
 from storage.state import Session as StoredSession
 from storage.state import StateDirectory
 
@@ -115,7 +115,7 @@ def _open(
     stored = directory.session()
     bars = directory.path / "bars.parquet"
     resumed = stored is not None
-    refuse_incomplete(directory, resumed=resumed)
+    refuse_damaged(directory, resumed=resumed)
     if stored is None:
         write_bars(bars, table, report.stored_notes())
         stored = StoredSession(
@@ -133,7 +133,7 @@ def _open(
         first = resume_at(directory, stored, first)
     session = Session(number=stored.number, first=first, state_dir=directory.path, bars=bars)
     pace_s = 0.0 if request.speed == 0.0 else 1.0 / request.speed
-    plan = EnginePlan(settings=settings, table=read_bars(bars), session=session, pace_s=pace_s)
+    plan = EnginePlan(settings=settings, table=stored_bars(bars), session=session, pace_s=pace_s)
     return Opened(
         plan=plan, stored=stored, directory=directory, report=None if resumed else report, resumed=resumed
     )

@@ -2,42 +2,61 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from config.settings import Settings
 from domain.bars import BarTable
-from domain.errors import StateError
+from domain.errors import DataError, StateError
 from domain.messages import COORDINATOR, FEED, GATEWAY, RISK
 from domain.risk.manager import SNAPSHOT
 from simulation.venue.address import venue_directory
-from storage.engine import sqlite_url
+from storage.audit.checkpoints import CHECKPOINTS, last_checkpoint
+from storage.audit.keys import load_signer
+from storage.catalogue import read_bars
+from storage.engine import open_reader, sqlite_url
 from storage.journal_reader import JournalReader
 from storage.state import Session as StoredSession
 from storage.state import StateDirectory
 
+_ROLES = (COORDINATOR, GATEWAY, RISK, FEED)
+_ADVICE = (
+    "put it back from a copy of the whole directory, or start with --fresh, which archives what is there"
+)
 
-def refuse_incomplete(directory: StateDirectory, *, resumed: bool) -> None:
-    """Raise StateError when files are missing without which the engine would begin with half of what it knew.
 
-    The audit trail is written last: when it holds a record, every database was there before it.
+def refuse_damaged(directory: StateDirectory, *, resumed: bool) -> None:
+    """Raise StateError when a file is missing, empty or corrupt: never begin with half of what the session knew.
+
+    The audit trail is written last: when it holds a record, every database was there before it. Raises AuditError
+    or EnvironmentFault when the trail is signed with a key that is not at hand.
     """
-    databases = [directory.database(role) for role in (COORDINATOR, GATEWAY, RISK, FEED)]
-    databases.append(venue_directory(directory.path) / "venue.db")
-    present = [path for path in databases if path.exists()]
+    databases = {directory.database(role): role for role in _ROLES}
+    expected = [*databases, venue_directory(directory.path) / "venue.db"]
+    present = [path for path in expected if path.exists()]
     if not resumed:
         if present:
-            raise StateError(
-                f"{directory.path} holds {', '.join(path.name for path in present)} but no session.json; "
-                f"put it back from a copy, or start with --fresh, which archives what is there"
-            )
+            names = ", ".join(path.name for path in present)
+            raise StateError(f"{directory.path} holds {names} but no session.json; {_ADVICE}")
         return
-    if not any(path.stat().st_size for path in directory.audit.glob("*.jsonl")):
-        return
-    for path in databases:
-        if path not in present or path.stat().st_size == 0:
-            found = "is empty" if path in present else "is missing"
-            raise StateError(
-                f"{path} {found}, though the audit trail tells of a session that used it; put it back from a copy "
-                f"of the whole directory, or start with --fresh, which archives what is there"
-            )
+    if any(path.stat().st_size for path in directory.audit.glob("*.jsonl")):
+        for path in expected:
+            if path not in present or path.stat().st_size == 0:
+                found = "is empty" if path in present else "is missing"
+                raise StateError(f"{path} {found}, though the audit trail tells of what it held; {_ADVICE}")
+    for path, role in databases.items():
+        if path in present:
+            open_reader(sqlite_url(path), role).dispose()
+    checkpoints = directory.audit / CHECKPOINTS
+    if checkpoints.exists():
+        last_checkpoint(checkpoints, load_signer().verifier)
+
+
+def stored_bars(path: Path) -> BarTable:
+    """Return the session's own copy of its bars; raises StateError when it cannot be read."""
+    try:
+        return read_bars(path)
+    except DataError as error:
+        raise StateError(f"{error}. It is this session's copy of its bars: {_ADVICE}") from error
 
 
 def refuse_other_inputs(

@@ -68,6 +68,8 @@ class StateDirectory:
         Raises StateError when another process holds it, or when it is not ours and not empty.
         """
         try:
+            if self.path.exists() and not self.path.is_dir():
+                raise StateError(f"{self.path} is not a directory; name an empty or new one with --state DIR")
             self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
             self._refuse_foreign()
             self.path.chmod(0o700)

@@ -96,6 +96,8 @@ def _read_csv(path: Path, data: bytes) -> RawFile:
         raise DataError(
             f"{path}: neither Parquet nor UTF-8 text ({error.reason} at byte {error.start})"
         ) from error
+    if "\0" in header:
+        raise DataError(f"{path}: neither Parquet nor text (a zero byte at {header.index(chr(0))})")
     delimiter = max(_DELIMITERS, key=header.count)
     names = [name.strip().strip('"') for name in header.split(delimiter)]
     if len(set(names)) != len(names):
