@@ -112,6 +112,7 @@ class EnginePlan:
             signal_deadline_s=settings.engine.runtime.signal_deadline_s,
             generation=GENERATION,
             epoch=GENERATION,
+            flattening=settings.halt_policy().flattening,
         )
 
     def feed(self) -> MarketDataSettings:
@@ -263,6 +264,7 @@ def coordinator_spec(plan: EnginePlan, others: tuple[ChildSpec, ...], group_comm
         stages=stages,
         stop_order=(FEED, GATEWAY, *strategies, RISK, AUDIT),
         cancel_entries=settings.shutdown.cancels_entries(lockstep=True),
+        flattening=settings.halt_policy().flattening,
         started={
             "session": plan.session.number,
             "first": plan.session.first,

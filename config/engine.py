@@ -50,7 +50,10 @@ class Runtime(Section):
         "Time without a connection to the broker after which trading halts", "s", least=1, most=3_600
     )
     signal_deadline_s: float = number(
-        "Wait for a strategy's signals of one bar before that evaluation counts as failed", "s", least=0.1, most=600
+        "Wait for a strategy's signals of one bar before that evaluation counts as failed",
+        "s",
+        least=0.1,
+        most=600,
     )
     mailbox_bound: int = number(
         "Messages that wait at one actor before a full mailbox is reported as a fault", "messages",
@@ -76,7 +79,9 @@ class Audit(Section):
         "Records between two signed checkpoints", "records", least=1, most=1_000_000
     )
     retention_years: int = number("Years that the trail is kept", "years", least=1, most=100)
-    checkpoint_copy: Annotated[str, text("File for a second copy of the checkpoints", pattern=PATH)] | None = None
+    checkpoint_copy: (
+        Annotated[str, text("File for a second copy of the checkpoints", pattern=PATH)] | None
+    ) = None
 
 
 class Engine(Section):

@@ -113,7 +113,7 @@ class Settings:
 
     def halt_policy(self) -> HaltPolicy:
         """Return how halts end and which failures lead to one."""
-        halt, failures, emergency = self.risk.halt, self.risk.halt.failures, self.risk.emergency
+        halt, failures = self.risk.halt, self.risk.halt.failures
         return HaltPolicy(
             cooldown_s=halt.cooldown_s,
             resume_after_sessions=halt.resume_after_sessions,
@@ -121,9 +121,15 @@ class Settings:
             failure_rate=failures.rate,
             failure_window=failures.window,
             failure_window_min=failures.window_min,
-            flatten_on_kill=emergency.flatten_on_kill,
+            flattening=self._flattening(),
             keep_protective_stops=halt.keep_protective_stops,
         )
+
+    def _flattening(self) -> frozenset[str]:
+        emergency = self.risk.emergency
+        if not (emergency.enable_kill_switch and emergency.flatten_on_kill):
+            return frozenset()
+        return frozenset({"kill_switch", *emergency.kill_switch_triggers})
 
     def book_settings(self) -> tuple[BookSettings, ...]:
         """Return the books in the order of their file."""

@@ -86,9 +86,7 @@ class AuditMachine:
         """Ask every source for what is left: messages of different senders may have overtaken each other."""
         self._draining = True
         self._unheard = set(self._sources)
-        asked = [
-            Send(source, RequestOutbox(after_seq=self._cursors[source])) for source in self._sources
-        ]
+        asked = [Send(source, RequestOutbox(after_seq=self._cursors[source])) for source in self._sources]
         if not asked:
             return self._drained()
         return [*self._flush(), *asked, SetTimer(LAST_CALL, LAST_CALL_S)]

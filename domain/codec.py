@@ -18,7 +18,7 @@ from operator import attrgetter
 from types import ModuleType
 from typing import Any
 
-from domain import bars, broker, messages, outbox, records
+from domain import bars, broker, messages, outbox, records, signals
 from domain.errors import CodecError
 from domain.strict_json import (
     SCALARS,
@@ -243,7 +243,7 @@ def _enum(cls: Any) -> Pair:
 
 _NOT_CARRIED = (bars.BarTable, bars.SymbolBars)
 WIRE_CLASSES = tuple(
-    cls for cls in classes_of(broker, messages, records, outbox, bars) if cls not in _NOT_CARRIED
+    cls for cls in classes_of(broker, messages, signals, records, outbox, bars) if cls not in _NOT_CARRIED
 )
 WIRE = Codec(WIRE_CLASSES)
 

@@ -10,7 +10,7 @@ from domain.bars import BarGroup
 from domain.broker import OrderType, Side, TimeInForce
 from domain.desk import NO_VOTES, Action, Tally, Target, tally, target, votes_body
 from domain.instruments import lots_for
-from domain.messages import OrderApproved, OrderIntent, SignalBatch, SignalFailure
+from domain.messages import OrderApproved, OrderIntent, SignalBatch
 from domain.outbox import AuditEvent, AuditKind
 from domain.records import IntentKind, Rung
 from domain.risk.book_keeping import BookKeeping
@@ -19,6 +19,7 @@ from domain.risk.figures import AccountView
 from domain.risk.limits import BookSettings
 from domain.risk.settings import RiskSettings
 from domain.risk.sizing import SizingResult, size_position
+from domain.signals import SignalFailure
 
 _CLOSE = Target(action=Action.EXIT, direction=0, confidence=1.0, reason="flattening")
 _STAY_OUT = Target(action=Action.HOLD, direction=0, confidence=0.0, reason="")

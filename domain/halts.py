@@ -8,7 +8,7 @@ it, only the coordinator, which owns this machine, lowers it (requirements B1 to
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -33,6 +33,12 @@ RUNG_OF: dict[HaltTrigger, Rung] = {
     HaltTrigger.KILL_SWITCH: Rung.FLATTENING,
 }
 """The rung each trigger leads to (requirement B1)."""
+
+
+def rung_for(trigger: HaltTrigger, flattening: Collection[str]) -> Rung:
+    """Return the rung `trigger` leads to: FLATTENING where so configured, else its own, HALTED for a bare kill switch."""
+    return Rung.FLATTENING if trigger.value in flattening else min(RUNG_OF[trigger], Rung.HALTED)
+
 
 ENDS_WITH_SESSION = frozenset({HaltTrigger.DAILY_LOSS, HaltTrigger.EXPOSURE})
 """Causes that the next session ends by itself (requirement B4)."""

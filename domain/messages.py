@@ -1,18 +1,17 @@
 """Name the messages between roles: commands imperative, events past tense, one closed union per inbox.
 
-Each carries its event time `at_ns` (UTC nanoseconds, from bars or the venue; 0 where none applies) and what leads
-from bar to fill: the bar group's index, then the intent id, which is the order ref on the wire.
+`at_ns` is event time (UTC nanoseconds; 0 where none applies); bar index and intent id lead from bar to fill.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import NamedTuple
 
 from domain.bars import BarGroup
 from domain.broker import BrokerLink, BrokerUpdate, OrderType, Side, TimeInForce
 from domain.outbox import OutboxAcknowledged, OutboxRecords, RequestOutbox
 from domain.records import HaltTrigger, IntentKind, JournalEntry, Rung
+from domain.signals import Signal, SignalFailure
 
 COORDINATOR = "coordinator"
 FEED = "feed"
@@ -124,24 +123,6 @@ class BarSettled:
     """Tell the feed that everything that followed from group `bar` is done, durable and acknowledged."""
 
     bar: int
-
-
-class Signal(NamedTuple):
-    """Be one strategy's view of one symbol at one bar: direction in {-1, 0, 1}, confidence in [0, 1]."""
-
-    symbol: str
-    direction: int
-    confidence: float
-
-
-class SignalFailure(NamedTuple):
-    """Be one strategy's explicit failure on one symbol at one bar (requirement A2); never a signal."""
-
-    strategy: str
-    symbol: str
-    kind: str
-    error: str
-    traceback: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -265,6 +246,15 @@ class LatchHeld:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PositionsClosed:
+    """Tell the coordinator, while flattening, that no position is open and no order works: it may step to HALTED."""
+
+    at_ns: int
+    bar: int
+    session: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ReviewHalt:
     """Ask the coordinator, at the first bar of a session while a latch is up, whether it ends by rule."""
 
@@ -286,12 +276,15 @@ class HaltReviewed:
 
 FeedInbox = Begin | StartFeed | Drain | TimerFired | BarsArrived | DataEnded | RequestHistory | BarSettled
 StrategyInbox = Begin | Drain | TimerFired | BarHistory | BarsPublished
-RiskInbox = Begin | Drain | TimerFired | BarsPublished | SignalBatch | JournalUpdate | LatchChanged | HaltReviewed
-GatewayInbox = Begin | Drain | TimerFired | OrdersApproved | BrokerUpdate | BrokerLink | RequestJournal | LatchChanged
-CoordinatorInbox = Begin | Ready | Drain | Drained | RoleFailed | TimerFired | DataEnded | RaiseHalt | LatchHeld | ReviewHalt
+RiskInbox = (
+    Begin | Drain | TimerFired | BarsPublished | SignalBatch | JournalUpdate | LatchChanged | HaltReviewed
+)
+GatewayInbox = (
+    Begin | Drain | TimerFired | OrdersApproved | BrokerUpdate | BrokerLink | RequestJournal | LatchChanged
+)
+HaltInbox = RaiseHalt | PositionsClosed | LatchHeld | ReviewHalt
+CoordinatorInbox = Begin | Ready | Drain | Drained | RoleFailed | TimerFired | DataEnded | HaltInbox
 AuditInbox = Begin | Drain | TimerFired | OutboxRecords
 ShellInbox = RequestOutbox | OutboxAcknowledged
 
-Message = (
-    FeedInbox | StrategyInbox | RiskInbox | GatewayInbox | CoordinatorInbox | AuditInbox | ShellInbox
-)
+Message = FeedInbox | StrategyInbox | RiskInbox | GatewayInbox | CoordinatorInbox | AuditInbox | ShellInbox

@@ -157,6 +157,13 @@ class MachineSnapshot:
 
 
 Record = (
-    OrderEntry | ExecutionEntry | CashEntry | HaltRecord | EquitySnapshot | MachineSnapshot | AuditEvent | OutboxRecords
+    OrderEntry
+    | ExecutionEntry
+    | CashEntry
+    | HaltRecord
+    | EquitySnapshot
+    | MachineSnapshot
+    | AuditEvent
+    | OutboxRecords
 )
 """Any record; `OutboxRecords` are for the audit trail's journal alone, which chains what other roles committed."""

@@ -18,7 +18,6 @@ from domain.errors import InvariantViolation, MailboxFull, NotRunning
 from domain.ports import Machine
 from supervisor.child_spec import ChildSpec, load_factory
 
-
 NAP_S = 0.05
 """Longest pause at a time, so that who drives the runtime stays in charge."""
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, NamedTuple, assert_never
 
-from domain.halts import HaltLadder
+from domain.halts import HaltLadder, rung_for
 from domain.messages import (
     COORDINATOR,
     FEED,
@@ -25,6 +25,7 @@ from domain.messages import (
     HaltReviewed,
     LatchChanged,
     LatchHeld,
+    PositionsClosed,
     RaiseHalt,
     Ready,
     ReviewHalt,
@@ -62,6 +63,7 @@ class CoordinatorSettings:
     stop_order: tuple[str, ...]
     cancel_entries: bool
     started: Mapping[str, Any]
+    flattening: frozenset[str] = frozenset()
 
 
 class _ReviewDue(NamedTuple):
@@ -114,6 +116,13 @@ class Coordinator:
                 return self._drained(role)
             case RaiseHalt():
                 return self._raised(message)
+            case PositionsClosed(at_ns=at_ns, bar=bar, session=session):
+                record = self._ladder.end_flattening(at_ns=at_ns, bar=bar, session=session)
+                return (
+                    []
+                    if record is None
+                    else [self._keep(record), Send(GATEWAY, self._latch(lowers=True), True)]
+                )
             case ReviewHalt():
                 return self._review(message)
             case LatchHeld():
@@ -169,7 +178,7 @@ class Coordinator:
     def _raised(self, message: RaiseHalt) -> list[Output]:
         record = self._ladder.raise_latch(
             message.trigger,
-            message.rung,
+            max(message.rung, rung_for(message.trigger, self._settings.flattening)),
             at_ns=message.at_ns,
             bar=message.bar,
             session=message.session,

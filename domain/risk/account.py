@@ -99,7 +99,9 @@ class Account:
             if position.book == book.name:
                 in_book = in_book + abs(position.value_usd)
         return Room(
-            free_capital=free_capital(book.share, view.equity, in_book, self._buying_power(view.equity, marks)),
+            free_capital=free_capital(
+                book.share, view.equity, in_book, self._buying_power(view.equity, marks)
+            ),
             symbol_room=symbol_room(view.equity, exposure.by_symbol.get(symbol, 0.0), self._limits),
             heat=portfolio_heat(((p.value_usd, p.stop_pct) for p in view.positions), view.equity),
         )

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from domain.bars import BarGroup
-from domain.halts import ENDS_WITH_SESSION, RUNG_OF
+from domain.halts import ENDS_WITH_SESSION, rung_for
 from domain.instruments import MICRO
 from domain.messages import HaltReviewed
 from domain.outbox import AuditEvent, AuditKind
@@ -99,8 +99,16 @@ class BookKeeping:
         """Raise the local latch for `trigger` and return the rung it leads to."""
         self.raised.add(trigger)
         self._unheard[trigger] = why
-        self.rung = max(self.rung, RUNG_OF[trigger])
-        return RUNG_OF[trigger]
+        rung = rung_for(trigger, self._settings.flattening)
+        self.rung = max(self.rung, rung)
+        return rung
+
+    def end_flattening(self) -> bool:
+        """Step from FLATTENING to HALTED once nothing is held and nothing works; return whether that came to pass."""
+        if self.rung is not Rung.FLATTENING or self.portfolio.positions() or len(self.working):
+            return False
+        self.rung = Rung.HALTED
+        return True
 
     def hold_latch(self, rung: Rung, version: int, active: Iterable[HaltTrigger]) -> None:
         """Take over the durable latch; it never lowers the rung, and news older than ours tells nothing."""

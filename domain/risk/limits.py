@@ -48,7 +48,8 @@ class HardLimits(NamedTuple):
 class HaltPolicy(NamedTuple):
     """Say how halts end and how often failures may happen before one (requirements B1, B4).
 
-    `cooldown_s` is wall seconds; `resume_after_sessions` is for replay and backtest only (0: never by itself).
+    `cooldown_s` is wall seconds; `resume_after_sessions` is for replay and backtest only (0: never by itself);
+    `flattening` names the triggers that close every position.
     """
 
     cooldown_s: float
@@ -57,7 +58,7 @@ class HaltPolicy(NamedTuple):
     failure_rate: float
     failure_window: int
     failure_window_min: int
-    flatten_on_kill: bool
+    flattening: frozenset[str]
     keep_protective_stops: bool
 
 

@@ -28,6 +28,7 @@ from domain.messages import (
     LatchChanged,
     OrderApproved,
     OrdersApproved,
+    PositionsClosed,
     RaiseHalt,
     Ready,
     RequestJournal,
@@ -211,6 +212,9 @@ class RiskManager:
         self._group = None
         again = group.index <= self._counted
         halts = [] if again else self._count_failures(group, batches)
+        if self._books.end_flattening():
+            closed = PositionsClosed(at_ns=group.known_ns, bar=group.index, session=group.session)
+            halts.append(Send(COORDINATOR, closed, control=True))
         approvals, cancels, events = self._desk.run(group, batches, again=again)
         refs = [approval.intent.intent_id for approval in approvals]
         decided = Send(GATEWAY, self._approved(group, approvals, cancels))

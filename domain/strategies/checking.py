@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from domain.bars import SymbolBars
-from domain.messages import Signal, SignalFailure
+from domain.signals import Signal, SignalFailure
 from domain.strategies.protocol import Fault, StrategyInstance
 
 _NUMERIC_KINDS = "biuf"

@@ -13,7 +13,7 @@ import numpy as np
 
 from domain.bars import BarGroup, SymbolBars
 from domain.errors import InvariantViolation
-from domain.messages import Signal, SignalFailure
+from domain.signals import Signal, SignalFailure
 from domain.strategies.blocks import block_ns, block_start, slice_start
 from domain.strategies.checking import Failed, answer
 from domain.strategies.history import SymbolHistory, window

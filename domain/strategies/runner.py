@@ -18,14 +18,13 @@ from domain.messages import (
     Drained,
     Ready,
     RequestHistory,
-    Signal,
     SignalBatch,
-    SignalFailure,
     StrategyInbox,
     TimerFired,
     strategy_role,
 )
 from domain.outputs import Output, Send
+from domain.signals import Signal, SignalFailure
 from domain.strategies.evaluator import Evaluator
 
 

@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import NamedTuple
 
 from domain.bars import Bar, BarGroup, SymbolBars
-from domain.messages import Signal, SignalFailure
+from domain.signals import Signal, SignalFailure
 from domain.strategies.blocks import block_ns
 from domain.strategies.evaluator import Evaluation, LiveEvaluator, SymbolBlocks
 from domain.strategies.protocol import StrategyInstance

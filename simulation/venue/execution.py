@@ -46,7 +46,9 @@ def fill(turn: Turn, order: VenueOrder, lots: int, price: float, at_ns: int) -> 
     _reduce_group(turn, order, lots, at_ns)
 
 
-def _execution(turn: Turn, order: VenueOrder, lots: int, price: float, charged_micro: int, at_ns: int) -> Executed:
+def _execution(
+    turn: Turn, order: VenueOrder, lots: int, price: float, charged_micro: int, at_ns: int
+) -> Executed:
     return Executed(
         at_ns=at_ns,
         exec_id=f"E{len(turn.state.executions) + 1:08d}",

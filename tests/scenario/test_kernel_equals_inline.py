@@ -22,10 +22,10 @@ from config.loader import SHIPPED, load
 from config.settings import Settings
 from domain.bars import BarTable
 from domain.instruments import MICRO
-from domain.messages import Signal
 from domain.portfolio import Portfolio
 from domain.positions import Trade
 from domain.records import CashEntry, ExecutionEntry
+from domain.signals import Signal
 from domain.strategies.evaluator import BlockEvaluator
 from domain.strategies.history import symbol_bars
 from domain.strategies.protocol import SignalArrays, StrategyInstance

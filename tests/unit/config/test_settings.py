@@ -64,7 +64,7 @@ def test_halt_policy_has_the_defaults_of_b1_and_b4(settings: Settings) -> None:
         failure_rate=0.5,
         failure_window=20,
         failure_window_min=10,
-        flatten_on_kill=True,
+        flattening=frozenset({"kill_switch"}),
         keep_protective_stops=True,
     )
 

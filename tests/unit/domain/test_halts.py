@@ -22,7 +22,7 @@ def policy(resume_after_sessions: int = 0) -> HaltPolicy:
         failure_rate=0.5,
         failure_window=20,
         failure_window_min=10,
-        flatten_on_kill=True,
+        flattening=frozenset({"kill_switch"}),
         keep_protective_stops=True,
     )
 

@@ -26,9 +26,7 @@ from domain.messages import (
     RequestJournal,
     ReviewHalt,
     RiskInbox,
-    Signal,
     SignalBatch,
-    SignalFailure,
 )
 from domain.outbox import AuditEvent, AuditKind
 from domain.outputs import Output, Persist, Send, SetTimer
@@ -44,6 +42,7 @@ from domain.records import (
 from domain.risk.limits import BookSettings, HaltPolicy, RiskLimits
 from domain.risk.manager import RiskManager
 from domain.risk.settings import RiskSettings
+from domain.signals import Signal, SignalFailure
 from tests.money import LIMITS, stock
 
 DAY_NS = 86_400_000_000_000
@@ -57,7 +56,7 @@ POLICY = HaltPolicy(
     failure_rate=0.5,
     failure_window=20,
     failure_window_min=10,
-    flatten_on_kill=True,
+    flattening=frozenset({"kill_switch"}),
     keep_protective_stops=True,
 )
 BUY = (1, 0.9)

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from domain.bars import SymbolBars
-from domain.messages import Signal
+from domain.signals import Signal
 from domain.strategies.checking import Answer, Failed, FailureKind, answer, checked
 from domain.strategies.protocol import Fault, SignalArrays, StrategyDefinition, StrategyInstance
 from tests.unit.domain.strategies.series import bars_of

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from domain.bars import SymbolBars
-from domain.messages import Signal, SignalFailure
+from domain.signals import Signal, SignalFailure
 from domain.strategies.blocks import DAY_NS, MINUTE_NS, block_ns
 from domain.strategies.evaluator import SymbolBlocks
 from domain.strategies.protocol import StrategyInstance

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from domain.bars import Bar, BarGroup, SymbolBars
 from domain.errors import InvariantViolation
-from domain.messages import Signal, SignalFailure
+from domain.signals import Signal, SignalFailure
 from domain.strategies.blocks import block_ns, block_start, slice_start
 from domain.strategies.evaluator import BlockEvaluator, Evaluation, LiveEvaluator, SymbolBlocks
 from domain.strategies.protocol import Range, StrategyDefinition, StrategyInstance

@@ -22,12 +22,11 @@ from domain.messages import (
     Drained,
     Ready,
     RequestHistory,
-    Signal,
     SignalBatch,
-    SignalFailure,
     TimerFired,
 )
 from domain.outputs import Send
+from domain.signals import Signal, SignalFailure
 from domain.strategies.blocks import DAY_NS, block_ns
 from domain.strategies.evaluator import BlockEvaluator, LiveEvaluator
 from domain.strategies.history import symbol_bars

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from domain.bars import SymbolBars
-from domain.messages import Signal, SignalFailure
+from domain.signals import Signal, SignalFailure
 from domain.strategies.indicators import rolling_mean
 from domain.strategies.mean_reversion import MEAN_REVERSION
 from domain.strategies.protocol import Range, SignalArrays, StrategyDefinition, StrategyInstance
