@@ -185,3 +185,23 @@ def test_account_that_has_lost_everything_halts_and_runs_to_its_end(tmp_path: Pa
     assert {row[0] for row in movements(ran)} >= {"daily_loss_severe", "drawdown_severe"}
     assert ran.rungs[3:] == ["HALTED"] * 3
     assert [why for bar in (3, 5) for why in ran.denials()[bar]] == ["no_equity: equity is -100000.00"] * 2
+
+
+def test_a_trigger_that_pulls_the_kill_switch_closes_every_position_and_ends_halted(tmp_path: Path) -> None:
+    """B1, B4: AAPL gaps through its stop, 5.5 % of equity; KO, which lost nothing, is sold at the next open."""
+    gap = (89.0, 89.0, 89.0, 89.0)
+    prices: Prices = {"AAPL": [100.0, 100.0, 100.0, gap, 89.0, 89.0, 89.0], "KO": [50.0] * 7}
+    votes = both(("AAPL", 1, BUY), ("KO", 1, BUY), ("KO", 5, BUY))
+    overrides = sized(50_000.0, **{"emergency.kill_switch_triggers": ["daily_loss_severe"]})
+    ran = run(tmp_path, prices, votes, overrides=overrides)
+    assert movements(ran) == [
+        ("daily_loss", 3, "REDUCING"),
+        ("daily_loss_severe", 3, "FLATTENING"),
+        ("daily_loss", 4, "FLATTENING"),
+        ("daily_loss_severe", 4, "HALTED"),
+    ]
+    assert ran.rungs == ["ACTIVE", "ACTIVE", "ACTIVE", "FLATTENING", "HALTED", "HALTED", "HALTED"]
+    sold = [(entry.execution.symbol, entry.bar) for entry in ran.executions if entry.execution.side.value == "sell"]
+    assert sold == [("AAPL", 3), ("KO", 4)]
+    assert ran.states["risk"]["positions"] == {}
+    assert "1.main.KO.5.1" not in ran.refs
