@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import sys
 import time
+from collections import defaultdict
 from contextlib import suppress
 
 import psutil
@@ -37,7 +38,7 @@ class Watch:
         self._first = first
         self.seen: list[tuple[float, int]] = []
         self.memory: dict[str, list[int]] = {}
-        self._busy: list[tuple[float, int]] = []
+        self._busy: list[tuple[dict[str, float], int]] = []
 
     def look(self, states: States) -> None:
         """Take in the states of a moment."""
@@ -54,10 +55,10 @@ class Watch:
         (begun, first), (ended, last) = self.seen[0], self.seen[-1]
         return (last - first) / (ended - begun)
 
-    def busy_s_per_bar(self) -> float:
-        """Return the processor seconds that all processes together spent on a bar."""
+    def busy_s_per_bar(self) -> dict[str, float]:
+        """Return the processor seconds spent on a bar, by what the processes are."""
         (before, first), (after, last) = self._busy
-        return (after - before) / (last - first)
+        return {kind: (after[kind] - before[kind]) / (last - first) for kind in after}
 
 
 def processes() -> list[psutil.Process]:
@@ -76,14 +77,14 @@ def memory_by_process() -> dict[str, list[int]]:
     return sizes
 
 
-def busy_s() -> float:
-    """Return the processor seconds that this process and all below it have used."""
-    total = 0.0
+def busy_s() -> dict[str, float]:
+    """Return the processor seconds that this process and all below it have used, by what they are."""
+    totals: defaultdict[str, float] = defaultdict(float)
     for process in processes():
         with suppress(psutil.NoSuchProcess):
-            times = process.cpu_times()
-            total += times.user + times.system
-    return total
+            times, words = process.cpu_times(), process.cmdline()
+            totals[_kind(process.pid == os.getpid(), words)] += times.user + times.system
+    return totals
 
 
 def _kind(own: bool, words: list[str]) -> str:
@@ -117,6 +118,8 @@ def figures(plan: EnginePlan, source: str) -> list[Figure]:
     stop_s = time.monotonic() - ended
     rate = watch.bars_per_s()
     how = f"{watch.seen[-1][1] - watch.seen[0][1]} bars of 5 symbols, six strategies, {source}"
+    busy = watch.busy_s_per_bar()
+    shares = ", ".join(f"{kind} {spent * 1e3:.1f}" for kind, spent in sorted(busy.items()))
     measured = "proportional set size during the run"
     memory = [
         Figure(
@@ -131,7 +134,7 @@ def figures(plan: EnginePlan, source: str) -> list[Figure]:
     return [
         Figure("lockstep", rate, "bars/s", how, FLOOR_BARS_PER_S),
         Figure("a bar", 1e3 / rate, "ms", how),
-        Figure("a bar, processor time of all processes", watch.busy_s_per_bar() * 1e3, "ms", how),
+        Figure("a bar, processor time of all", sum(busy.values()) * 1e3, "ms", shares),
         Figure("start: Ray, venue and roles", created - begun, "s", "one start", MOST_START_S, Bound.AT_MOST),
         Figure(
             "first bar settled after", watch.seen[0][0] - begun, "s", "one start", MOST_START_S, Bound.AT_MOST
