@@ -12,9 +12,7 @@ import tempfile
 from pathlib import Path
 from time import perf_counter_ns, time_ns
 
-from rich.console import Console
-from rich.table import Table
-
+from benchmarks.report import Bound, Figure, report
 from domain.outbox import AuditEvent, AuditKind, OutboxRecords
 from storage.audit.digest import decisions_digest
 from storage.audit.keys import Signer
@@ -92,20 +90,35 @@ def main() -> int:
         return 1
     most = SINGLE * 99 // 100
     append_ms, bare_ms = ours[most] / 1e6, plain[most] / 1e6
-    table = Table("what", "figure", "floor", "ratio")
-    table.add_row(
-        f"durable events/s, {BATCH} a write", f"{durable:,.0f}", ">= 2,000", f"{durable / 2_000:.1f}"
+    how = f"{EVENTS:,} events"
+    one = f"{SINGLE} appends of one event, in turns with bare writes of as many bytes"
+    # A disk that is slower than the floor by itself says nothing of the append: then only the ratio is shown.
+    append_floor = None if bare_ms > MOST_APPEND_MS / 2 else MOST_APPEND_MS
+    return report(
+        "audit",
+        [
+            Figure("durable events", durable, "events/s", f"{how}, {BATCH} a write", FLOORS["durable"]),
+            Figure(
+                "append, p50",
+                ours[SINGLE // 2] / 1e6,
+                "ms",
+                one,
+                beside=f"{ours[SINGLE // 2] / plain[SINGLE // 2]:.2f} x bare",
+            ),
+            Figure(
+                "append, p99",
+                append_ms,
+                "ms",
+                one,
+                append_floor,
+                Bound.AT_MOST,
+                f"{append_ms / bare_ms:.2f} x bare",
+            ),
+            Figure("bare write and fsync, p99", bare_ms, "ms", one),
+            Figure("verify", verify, "records/s", how, FLOORS["verify"]),
+            Figure("decisions digest", digest, "records/s", how),
+        ],
     )
-    table.add_row(
-        "append p50", f"{ours[SINGLE // 2] / 1e6:.2f} ms", "", f"{ours[SINGLE // 2] / plain[SINGLE // 2]:.1f}"
-    )
-    table.add_row("append p99", f"{append_ms:.2f} ms", "<= 5 ms", f"{append_ms / bare_ms:.1f}")
-    table.add_row("bare write and fsync p99", f"{bare_ms:.2f} ms", "", "1")
-    table.add_row("verify records/s", f"{verify:,.0f}", ">= 100,000", f"{verify / 100_000:.1f}")
-    table.add_row("decisions digest records/s", f"{digest:,.0f}", "", "")
-    Console().print(table)
-    append_holds = append_ms <= MOST_APPEND_MS or bare_ms > MOST_APPEND_MS / 2
-    return 0 if durable >= FLOORS["durable"] and verify >= FLOORS["verify"] and append_holds else 1
 
 
 if __name__ == "__main__":

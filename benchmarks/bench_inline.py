@@ -1,7 +1,7 @@
-"""Measure the backtest of record: whole engine inline, audit trail on, five symbols; with three strategies, and all six.
+"""Measure the backtest of record: the whole engine inline, audit trail on, five symbols, three strategies and all six.
 
-Floor: 20,000 bar-symbols a second with three strategies, on a core of its own. Processor time is held to it, since other
-work on the machine would change wall time; what both have in common, waiting for the disk, is shown by the wall figure.
+Floor: 20,000 bar-symbols a second with three strategies, on a core of its own. Processor time is held to it, since wall
+time changes with other work on the machine; the wall figure beside it includes waiting for the disk.
 """
 
 from __future__ import annotations

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -46,15 +46,20 @@ def three_strategies() -> Settings:
         return read_settings(Path(folder), dict(os.environ))
 
 
-def daily_bars(settings: Settings) -> tuple[BarTable, int, str]:
-    """Return daily bars of `SYMBOLS`, the first group to trade, and where they come from: real where they are at hand."""
+def daily_bars(settings: Settings, years: float | None = None) -> tuple[BarTable, int, str]:
+    """Return daily bars of `SYMBOLS`, the first group to trade, and where they come from.
+
+    They are real where those are at hand, and all there are, or as many `years` as are asked for.
+    """
     folder = data_directory()
     file = None if folder is None else folder / "us_equity_1d.parquet"
     if file is None or not file.exists():
-        spec = MarketSpec(seed=7, symbols=SYMBOLS, first=FIRST_DAY, sessions=SYNTHETIC_SESSIONS)
+        sessions = SYNTHETIC_SESSIONS if years is None else round(years * 252)
+        spec = MarketSpec(seed=7, symbols=SYMBOLS, first=FIRST_DAY, sessions=sessions)
         return synthesise(spec), 0, "synthetic daily bars"
+    last = None if years is None else FIRST_DAY + timedelta(days=round(years * 365.25))
     imported = import_bars(
-        file, symbols=SYMBOLS, start=FIRST_DAY, end=None, instruments=settings.instrument, kept_aside=None
+        file, symbols=SYMBOLS, start=FIRST_DAY, end=last, instruments=settings.instrument, kept_aside=None
     )
     return imported.table, imported.first_trading_group, "real daily bars"
 

@@ -43,11 +43,23 @@ class Figure(NamedTuple):
 
 
 def report(name: str, figures: Sequence[Figure]) -> int:
-    """Print the figures of benchmark `name`, append them to the results, and return 0 when every floor holds, else 1."""
-    table = Table("figure", "value", "floor", "times its floor", "beside", "how measured", title=name)
+    """Print the figures of benchmark `name`, keep them in the results, and return 0 when every floor holds, else 1."""
+    table = Table(
+        "figure",
+        "value",
+        "floor",
+        "times its floor",
+        "beside",
+        "how measured",
+        title=f"{name}, load {os.getloadavg()[0]:.1f}",
+    )
     for figure in figures:
         floor = "" if figure.floor is None else f"{figure.bound.value} {_number(figure.floor)}"
-        times = "" if not figure.floor else f"{figure.value / figure.floor:.2f}{'' if figure.holds else ' MISSED'}"
+        times = (
+            ""
+            if not figure.floor
+            else f"{figure.value / figure.floor:.2f}{'' if figure.holds else ' MISSED'}"
+        )
         value = f"{_number(figure.value)} {figure.unit}".rstrip()
         table.add_row(figure.what, value, floor, times, figure.beside, figure.how)
     Console(width=None if sys.stdout.isatty() else 160).print(table)
@@ -76,7 +88,8 @@ def _line(name: str, figures: Sequence[Figure]) -> dict[str, Any]:
         "machine": f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores",
         "load": round(os.getloadavg()[0], 2),
         "figures": [
-            {"what": f.what, "value": f.value, "unit": f.unit, "floor": f.floor, "holds": f.holds} for f in figures
+            {"what": f.what, "value": f.value, "unit": f.unit, "floor": f.floor, "holds": f.holds}
+            for f in figures
         ],
     }
 

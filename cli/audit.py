@@ -114,16 +114,7 @@ def query(
     stores = find_trail(state)
     # One more than is shown tells whether there are more.
     most = limit + 1 if limit else 0
-    asked = build_query(
-        kinds=kind or (),
-        symbol=symbol,
-        strategy=strategy,
-        start=start,
-        end=end,
-        intent=intent,
-        text=text,
-        limit=most,
-    )
+    asked = build_query(kind or (), symbol, strategy, start, end, intent, text, most)
     with opened_index(stores) as index:
         records = list(run_query(index, asked))
     more = 0 < limit < len(records)
@@ -165,16 +156,7 @@ def export(
         raise UsageError(
             "--json: the records themselves go to the output; name a file for them with --out FILE"
         )
-    asked = build_query(
-        kinds=kind or (),
-        symbol=symbol,
-        strategy=strategy,
-        start=start,
-        end=end,
-        intent=intent,
-        text=text,
-        limit=limit,
-    )
+    asked = build_query(kind or (), symbol, strategy, start, end, intent, text, limit)
     chosen = form or (
         ExportFormat.CSV if out is not None and out.suffix.lower() == ".csv" else ExportFormat.JSONL
     )

@@ -25,7 +25,6 @@ class End:
 
 
 def build_query(
-    *,
     kinds: Sequence[AuditKind],
     symbol: str | None,
     strategy: str | None,

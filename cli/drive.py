@@ -74,38 +74,50 @@ def drive(
     `show` gets the states a few times a second. Raises EngineFailed when a role failed, StopForced when the stop was
     forced, EngineStalled when no bar settled for `stall_s` seconds or a stop took longer than `stop_s`.
     """
-    begun = moved = shown = time.monotonic()
-    draining_since: float | None = None
-    reason, position = "", -1
+    begun = shown = time.monotonic()
+    watch = _Watch(stall_s, stop_s, begun)
+    reason = ""
     while True:
         stopped = engine.advance()
         now = time.monotonic()
         if not reason and (reason := stop_requested()):
             engine.drain(reason, cancel_entries=True)
-            draining_since = now
+            watch.draining_since = now
         if stop_forced() and not stopped:
-            raise StopForced(
-                f"ended at once: a second signal came after {reason}; run again to go on from the last bar"
-            )
+            raise StopForced(f"ended at once: a second signal came after {reason}; run again to go on from the last bar")
         if now - shown < _SHOW_S and not stopped:
             continue
         shown, states = now, engine.states()
         show(states)
         if stopped:
             return _outcome(states, bool(reason), now - begun)
-        if states[FEED].get("next", position) != position:
-            position, moved = states[FEED]["next"], now
-        if draining_since is not None and now - draining_since > stop_s:
-            raise EngineStalled(
-                f"the engine did not stop within {stop_s:g} s; waiting for {_waiting(states)}"
-            )
-        if now - moved > stall_s:
-            raise EngineStalled(
-                f"no bar settled for {stall_s:g} s at bar {position}; waiting for {_waiting(states)}"
-            )
+        watch.look(states, now)
 
 
 _SHOW_S = 0.2
+
+
+class _Watch:
+    """Notice an engine that no longer moves, or does not stop."""
+
+    def __init__(self, stall_s: float, stop_s: float, now: float) -> None:
+        self._stall_s, self._stop_s = stall_s, stop_s
+        self._position, self._moved = -1, now
+        self.draining_since: float | None = None
+
+    def look(self, states: States, now: float) -> None:
+        """Raise EngineStalled when the deadline of a stop, or of the next bar, has passed."""
+        position = states[FEED].get("next", self._position)
+        if position != self._position:
+            self._position, self._moved = position, now
+        if self.draining_since is not None and now - self.draining_since > self._stop_s:
+            raise EngineStalled(
+                f"the engine did not stop within {self._stop_s:g} s; waiting for {_waiting(states)}"
+            )
+        if now - self._moved > self._stall_s:
+            raise EngineStalled(
+                f"no bar settled for {self._stall_s:g} s at bar {position}; waiting for {_waiting(states)}"
+            )
 
 
 def _outcome(states: States, interrupted: bool, elapsed_s: float) -> Outcome:

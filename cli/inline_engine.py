@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import time
 from collections.abc import Mapping
 from typing import Any
 
@@ -18,6 +19,9 @@ from supervisor.coordinator import ENDED, Coordinator
 _SLICE = 4_000
 """Messages between two looks at progress and signals: some 300 bars, well under 100 ms."""
 
+_PACED_SLICE = 4
+"""The same where messages may be pauses."""
+
 _COLLECT_EVERY = 50_000
 """Objects made, net of those let go, from one collection of the youngest to the next."""
 
@@ -28,7 +32,9 @@ class InlineEngine:
     def __init__(self, plan: EnginePlan) -> None:
         """Build every role; nothing moves before `advance`."""
         self._thresholds = gc.get_threshold()
-        self._runtime = InlineRuntime(plan.session.state_dir)
+        paced = plan.pace_s > 0.0
+        self._runtime = InlineRuntime(plan.session.state_dir, pause=time.sleep if paced else None)
+        self._slice = _PACED_SLICE if paced else _SLICE
         self._venue = DurableVenue(plan.session.state_dir / "venue", plan.venue(), group_commits=1 << 30)
         broker = InlineBroker(self._venue, self._command)
         try:
@@ -48,7 +54,7 @@ class InlineEngine:
 
     def advance(self) -> bool:
         """Do a slice of work; return whether the engine has stopped."""
-        return self._runtime.run(self._ended, most=_SLICE)
+        return self._runtime.run(self._ended, most=self._slice)
 
     def drain(self, reason: str, *, cancel_entries: bool) -> None:
         """Ask the engine to stop in order."""

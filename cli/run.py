@@ -120,7 +120,7 @@ def _trade(request: RunRequest, opened: Opened, signals: StopSignals, console: C
                 stop_requested=lambda: signals.reason,
                 stop_forced=lambda: signals.forced,
                 show=show,
-                stall_s=runtime.lockstep_stall_s,
+                stall_s=runtime.lockstep_stall_s + 2.0 * plan.pace_s,
                 stop_s=shutdown.deadline_s,
             )
         finally:

@@ -132,7 +132,8 @@ class BarTable:
         columns = (self.open, self.high, self.low, self.close, self.volume, self.dividend)
         names = map(self.symbols.__getitem__, self.symbol_id[a:b].tolist())
         bars = tuple(map(Bar._make, zip(names, *(column[a:b].tolist() for column in columns), strict=True)))
-        moments = zip(*(each[starts[:-1]].tolist() for each in (self.open_ns, self.known_ns, self.session)), strict=True)
+        times = (self.open_ns, self.known_ns, self.session)
+        moments = zip(*(column[starts[:-1]].tolist() for column in times), strict=True)
         edges = (starts - a).tolist()
         for i, (open_ns, known_ns, session) in enumerate(moments):
             yield BarGroup(start + i, open_ns, known_ns, session, bars[edges[i] : edges[i + 1]])

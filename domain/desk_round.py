@@ -31,6 +31,7 @@ class DeskRound:
         """Work on `books`, which the risk manager owns."""
         self._settings = settings
         self._books = books
+        self._in_order = sorted(settings.books)
         self._engine = RiskEngine(settings.limits, settings.epoch)
         self._refused: Counter[str] = Counter()
         self._approved = 0
@@ -76,7 +77,7 @@ class DeskRound:
         rung = self._books.rung
         if rung > Rung.ACTIVE:
             self._cancels += [ref for ref, _ in self._books.working.entries()]
-        for book in sorted(self._settings.books):
+        for book in self._in_order:
             votes = tally(book, batches)
             for bar in group.bars:
                 self._consider(group, book, bar.symbol, votes.get(bar.symbol, NO_VOTES))

@@ -94,8 +94,11 @@ class ExecutionBook:
             self._put(order)
         return order
 
-    def report(self, report: OrderReported, bar: int) -> OrderEntry | None:
+    def report(self, report: OrderReported, bar: int, *, complete: bool = False) -> OrderEntry | None:
         """Apply a venue's word on an order; return the entry, None if the order is foreign.
+
+        One told filled before its executions are here is UNKNOWN until they are, or until all of them were
+        downloaded (`complete`): what they left open then was corrected away.
 
         What repeats a known state, or is older than the order's end, changes nothing. A cancel refused because the
         venue does not know the order, or a second order refused because it does, is no word on the order itself.
@@ -107,11 +110,9 @@ class ExecutionBook:
         stale = report.status is OrderStatus.WORKING and before in _ENDED
         if stale or report.code in _NO_WORD:
             return order
-        if report.status is OrderStatus.FILLED and order.filled_lots < report.lots:
-            event = OrderEvent.WORKING if order.filled_lots == 0 else OrderEvent.PARTLY_EXECUTED
-        else:
-            event = STATUS_EVENTS[report.status]
-        state = next_state(before, event)
+        state = next_state(before, STATUS_EVENTS[report.status])
+        if report.status is OrderStatus.FILLED and order.filled_lots < report.lots and not complete:
+            state = before if before in _ENDED else OrderState.UNKNOWN
         told = (state, report.lots, report.stop_price, report.text)
         if told == (before, order.lots, order.stop_price, order.text):
             return order

@@ -1,4 +1,4 @@
-"""Count strategy failures: in a row, by strategy, and as a rate over the last evaluations (requirement B5)."""
+"""Count strategy failures: in a row, by strategy and symbol, and as a rate of late evaluations (requirement B5)."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from domain.records import HaltTrigger
 from domain.risk.limits import HaltPolicy
 
 HISTORY = 100
-"""Failures kept for people to read."""
+"""Failed evaluations kept for people to read."""
 
 
 class FailureTracker:
@@ -27,6 +27,7 @@ class FailureTracker:
         self._in_a_row = int(values.get("in_a_row", 0))
         self.consecutive: Counter[str] = Counter(values.get("consecutive", {}))
         self.totals: Counter[str] = Counter(values.get("totals", {}))
+        self.symbols: Counter[str] = Counter(values.get("symbols", {}))
         self.history: deque[tuple[int, str, str]] = deque(maxlen=HISTORY)
 
     def succeeded(self, strategy: str) -> None:
@@ -43,6 +44,10 @@ class FailureTracker:
         self.consecutive[strategy] += 1
         self.totals[strategy] += 1
         self.history.append((bar, strategy, error))
+
+    def failed_on(self, symbol: str) -> None:
+        """Record that a strategy failed on one symbol; the evaluation may have succeeded on others."""
+        self.symbols[symbol] += 1
 
     @property
     def rate(self) -> float:
@@ -74,4 +79,9 @@ class FailureTracker:
             "in_a_row": self._in_a_row,
             "consecutive": dict(self.consecutive),
             "totals": dict(self.totals),
+            "symbols": dict(self.symbols),
         }
+
+    def report(self) -> dict[str, Any]:
+        """Return the state with the rate and the failures of this life, (bar, strategy, error), oldest first."""
+        return {**self.to_values(), "rate": self.rate, "history": list(self.history)}

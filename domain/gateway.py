@@ -121,7 +121,7 @@ class Gateway:
             if approval.intent.intent_id not in self._book.orders:  # else re-sent: one intent is one order
                 self._place(approval, wires, events)
         wires += self._cancel(message.cancels)
-        outputs += [*self._commit(message.at_ns, events), *wires, *self._deadline(wires)]
+        outputs += [*self._commit(message.at_ns, events), *wires, *(self._deadline() if wires else ())]
         self._settling.append(message.bar)
         return [*outputs, *self._settle()]
 
@@ -158,9 +158,9 @@ class Gateway:
                 wires.append(Wire(CancelOrder(order_ref=ref)))
         return wires
 
-    def _deadline(self, wires: list[Output]) -> list[Output]:
-        self._deadline_set = self._deadline_set or bool(wires)
-        return [SetTimer(ACK_TIMER, self._settings.ack_deadline_s)] if wires else []
+    def _deadline(self) -> list[Output]:
+        self._deadline_set = True
+        return [SetTimer(ACK_TIMER, self._settings.ack_deadline_s)]
 
     def _commit(self, at_ns: int, events: Iterable[AuditEvent] = (), advanced: int = -1) -> list[Output]:
         entries, booked_events = self._book.collect()
@@ -225,7 +225,9 @@ class Gateway:
         if self._rung > Rung.ACTIVE or self._end_entries:
             orders, unknown = self._book.orders, OrderState.UNKNOWN
             wires = self._cancel(ref for ref in self._open_entries() if orders[ref].state is not unknown)
-            outputs += [*self._commit(0), *wires, *self._deadline(wires)]
+            outputs += [*self._commit(0), *wires, *(self._deadline() if wires else ())]
+        if self._link.gate_open and not self._deadline_set and self._open_in(_UNANSWERED):
+            outputs += self._deadline()
         return outputs
 
     def _timer(self, name: str) -> list[Output]:
@@ -246,8 +248,10 @@ class Gateway:
         return [*self._commit(0), *outputs]
 
     def _unanswered(self) -> list[Output]:
-        """Connect anew when an answer is overdue; what is unknown already waits for the reconciliation."""
-        return self._link.renew("no answer within the deadline") if self._open_in(LOSABLE_STATES) else []
+        """Connect anew when an answer is overdue; while the gate is closed a reconciliation is under way anyhow."""
+        self._deadline_set = False
+        overdue = self._link.gate_open and self._open_in(_UNANSWERED)
+        return self._link.renew("no answer within the deadline") if overdue else []
 
     def _open_in(self, states: frozenset[OrderState]) -> bool:
         return any(self._book.orders[ref].state in states for ref in self._book.open_refs)
@@ -269,7 +273,7 @@ class Gateway:
         values = {"rung": int(rung), "version": version}
         snapshot = MachineSnapshot(name=LATCH, bar=self._bar, at_ns=0, values=values)
         wires = self._cancel(self._open_entries()) if raised else []
-        return [Persist((snapshot,)), *self._commit(0), *wires, *self._deadline(wires)]
+        return [Persist((snapshot,)), *self._commit(0), *wires, *(self._deadline() if wires else ())]
 
     def _open_entries(self) -> list[str]:
         return sorted(ref for ref in self._book.open_refs if self._book.orders[ref].kind is IntentKind.ENTRY)
@@ -286,4 +290,4 @@ class Gateway:
         self._stopping = self._drain_due = True
         self._end_entries = self._end_entries or cancel_entries
         wires = self._cancel(self._open_entries()) if self._end_entries else []
-        return [*self._commit(0), *wires, *self._deadline(wires), *self._settle()]
+        return [*self._commit(0), *wires, *(self._deadline() if wires else ()), *self._settle()]

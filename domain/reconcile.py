@@ -89,7 +89,7 @@ class Reconciliation:
         for report in reports:
             book.adopt(report, bar)
         told: list[VenueEvent] = [*history.executions, *history.dividends, *reports]
-        events = [found for event in told for found in booked(book, event, bar)]
+        events = [found for event in told for found in booked(book, event, bar, complete=True)]
         absent = self.absent({ref: book.orders[ref] for ref in book.open_refs}, connection)
         for ref in absent.first:
             book.mark(ref, OrderEvent.OUTCOME_LOST, "absent from the venue's orders")
@@ -139,11 +139,14 @@ class Reconciliation:
         return {symbol: pair for symbol, pair in pairs.items() if pair[0] != pair[1]}
 
 
-def booked(book: ExecutionBook, event: VenueEvent, bar: int) -> list[AuditEvent]:
-    """Bring one event of the venue into `book`; return what to audit beside it: an order that is not ours."""
+def booked(book: ExecutionBook, event: VenueEvent, bar: int, *, complete: bool = False) -> list[AuditEvent]:
+    """Bring one event of the venue into `book`; return what to audit beside it: an order that is not ours.
+
+    `complete` says that every execution there is was brought before.
+    """
     match event:
         case OrderReported():
-            if book.report(event, bar) is None:
+            if book.report(event, bar, complete=complete) is None:
                 body = {"order": event.order_ref, "symbol": event.symbol, "status": event.status.value}
                 key = f"foreign.{event.order_ref}"
                 return [AuditEvent(AuditKind.RECONCILIATION, event.at_ns, bar, key, False, body)]

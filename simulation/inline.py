@@ -6,7 +6,6 @@ processes there. Timers run out only when nothing else is left to do, and time t
 
 from __future__ import annotations
 
-import heapq
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -18,6 +17,10 @@ from actors.shell import Shell
 from domain.errors import InvariantViolation, MailboxFull, NotRunning
 from domain.ports import Machine
 from supervisor.child_spec import ChildSpec, load_factory
+
+
+NAP_S = 0.05
+"""Longest pause at a time, so that who drives the runtime stays in charge."""
 
 
 class VirtualClock:
@@ -62,8 +65,12 @@ class _Role:
 class InlineRuntime:
     """Carry messages between roles of this process (port: `domain.ports.Runtime`)."""
 
-    def __init__(self, state_dir: Path) -> None:
-        """Write logs below `state_dir`."""
+    def __init__(self, state_dir: Path, pause: Callable[[float], None] | None = None) -> None:
+        """Write logs below `state_dir`.
+
+        With `pause` (seconds) timers take real time: a paced replay waits instead of jumping.
+        """
+        self._pause = pause
         self._state_dir = state_dir
         self._clock = VirtualClock()
         self._shells: dict[str, Shell] = {}
@@ -231,8 +238,11 @@ class InlineRuntime:
         ]
         if not waits:
             return False
-        heapq.heapify(waits)
-        wait, role = waits[0]
-        self._clock.now_s += wait
-        self._shells[role].fire_timers()
+        wait, role = min(waits)
+        step = wait if self._pause is None else min(wait, NAP_S)
+        if self._pause is not None:
+            self._pause(step)
+        self._clock.now_s += step
+        if step == wait:
+            self._shells[role].fire_timers()
         return True

@@ -101,8 +101,10 @@ class Coordinator:
                 event = AuditEvent(AuditKind.STARTED, at_ns, -1, "engine", False, self._settings.started)
                 return [Persist((event,)), *self._next_stage()]
             case Ready(role=role, generation=generation):
+                if self._stage < 0:
+                    return []  # nothing was begun: it cannot have done its work
                 self._ready[role] = generation
-                return self._next_stage() if self._phase is Phase.STARTING and self._stage >= 0 else []
+                return self._next_stage() if self._phase is Phase.STARTING else []
             case DataEnded():
                 self._completed = True
                 return self._stop("the data ended", False)

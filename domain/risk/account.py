@@ -92,7 +92,7 @@ class Account:
         )
 
     def room(self, book: BookSettings, symbol: str, view: AccountView, marks: Marks) -> Room:
-        """Return what `book` may still put into `symbol`: its share, the buying power, the symbol's limit, heat so far."""
+        """Return what `book` may still put into `symbol`: share and buying power, the symbol's limit, heat so far."""
         exposure: Exposure = exposure_of(view.positions)
         in_book = 0.0
         for position in view.positions:

@@ -5,7 +5,7 @@ latch that is up, marks at the close, limits, and when every strategy has spoken
 intents in order of (book, symbol), each judged by the risk engine. All that it led to leaves in one `OrdersApproved`.
 
 Messages may come in any order and more than once: a bar is decided once in a life. A manager that restarts from its
-snapshot may get the bar of that snapshot again; it decides the same and counts nothing twice.
+snapshot may get the bar of that snapshot again; it decides the same, and counts and records nothing twice.
 """
 
 from __future__ import annotations
@@ -97,7 +97,7 @@ class RiskManager:
 
     def state(self) -> Mapping[str, Any]:
         """Return equity, losses, positions, counts and the latch."""
-        return {**self._books.state(), **self._desk.state(), "failures": self._failures.to_values()}
+        return {**self._books.state(), **self._desk.state(), "failures": self._failures.report()}
 
     def _published(self, group: BarGroup) -> list[Output]:
         if group.index <= self._newest:
@@ -140,9 +140,9 @@ class RiskManager:
         return [Persist(tuple(positions))] if positions else []
 
     def _signalled(self, batch: SignalBatch) -> list[Output]:
-        decided = self._newest if self._group is None else self._newest - 1
-        if batch.bar <= decided or batch.strategy not in self._settings.strategies:
-            return []  # expired: its bar is over
+        """Keep what came for its own bar; where that is over, the next bar drops it."""
+        if batch.strategy not in self._settings.strategies:
+            return []
         self._batches.setdefault(batch.bar, {}).setdefault(batch.strategy, batch)
         return self._proceed()
 
@@ -203,7 +203,7 @@ class RiskManager:
         for name in self._settings.strategies:
             if name not in spoken:
                 spoken[name] = self._desk.late(name, self._group)
-        return self._decide(self._group)
+        return self._proceed()
 
     def _decide(self, group: BarGroup) -> list[Output]:
         spoken = self._batches.pop(group.index, {})
@@ -212,11 +212,12 @@ class RiskManager:
         again = group.index <= self._counted
         halts = [] if again else self._count_failures(group, batches)
         approvals, cancels, events = self._desk.run(group, batches, again=again)
-        books = self._books
         refs = [approval.intent.intent_id for approval in approvals]
-        records = books.snapshots(group, self._desk.state(), self._failures.to_values(), refs)
-        approved = self._approved(group, approvals, cancels)
-        return [CancelTimer(SIGNAL_TIMER), *halts, Persist((*events, *records)), Send(GATEWAY, approved)]
+        decided = Send(GATEWAY, self._approved(group, approvals, cancels))
+        if again:  # its records are durable, for they and the snapshot were one commit
+            return [CancelTimer(SIGNAL_TIMER), decided]
+        records = self._books.snapshots(group, self._desk.state(), self._failures.to_values(), refs)
+        return [CancelTimer(SIGNAL_TIMER), *halts, Persist((*events, *records)), decided]
 
     def _approved(
         self, group: BarGroup, approvals: list[OrderApproved], cancels: list[str]
@@ -233,6 +234,8 @@ class RiskManager:
     def _count_failures(self, group: BarGroup, batches: list[SignalBatch]) -> list[Output]:
         due: tuple[HaltTrigger, str] | None = None
         for batch in batches:
+            for failure in batch.failures:
+                self._failures.failed_on(failure.symbol)
             if batch.failures and len(batch.failures) >= batch.evaluated:
                 self._failures.failed(batch.strategy, group.index, batch.failures[0].error)
                 due = due or self._failures.halt_due()  # at once: a success that follows takes nothing back

@@ -24,17 +24,7 @@ def fill(turn: Turn, order: VenueOrder, lots: int, price: float, at_ns: int) -> 
     charged = commission_micro(
         average, total, instrument.lots_per_unit, instrument.multiplier, state.fees[order.symbol]
     )
-    execution = Executed(
-        at_ns=at_ns,
-        exec_id=f"E{len(state.executions) + 1:08d}",
-        order_ref=order.order_ref,
-        symbol=order.symbol,
-        side=order.side,
-        lots=lots,
-        price=price,
-        commission_micro=charged - order.charged_micro,
-        corrects="",
-    )
+    execution = _execution(turn, order, lots, price, charged - order.charged_micro, at_ns)
     if state.settings.check_buying_power and not state.account.affords(execution, state.settings.leverage):
         text = f"filling {lots} lots at {price} needs more than {state.settings.leverage} x equity"
         end(turn, order, OrderStatus.CANCELED, text, at_ns, RefusalCode.BUYING_POWER)
@@ -54,6 +44,20 @@ def fill(turn: Turn, order: VenueOrder, lots: int, price: float, at_ns: int) -> 
     if order.attached_stop_pct > 0.0:
         _protect(turn, order, lots, at_ns)
     _reduce_group(turn, order, lots, at_ns)
+
+
+def _execution(turn: Turn, order: VenueOrder, lots: int, price: float, charged_micro: int, at_ns: int) -> Executed:
+    return Executed(
+        at_ns=at_ns,
+        exec_id=f"E{len(turn.state.executions) + 1:08d}",
+        order_ref=order.order_ref,
+        symbol=order.symbol,
+        side=order.side,
+        lots=lots,
+        price=price,
+        commission_micro=charged_micro,
+        corrects="",
+    )
 
 
 def slipped(turn: Turn, order: VenueOrder, price: float) -> float:

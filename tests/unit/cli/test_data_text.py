@@ -35,7 +35,7 @@ REPORT = ImportReport(
     dividends_paid=12,
     distributions=(
         Distribution(symbol="AAA", date="2002-07-01", cash=4.5, share_of_close=0.1234, paid=True, reason="large: paid"),
-        Distribution(symbol="AAA", date="2001-05-04", cash=50.0, share_of_close=0.5, paid=False, reason="the split again"),
+        Distribution(symbol="AAA", date="2001-05-04", cash=50.0, share_of_close=0.5, paid=False, reason="split again"),
     ),
     conflicts=("AAA 2000-02-01: row 7 contradicts an earlier row",),
     notes=("the file is written newest first",),
@@ -65,7 +65,7 @@ def test_everything_the_report_holds_is_told() -> None:
         "not finite 2\ncrossed 1",
         "AAA 2001-05-04 1.5 3/2",
         "AAA 2002-07-01 4.5000 12.3% yes large: paid",
-        "AAA 2001-05-04 50.0000 50.0% no the split again",
+        "AAA 2001-05-04 50.0000 50.0% no split again",
         "conflict: AAA 2000-02-01: row 7 contradicts an earlier row",
         "note: the file is written newest first",
     ):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -34,6 +35,7 @@ from domain.messages import (
     GatewayInbox,
     JournalUpdate,
     LatchChanged,
+    LatchHeld,
     OrderApproved,
     OrderIntent,
     OrdersApproved,
@@ -319,6 +321,8 @@ class Bench:
                 self._check_order(command, gate_open)
                 self.wires.append(command)
             case Wire(command):
+                if isinstance(command, CancelOrder):
+                    assert self._kept(command.order_ref).state in {OrderState.CANCEL_SENT, OrderState.UNKNOWN}
                 self.wires.append(command)
             case Send(to, BarSettled(bar=bar)):
                 assert to == FEED
@@ -330,7 +334,10 @@ class Bench:
                     self.told = entry.seq
                 assert head == self.told
             case Send(_, RaiseHalt() as halt):
+                assert self._kept_latch()["rung"] >= halt.rung, "the latch is durable before it is announced"
                 self.halts.append(halt)
+            case Send(_, LatchHeld(version=version)):
+                assert self._kept_latch()["version"] >= version
             case Send(_, Drained()):
                 self.drained += 1
             case SetTimer(name, delay_s):
@@ -348,9 +355,7 @@ class Bench:
         self.placed[ref] += 1
         assert self.placed[ref] == 1
         assert gate_open
-        last = next(
-            r for r in reversed(self.journal.records) if isinstance(r, OrderEntry) and r.order_ref == ref
-        )
+        last = self._kept(ref)
         assert last.state is OrderState.SENT
         events = [r for r in self.journal.records if isinstance(r, AuditEvent) and r.kind is AuditKind.ORDER]
         assert any(event.key == without_session(ref) and not event.body["refused"] for event in events)
@@ -361,12 +366,22 @@ class Bench:
         if last.kind is IntentKind.EXIT:
             self._check_shrinks(last)
 
+    def _kept(self, ref: str) -> OrderEntry:
+        """Return the newest durable state of an order."""
+        records = reversed(self.journal.records)
+        return next(one for one in records if isinstance(one, OrderEntry) and one.order_ref == ref)
+
+    def _kept_latch(self) -> Mapping[str, Any]:
+        kept = self.journal.snapshot(LATCH)
+        return {"rung": 0, "version": 0} if kept is None else kept.values
+
     def _check_shrinks(self, order: OrderEntry) -> None:
         position = self.positions()[(order.book, order.symbol)]
         against = sum(
             signed(one.side, one.lots - one.filled_lots)
             for one in self.journal.orders()
             if one.state in OPEN_STATES
+            and self.placed[one.order_ref]
             and one.kind is not IntentKind.STOP
             and (one.book, one.symbol) == (order.book, order.symbol)
             and position * signed(one.side, 1) < 0

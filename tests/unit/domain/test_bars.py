@@ -48,7 +48,7 @@ def table_of(groups: int) -> BarTable:
     """Return a table whose every third group lacks symbol A."""
     rows = [(i, name) for i in range(groups) for name in ((0, 1) if i % 3 else (1,))]
     group = np.array([i for i, _ in rows])
-    price = 10.0 + np.arange(len(rows))
+    price = np.arange(len(rows), dtype=np.float64) + 10.0
     return BarTable(
         symbols=("A", "B"),
         bar_ns=60,

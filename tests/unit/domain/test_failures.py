@@ -86,6 +86,15 @@ def test_history_holds_the_last_hundred() -> None:
     assert [bar for bar, _, _ in seen.history] == list(range(5, HISTORY + 5))
 
 
+def test_report_tells_the_rate_the_symbols_and_the_history() -> None:
+    """B5: per strategy and per symbol, history, failure rate."""
+    seen = tracker("FfSSSSSSSS", RATE_ONLY)
+    seen.failed_on("AAPL")
+    report = seen.report()
+    assert (report["rate"], report["symbols"], report["totals"]) == (0.2, {"AAPL": 1}, {"F": 2})
+    assert report["history"] == [(0, "F", "error 0"), (1, "F", "error 1")]
+
+
 @given(outcomes=st.text("FfSs", max_size=60), at=st.integers(0, 60))
 def test_tracker_restored_anywhere_decides_the_same(outcomes: str, at: int) -> None:
     straight = tracker(outcomes)

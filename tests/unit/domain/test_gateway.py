@@ -52,15 +52,19 @@ def bench() -> Bench:
     return ready
 
 
-def wires(outputs: list[Any], kind: type) -> list[str]:
-    return [one.command.order_ref for one in outputs if isinstance(one, Wire) and isinstance(one.command, kind)]
+def wires(outputs: list[Any], kind: type[PlaceOrder] | type[CancelOrder]) -> list[str]:
+    return [
+        one.command.order_ref for one in outputs if isinstance(one, Wire) and isinstance(one.command, kind)
+    ]
 
 
 def hold_position(bench: Bench, lots: int = 10) -> None:
     """Enter, fill and protect a position."""
     bench.give(approved(intent(lots=lots)))
     stop = reported(STOP, parent_ref=REF, side=Side.SELL, lots=lots, stop_price=97.0)
-    bench.give(update(fill(REF, "E1", lots), reported(REF, OrderStatus.FILLED, lots=lots, filled_lots=lots), stop))
+    bench.give(
+        update(fill(REF, "E1", lots), reported(REF, OrderStatus.FILLED, lots=lots, filled_lots=lots), stop)
+    )
 
 
 # --- commit before the wire -------------------------------------------------------------------------------------------
@@ -230,7 +234,7 @@ def test_the_latch_is_durable_before_it_is_announced_held(bench: Bench) -> None:
     ],
 )
 def test_only_a_newer_latch_that_lowers_lowers(bench: Bench, message: Any, rung: Rung) -> None:
-    """B3, I5: any role may raise, only the coordinator lowers, and what is older than the latch held changes nothing."""
+    """B3, I5: any role may raise, only the coordinator lowers; what is older than the latch held changes nothing."""
     bench.give(latch(Rung.HALTED, 5))
     bench.give(message)
     assert bench.rung is rung
@@ -325,6 +329,21 @@ def test_drain_leaves_protective_stops(bench: Bench) -> None:
     bench.give(CANCEL)
     assert bench.drained == 1
     assert bench.order(STOP).state is OrderState.WORKING
+
+
+def test_drain_without_a_link_waits_until_entries_could_be_cancelled(bench: Bench) -> None:
+    """C3: entries that nobody cancelled would fill while nobody watches; the caller's deadline ends a longer wait."""
+    venue = FakeVenue()
+    bench.give(approved(intent()))
+    venue.take(bench.wires.pop())
+    bench.give(venue.said.pop())
+    bench.give(lost(1))
+    assert wires(bench.give(CANCEL), CancelOrder) == []
+    assert bench.drained == 0
+    assert wires(bench.open(2, venue), CancelOrder) == [REF]
+    venue.take(bench.wires.pop())
+    bench.give(venue.said.pop())
+    assert bench.drained == 1
 
 
 def test_link_lost_while_draining_ends_the_drain_after_the_reconnect_once(bench: Bench) -> None:

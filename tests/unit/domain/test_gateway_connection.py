@@ -201,6 +201,24 @@ def test_an_ack_timer_with_nothing_overdue_leaves_the_link_alone(bench: Bench) -
     assert gate_open(bench)
 
 
+def test_an_order_told_filled_whose_executions_stay_out_is_looked_into(bench: Bench) -> None:
+    """I3: long answered, it becomes unknown; no bar settles over it, and the downloads bring what is missing."""
+    venue = FakeVenue()
+    sent(bench, venue)
+    bench.give(update(reported(REF)))
+    assert "ack" not in bench.timers
+    venue.fill(REF, 10)
+    bench.give(update(reported(REF, OrderStatus.FILLED, filled_lots=10)))
+    bench.give(approved(bar=2))
+    assert bench.order(REF).state is OrderState.UNKNOWN
+    assert bench.settled == [1]
+    assert bench.fire("ack")[-1] == Connect()
+    bench.open(2, venue)
+    assert bench.order(REF).state is OrderState.FILLED
+    assert bench.book.account_positions() == {"AAPL": 10}
+    assert bench.settled == [1, 2]
+
+
 def test_absent_twice_an_interval_apart_an_order_never_arrived(bench: Bench) -> None:
     sent(bench)
     bench.give(lost())
@@ -351,7 +369,9 @@ def test_what_was_booked_is_not_booked_again_by_a_download(bench: Bench) -> None
     head = bench.machine.state()["journal_head"]
     bench.open(2, venue)
     assert bench.machine.state()["duplicate_executions"] == 1
-    assert bench.machine.state()["journal_head"] == head, "a reconciliation that finds nothing journals nothing"
+    assert bench.machine.state()["journal_head"] == head, (
+        "a reconciliation that finds nothing journals nothing"
+    )
 
 
 def test_a_position_mismatch_halts_and_the_gate_opens_halted(bench: Bench) -> None:

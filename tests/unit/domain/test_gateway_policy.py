@@ -149,7 +149,11 @@ def test_only_entries_bring_a_stop_and_only_limits_a_price(
     changes: dict[str, Any], limit_price: float, stop_pct: float
 ) -> None:
     command = place_order(intent(**changes))
-    assert (command.limit_price, command.attached_stop_pct, command.stop_price) == (limit_price, stop_pct, 0.0)
+    assert (command.limit_price, command.attached_stop_pct, command.stop_price) == (
+        limit_price,
+        stop_pct,
+        0.0,
+    )
     assert command.order_ref == "1.main.AAPL.1.1"
     assert command.oca_group == "main/AAPL"
 

@@ -73,11 +73,13 @@ def test_a_contradiction_raises_and_names_both_sides(state: OrderState, event: O
 
 
 def test_only_an_unknown_order_is_given_up() -> None:
-    assert [pair for pair, end in TRANSITIONS.items() if end is S.NEVER_ARRIVED] == [(S.UNKNOWN, E.ABSENT_TWICE)]
+    assert [pair for pair, end in TRANSITIONS.items() if end is S.NEVER_ARRIVED] == [
+        (S.UNKNOWN, E.ABSENT_TWICE)
+    ]
 
 
 def test_open_and_final_states_part_all_states() -> None:
-    assert OPEN_STATES | FINAL_STATES == frozenset(S)
+    assert frozenset(S) == OPEN_STATES | FINAL_STATES
     assert not OPEN_STATES & FINAL_STATES
     assert S.UNKNOWN in OPEN_STATES, "exposure of an unknown order stays reserved"
     assert S.NEVER_ARRIVED in FINAL_STATES

@@ -67,6 +67,7 @@ class TestOneBook:
         assert account.realised_micro() == trade.pnl_micro
         assert account.position("main", "AAPL").average_price == 0.0
         assert account.positions() == ()
+        assert account.holdings() == []
 
     def test_a_flip_closes_at_zero_and_opens_the_other_way(self) -> None:
         account = portfolio(
@@ -102,6 +103,7 @@ class TestBooks:
         assert account.lots() == {"AAPL": 6}
         assert (account.book_lots("main", "AAPL"), account.book_lots("other", "AAPL")) == (10, -4)
         assert account.book_lots("none", "AAPL") == 0
+        assert account.holdings() == [("AAPL", "main", 10), ("AAPL", "other", -4)]
 
     def test_costs_and_profit_are_told_per_book(self) -> None:
         account = portfolio(

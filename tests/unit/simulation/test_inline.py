@@ -10,7 +10,7 @@ import pytest
 from domain.errors import InvariantViolation
 from domain.messages import BarSettled, Begin
 from domain.ports import Runtime
-from simulation.inline import InlineRuntime
+from simulation.inline import NAP_S, InlineRuntime
 from supervisor.child_spec import ChildSpec
 from tests.contract.runtime_contract import RuntimeContract, recorder
 
@@ -47,3 +47,13 @@ def test_an_engine_that_waits_for_itself_is_a_contradiction_and_says_where(tmp_p
     runtime.send("a", BarSettled(bar=1))
     with pytest.raises(InvariantViolation, match=r"every role waits.*'seen': \[1\]"):
         runtime.run(lambda: False, most=10)
+
+
+def test_a_paced_runtime_waits_for_its_timers_a_nap_at_a_time(tmp_path: Path) -> None:
+    naps: list[float] = []
+    runtime = InlineRuntime(tmp_path, pause=naps.append)
+    runtime.spawn([recorder("a", timer_s=2.5 * NAP_S)])
+    runtime.send("a", Begin())
+    runtime.settle()
+    assert naps == pytest.approx([NAP_S, NAP_S, 0.5 * NAP_S])
+    assert runtime.snapshot("a")["state"] == {"seen": ["soon"]}

@@ -279,3 +279,26 @@ def test_a_second_writer_of_a_locked_file_fails_as_a_durability_error(url: str, 
         journal.append([event(1)])
     other.close()
     journal.close()
+
+
+def snapshot(bar: int, **values: object) -> MachineSnapshot:
+    """Return a snapshot of the risk manager at `bar`."""
+    return MachineSnapshot(name="risk", bar=bar, at_ns=bar, values=values)
+
+
+def test_of_snapshots_that_gather_the_newest_is_committed(url: str) -> None:
+    journal = SqlJournal(url, ROLE, group_commit=100)
+    for bar in range(1, 6):
+        journal.append([event(bar), snapshot(bar, equity=1000.5 + bar)])
+    journal.close()
+    journal = SqlJournal(url, ROLE)
+    assert journal.snapshot("risk") == snapshot(5, equity=1005.5)
+    journal.close()
+
+
+def test_a_snapshot_that_is_no_json_is_refused_before_anything_is_taken(url: str) -> None:
+    journal = SqlJournal(url, ROLE)
+    with pytest.raises(InvariantViolation, match="machine snapshot"):
+        journal.append([order(1), event(1), snapshot(1, thing=object())])
+    assert journal.append([order(1), event(1), snapshot(1, thing=1)]) == (1, 1)
+    journal.close()
