@@ -1,0 +1,45 @@
+"""Hold what the engine booked to what the venue's own journal says (I1 to I3)."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import create_engine, select
+
+from domain.records import OrderState
+from simulation.venue.tables import EXECUTIONS, ORDERS
+from storage.engine import sqlite_url
+from storage.journal_reader import JournalReader
+
+
+def lost_on_the_way(summary: Mapping[str, Any]) -> list[str]:
+    """Return the orders that a kill caught between their commit and the wire: given up, it costs a trade, no more."""
+    return [
+        order["order_ref"]
+        for order in summary["details"]["orders"]
+        if order["state"] == OrderState.NEVER_ARRIVED.value
+    ]
+
+
+def assert_booked_once(state: Path) -> None:
+    """Hold the gateway's journal to the venue's: each order arrived once or never, each execution is booked once."""
+    reader = JournalReader.open(sqlite_url(state / "gateway.db"), "gateway")
+    try:
+        orders = {order.order_ref: order for order in reader.orders()}
+        exec_ids, _ = reader.identifiers()
+    finally:
+        reader.close()
+    engine = create_engine(sqlite_url(state / "venue" / "venue.db"))
+    with engine.connect() as venue:
+        filled = dict(venue.execute(select(ORDERS.c.order_ref, ORDERS.c.filled_lots)).tuples().all())
+        executed = list(venue.execute(select(EXECUTIONS.c.exec_id)).scalars())
+    engine.dispose()
+    arrived = {ref: order for ref, order in orders.items() if order.state is not OrderState.NEVER_ARRIVED}
+    assert filled == {ref: order.filled_lots for ref, order in arrived.items()}
+    assert sorted(executed) == sorted(exec_ids)
+    intents = Counter((o.book, o.symbol, o.bar, o.kind) for o in orders.values() if not o.parent_ref)
+    assert max(intents.values()) == 1, "an intent became two orders"
+    assert not [ref for ref, order in orders.items() if order.state is OrderState.UNKNOWN]
