@@ -40,7 +40,7 @@ class AuditMachine:
         self, sources: Iterable[str], cursors: Mapping[str, int], pace: AuditPace, generation: int = 0
     ) -> None:
         """Start from the trail's cursors."""
-        self._durable = {source: 0 for source in sources} | dict(cursors)
+        self._durable = dict.fromkeys(sources, 0) | dict(cursors)
         self._sources = tuple(sources)
         self._cursors = dict(self._durable)
         self._waiting: list[OutboxRecords] = []

@@ -36,7 +36,7 @@ RUNG_OF: dict[HaltTrigger, Rung] = {
 
 
 def rung_for(trigger: HaltTrigger, flattening: Collection[str]) -> Rung:
-    """Return the rung `trigger` leads to: FLATTENING where so configured, else its own, HALTED for a bare kill switch."""
+    """Return the rung `trigger` leads to: FLATTENING only where configured, else its own, at most HALTED."""
     return Rung.FLATTENING if trigger.value in flattening else min(RUNG_OF[trigger], Rung.HALTED)
 
 

@@ -44,7 +44,20 @@ AREAS = (
     Area("risk", 90.0, ("domain/risk",)),
     Area("strategies", 85.0, ("domain/strategies",)),
     Area("sizing", 90.0, ("domain/risk/sizing.py",)),
-    Area("execution", 80.0, ("domain/gateway.py", "domain/orders.py", "actors")),
+    Area(
+        "execution",
+        80.0,
+        (
+            "domain/gateway.py",
+            "domain/gateway_policy.py",
+            "domain/venue_link.py",
+            "domain/reconcile.py",
+            "domain/execution_book.py",
+            "domain/executions.py",
+            "domain/orders.py",
+            "actors",
+        ),
+    ),
     Area("configuration", 95.0, ("config",)),
     Area("overall", 80.0, ()),
 )

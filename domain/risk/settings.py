@@ -15,8 +15,8 @@ class RiskSettings:
 
     `strategies` are the ids that must speak at every bar, `session_number` the trading session of the state directory
     (it begins every intent id), `opening_orders` sends entries and exits as market-on-open orders (daily bars), `epoch`
-    is this manager's generation. `lockstep` makes each bar wait for the simulated market's word that it is done, `flattening` names the halt triggers that close
-    every position.
+    is this manager's generation. `lockstep` makes each bar wait for the simulated market's word that it is done.
+    `flattening` names the halt triggers that close every position.
     """
 
     limits: RiskLimits

@@ -201,7 +201,11 @@ def test_a_trigger_that_pulls_the_kill_switch_closes_every_position_and_ends_hal
         ("daily_loss_severe", 4, "HALTED"),
     ]
     assert ran.rungs == ["ACTIVE", "ACTIVE", "ACTIVE", "FLATTENING", "HALTED", "HALTED", "HALTED"]
-    sold = [(entry.execution.symbol, entry.bar) for entry in ran.executions if entry.execution.side.value == "sell"]
+    sold = [
+        (entry.execution.symbol, entry.bar)
+        for entry in ran.executions
+        if entry.execution.side.value == "sell"
+    ]
     assert sold == [("AAPL", 3), ("KO", 4)]
     assert ran.states["risk"]["positions"] == {}
     assert "1.main.KO.5.1" not in ran.refs
