@@ -52,7 +52,7 @@ class EnginePlan:
 
     @property
     def instruments(self) -> dict[str, Instrument]:
-        """Return the instruments of the run; raises ConfigurationError for one in another currency or not traded yet."""
+        """Return the instruments of the run; raises ConfigurationError for those that cannot be traded."""
         found = {symbol: self.settings.instrument(symbol) for symbol in self.table.symbols}
         refuse_untradable(found, self.settings.engine.account.currency)
         return found

@@ -7,14 +7,11 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from typing import Any
 
-import numpy as np
-
 from cli.drive import Outcome
+from cli.measures import Measures, measure
 from cli.opening import Opened
 from domain.instruments import MICRO
 from domain.messages import COORDINATOR, GATEWAY, RISK
-from domain.performance.returns import deepest_drawdown, total_return
-from domain.performance.trades import WinRate, win_rate
 from domain.portfolio import Portfolio
 from domain.positions import Trade
 from domain.records import CashEntry, EquitySnapshot, ExecutionEntry, HaltRecord, OrderEntry
@@ -44,13 +41,10 @@ class Summary:
     orders: tuple[OrderEntry, ...]
     fills: tuple[ExecutionEntry, ...]
     trades: tuple[Trade, ...]
-    winning: WinRate | None
-    equity: float
+    measures: Measures
     initial_equity: float
     cash: float
     positions: Mapping[str, int]
-    total_return: float
-    max_drawdown: float
     commissions: float
     dividends: float
     halts: tuple[HaltRecord, ...]
@@ -90,13 +84,10 @@ class Summary:
             "orders": len(self.orders),
             "fills": len(self.fills),
             "trades": len(self.trades),
-            "win_rate": None if self.winning is None else asdict(self.winning),
-            "equity": self.equity,
+            **asdict(self.measures),
             "initial_equity": self.initial_equity,
             "cash": self.cash,
             "positions": dict(self.positions),
-            "total_return": self.total_return,
-            "max_drawdown": self.max_drawdown,
             "commissions": self.commissions,
             "dividends": self.dividends,
         }
@@ -123,7 +114,6 @@ def summarise(opened: Opened, outcome: Outcome | None) -> Summary:
     equity, counts = _risk(directory)
     halts, resumes = _halts(directory)
     trades = portfolio.trades()
-    curve = np.array([initial, *(snapshot.equity for snapshot in equity)])
     events, head = trail_end(directory.audit)
     return Summary(
         mode=plan.settings.mode.value,
@@ -138,13 +128,10 @@ def summarise(opened: Opened, outcome: Outcome | None) -> Summary:
         orders=orders,
         fills=fills,
         trades=trades,
-        winning=win_rate(sum(trade.total_micro > 0 for trade in trades), len(trades)),
-        equity=float(curve[-1]),
+        measures=measure(initial, equity, trades, continuous=plan.table.continuous),
         initial_equity=initial,
         cash=portfolio.cash_micro() / MICRO,
         positions=portfolio.lots(),
-        total_return=total_return(curve),
-        max_drawdown=deepest_drawdown(curve).depth,
         commissions=portfolio.commission_micro() / MICRO,
         dividends=portfolio.dividends_micro() / MICRO,
         halts=halts,

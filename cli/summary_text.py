@@ -45,28 +45,43 @@ def _grid() -> Table:
 
 def _figures(summary: Summary) -> Table:
     table = _grid()
-    rate = (
-        f", {summary.bars / summary.elapsed_s:,.0f} bars/s"
-        if summary.elapsed_s and not summary.resumed
-        else ""
-    )
+    measures = summary.measures
     if summary.span_ns is not None:
         table.add_row("Traded", " to ".join(_day(at_ns) for at_ns in summary.span_ns))
-    table.add_row("Bars", f"{summary.bars:,} on {summary.runtime}{rate}")
+    table.add_row("Bars", f"{summary.bars:,} on {summary.runtime}{_rate(summary)}")
     table.add_row("Symbols", _symbols(summary.symbols))
-    table.add_row("Return", _signed(summary.total_return))
-    table.add_row("Equity", f"${summary.equity:,.2f} from ${summary.initial_equity:,.2f}")
+    table.add_row("Return", _signed(measures.total_return))
+    table.add_row("A year", _optional(measures.annual_growth, "+.2%"))
+    table.add_row("Equity", f"${measures.equity:,.2f} from ${summary.initial_equity:,.2f}")
     table.add_row("Cash", f"${summary.cash:,.2f}")
-    table.add_row("Largest drawdown", f"{summary.max_drawdown:.2%}")
+    table.add_row(
+        "Largest drawdown", f"{measures.max_drawdown:.2%}, {measures.drawdown_bars:,} bars to recover"
+    )
+    table.add_row(
+        "Sharpe, Sortino", f"{_optional(measures.sharpe, '.2f')}, {_optional(measures.sortino, '.2f')}"
+    )
     table.add_row("Orders, fills", f"{len(summary.orders):,}, {len(summary.fills):,}")
-    table.add_row("Trades", f"{len(summary.trades):,}")
-    if summary.winning is not None:
-        win = summary.winning
+    table.add_row(
+        "Trades", f"{len(summary.trades):,}, {_optional(measures.average_bars_held, '.1f')} bars each"
+    )
+    if measures.win_rate is not None:
+        win = measures.win_rate
         table.add_row("Win rate", f"{win.rate:.1%}  (95 %: {win.low:.1%} to {win.high:.1%})")
+    table.add_row("Profit factor", _optional(measures.profit_factor, ".2f"))
     table.add_row("Commissions", f"${summary.commissions:,.2f}")
     table.add_row("Dividends", f"${summary.dividends:,.2f}")
     table.add_row("Open positions", _positions(summary))
     return table
+
+
+def _rate(summary: Summary) -> str:
+    if not summary.elapsed_s or summary.resumed:
+        return ""
+    return f", {summary.bars / summary.elapsed_s:,.0f} bars/s"
+
+
+def _optional(figure: float | None, form: str) -> str:
+    return "–" if figure is None else format(figure, form)
 
 
 def _symbols(symbols: tuple[str, ...]) -> str:

@@ -32,8 +32,8 @@ class AuditPace(NamedTuple):
 class AuditMachine:
     """Decide what the trail takes: pure; the audit role's journal writes it.
 
-    `cursors` are the numbers of each source's last event in the trail, as the writer found them. `sources` are the roles
-    that have an outbox.
+    `cursors` are the numbers of each source's last event in the trail, as the writer found them. `sources` are the
+    roles that have an outbox.
     """
 
     def __init__(

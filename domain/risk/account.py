@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from domain.execution_book import signed
 from domain.instruments import MICRO, Instrument
+from domain.marks import Marks
 from domain.messages import OrderIntent
 from domain.portfolio import Portfolio
 from domain.records import IntentKind
@@ -16,19 +17,6 @@ from domain.risk.heat import portfolio_heat
 from domain.risk.limits import BookSettings, RiskLimits
 from domain.risk.sizing import free_capital, symbol_room
 from domain.working_orders import WorkingOrders
-
-
-@dataclass(slots=True)
-class Marks:
-    """Hold each symbol's last close and the bar it came from."""
-
-    prices: dict[str, float]
-    bars: dict[str, int]
-
-    def age(self, symbol: str, bar: int) -> int:
-        """Return how many bars old the mark is at `bar`, -1 when there is none."""
-        known = self.bars.get(symbol)
-        return -1 if known is None else bar - known
 
 
 @dataclass(slots=True)
@@ -123,7 +111,7 @@ class Account:
         return ProposedOrder(
             lots=lots,
             value_usd=abs(self._portfolio.value(intent.symbol, intent.reference_price, lots)),
-            mark_age_bars=marks.age(intent.symbol, intent.bar),
+            mark_age_bars=marks.age_bars(intent.symbol, intent.bar),
             reducible_lots=position + exiting,
             after=self._valued(intent.book, intent.symbol, position + entering + lots, marks),
         )

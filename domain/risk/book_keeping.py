@@ -8,6 +8,7 @@ from typing import Any
 from domain.bars import BarGroup
 from domain.halts import ENDS_WITH_SESSION, rung_for
 from domain.instruments import MICRO
+from domain.marks import Marks
 from domain.messages import HaltReviewed
 from domain.outbox import AuditEvent, AuditKind
 from domain.portfolio import Portfolio
@@ -19,7 +20,9 @@ from domain.records import (
     MachineSnapshot,
     Rung,
 )
-from domain.risk.account import Account, Day, Marks
+from domain.risk.account import Account, Day
+from domain.risk.assessment import assess
+from domain.risk.exposure import exposure_of
 from domain.risk.heat import portfolio_heat
 from domain.risk.loss import daily_loss, drawdown, raised_peak
 from domain.risk.settings import RiskSettings
@@ -42,11 +45,7 @@ class BookKeeping:
             settings.instruments.values(), {settings.currency: settings.cash_micro}, settings.currency
         )
         self.working = WorkingOrders()
-        known: Mapping[str, tuple[float, int]] = values.get("marks", {})
-        self.marks = Marks(
-            {symbol: price for symbol, (price, _) in known.items()},
-            {symbol: bar for symbol, (_, bar) in known.items()},
-        )
+        self.marks = Marks(values.get("marks"))
         day = values.get("day", (0, opening, opening, opening))
         self.day = Day(int(day[0]), float(day[1]), float(day[2]), float(day[3]))
         self.rung = Rung(values.get("rung", 0))
@@ -73,11 +72,8 @@ class BookKeeping:
             day.start_equity = day.equity
             self.portfolio.begin_session(group.index)
             self._sessions = [*self._sessions, group.index][-self._sessions_kept :]
-        prices, bars = self.marks.prices, self.marks.bars
-        for bar in group.bars:
-            prices[bar.symbol] = bar.close
-            bars[bar.symbol] = group.index
-        day.equity = self.portfolio.equity(prices)
+        self.marks.take(group)
+        day.equity = self.portfolio.equity(self.marks.prices)
         day.peak_equity = raised_peak(day.peak_equity, day.equity)
         held = self.account.held(self.marks)
         gross = 0.0
@@ -163,9 +159,7 @@ class BookKeeping:
         values = {
             "bar": group.index,
             "day": (day.session, day.start_equity, day.peak_equity, day.equity),
-            "marks": {
-                symbol: (price, self.marks.bars[symbol]) for symbol, price in self.marks.prices.items()
-            },
+            "marks": self.marks.to_values(),
             "rung": int(self.rung),
             "raised": sorted(self.raised),
             "unheard": {trigger.value: why for trigger, why in sorted(self._unheard.items())},
@@ -195,17 +189,30 @@ class BookKeeping:
         return AuditEvent(AuditKind.POSITION, entry.at_ns, max(self.bar, 0), key, False, body)
 
     def state(self) -> Mapping[str, Any]:
-        """Return the account as people see it."""
-        figures = self._figures
+        """Return the account as people see it, and whether it is safe to trade (requirement A8)."""
+        figures, day = self._figures, self.day
+        exposure = exposure_of(self.account.held(self.marks))
+        assessment = assess(
+            equity=figures.equity,
+            day_start_equity=day.start_equity,
+            peak_equity=day.peak_equity,
+            heat=figures.heat,
+            gross_usd=exposure.gross,
+            net_usd=exposure.net,
+            limits=self._settings.limits,
+        )
         return {
             "bar": self.bar,
             "equity": figures.equity,
             "cash": self.portfolio.cash_micro() / MICRO,
-            "peak_equity": self.day.peak_equity,
-            "daily_loss": figures.daily_loss,
-            "drawdown": figures.drawdown,
-            "heat": figures.heat,
-            "gross_exposure": figures.gross_exposure,
+            "peak_equity": day.peak_equity,
+            "daily_loss": assessment.daily_loss,
+            "drawdown": assessment.drawdown,
+            "heat": assessment.heat,
+            "gross_exposure": assessment.gross_exposure,
+            "net_exposure": assessment.net_exposure,
+            "is_safe_to_trade": assessment.is_safe_to_trade,
+            "reasons": list(assessment.reasons),
             "positions": self.portfolio.lots(),
             "working": len(self.working),
             "rung": self.rung.name,

@@ -72,6 +72,9 @@ class FakeJournal:
     def outbox(self, after_seq: int, limit: int) -> tuple[int, Sequence[AuditEvent]]:
         return after_seq + 1, self.kept[after_seq : after_seq + limit]
 
+    def flush(self) -> None:
+        """Do nothing: a fake commits at once."""
+
     def acknowledge(self, seq: int) -> None:
         self.acknowledged = seq
 

@@ -5,16 +5,17 @@ from __future__ import annotations
 import pytest
 
 from domain.broker import OrderType, Side, TimeInForce
+from domain.marks import Marks
 from domain.messages import OrderIntent
 from domain.portfolio import Portfolio
 from domain.records import IntentKind
-from domain.risk.account import Account, Day, Marks
+from domain.risk.account import Account, Day
 from domain.working_orders import WorkingOrders
 from tests.money import LIMITS, executed, stock
 from tests.unit.domain.risk.bench import MAIN
 
 DAY = Day(session=1, start_equity=99_000.0, peak_equity=101_000.0, equity=100_000.0)
-MARKS = Marks({"AAPL": 110.0, "XOM": 50.0}, {"AAPL": 7, "XOM": 4})
+MARKS = Marks({"AAPL": (110.0, 7), "XOM": (50.0, 4)})
 
 
 def intent(symbol: str, lots: int, kind: IntentKind = IntentKind.ENTRY, book: str = "main") -> OrderIntent:
@@ -66,7 +67,7 @@ def test_view_is_the_day_and_the_positions() -> None:
 
 @pytest.mark.parametrize(("symbol", "age"), [("AAPL", 2), ("XOM", 5), ("IBM", -1)])
 def test_age_of_a_mark_counts_bars(symbol: str, age: int) -> None:
-    assert MARKS.age(symbol, 9) == age
+    assert MARKS.age_bars(symbol, 9) == age
 
 
 @pytest.mark.parametrize(

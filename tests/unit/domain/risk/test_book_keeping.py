@@ -65,7 +65,7 @@ def test_mark_of_a_symbol_without_a_bar_stays() -> None:
     kept.mark(group(0, {"AAPL": 120.0}))
     kept.mark(group(1, {"XOM": 1.0}))
     assert kept.state()["equity"] == 100_200.0
-    assert kept.marks.age("AAPL", 1) == 1
+    assert kept.marks.age_bars("AAPL", 1) == 1
 
 
 def test_halts_that_are_up_are_not_called_for_again() -> None:
