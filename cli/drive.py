@@ -84,9 +84,7 @@ def drive(
             engine.drain(reason, cancel_entries=True)
             watch.draining_since = now
         if stop_forced() and not stopped:
-            raise StopForced(
-                f"ended at once: a second signal came after {reason}; run again to go on from the last bar"
-            )
+            raise StopForced(f"ended at once: a second signal came after {reason}; run again to go on")
         if now - shown < _SHOW_S and not stopped:
             continue
         shown, states = now, engine.states()

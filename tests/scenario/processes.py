@@ -32,14 +32,19 @@ class Traces:
         """Return the processes of these runs that are alive."""
         return [process for process in psutil.process_iter() if self._is_ours(process)]
 
-    def left(self, patience_s: float = 5.0) -> list[str]:
-        """Return what these runs left: processes after `patience_s` seconds, and temporary files."""
+    def left(self, patience_s: float = 10.0) -> list[str]:
+        """Return what these runs left `patience_s` seconds later: processes and temporary files."""
         until = time.monotonic() + patience_s
-        while (alive := self.processes()) and time.monotonic() < until:
-            time.sleep(0.05)
-        lines = [f"process {process.pid}: {' '.join(process.cmdline())[:200]}" for process in alive]
+        while (found := self._found()) and time.monotonic() < until:
+            time.sleep(
+                0.1
+            )  # the last process may be ending still, another engine have made its place only now
+        return found
+
+    def _found(self) -> list[str]:
+        processes = [f"process {process.pid}: {_command(process)[:200]}" for process in self.processes()]
         files = sorted(str(path) for path in self._temporary.rglob("*"))
-        return [*lines, *files, *self._short_left()]
+        return [*processes, *files, *self._short_left()]
 
     def kill(self) -> None:
         """End every process of these runs."""

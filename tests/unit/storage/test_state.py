@@ -71,7 +71,7 @@ def test_a_directory_of_something_else_is_refused_and_left_alone(tmp_path: Path)
 
 def test_a_file_in_its_place_is_refused(tmp_path: Path) -> None:
     (tmp_path / "state").write_text("x")
-    with pytest.raises(StateError, match="state cannot be used"):
+    with pytest.raises(StateError, match="state is not a directory"):
         StateDirectory(tmp_path / "state").lock()
 
 
