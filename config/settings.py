@@ -99,15 +99,17 @@ class Settings:
         )
 
     def hard_limits(self, symbols: Iterable[str]) -> HardLimits:
-        """Return the gateway's limits for a run of `symbols`; the lots are those of the kind that allows most."""
+        """Return the gateway's limits for a run of `symbols`; an order's lots are bounded by its symbol's kind."""
         hard = self.risk.hard_limits
         instruments = [self.instrument(symbol) for symbol in symbols]
-        lots = [getattr(hard.max_order_units, i.kind.value) * i.lots_per_unit for i in instruments]
+        lots = {
+            i.symbol: int(getattr(hard.max_order_units, i.kind.value) * i.lots_per_unit) for i in instruments
+        }
         if not lots:
             raise ConfigurationError("hard limits: found no symbol; name at least one")
         return HardLimits(
             max_order_value_usd=hard.max_order_value,
-            max_order_lots=int(max(lots)),
+            max_order_lots=lots,
             max_orders_per_bar=hard.max_orders_per_bar,
         )
 

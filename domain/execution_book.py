@@ -84,6 +84,12 @@ class ExecutionBook:
         state = next_state(order.state, event)
         if state is not order.state:
             self._put(replace(order, state=state, text=text or order.text))
+            if state is OrderState.CANCEL_SENT:
+                key, body = (
+                    without_session(ref),
+                    {"symbol": order.symbol, "open_lots": order.lots - order.filled_lots},
+                )
+                self._events.append(AuditEvent(AuditKind.CANCEL, order.at_ns, order.bar, key, False, body))
 
     def adopt(self, report: OrderReported, bar: int) -> OrderEntry | None:
         """Return the order a report is about, an attached stop taken in by its parent; None when it is foreign."""

@@ -13,7 +13,7 @@ from typing import Any, assert_never
 from domain.broker import BrokerLink, BrokerUpdate, CancelOrder, Downloaded
 from domain.errors import InvariantViolation
 from domain.execution_book import ExecutionBook
-from domain.gateway_policy import GateView, GatewaySettings, audit_order, place_order, refusal
+from domain.gateway_policy import GateView, GatewaySettings, audit_order, halt_raised, place_order, refusal
 from domain.messages import (
     COORDINATOR,
     FEED,
@@ -28,7 +28,6 @@ from domain.messages import (
     LatchHeld,
     OrderApproved,
     OrdersApproved,
-    RaiseHalt,
     Ready,
     RequestJournal,
     TimerFired,
@@ -61,7 +60,7 @@ class Gateway:
         values = latch or {}
         self._rung = Rung(values.get("rung", 0))
         self._latch_version = int(values.get("version", 0))
-        self._unheard: set[HaltTrigger] = set()
+        self._unheard = {HaltTrigger(name): why for name, why in values.get("unheard", {}).items()}
         self._ready = False
         self._epoch = 0
         self._bar = -1
@@ -89,8 +88,8 @@ class Gateway:
                 return self._timer(name)
             case Drain(cancel_entries=cancel_entries):
                 return self._drain(cancel_entries)
-            case Begin():
-                return []
+            case Begin():  # a halt whose news a crash may have swallowed is told again
+                return [self._tell(trigger, why) for trigger, why in sorted(self._unheard.items())]
             case _ as unreachable:
                 assert_never(unreachable)
 
@@ -261,7 +260,8 @@ class Gateway:
     def _latched(self, message: LatchChanged) -> list[Output]:
         outputs: list[Output] = []
         if message.version > self._latch_version:
-            self._unheard -= set(message.active)
+            for trigger in message.active:
+                self._unheard.pop(trigger, None)
             rung = message.rung if message.lowers else max(message.rung, self._rung)
             # A lowering that crossed our own halt on the way does not know of it.
             outputs = self._hold(max(rung, Rung.HALTED) if self._unheard else rung, message.version)
@@ -270,7 +270,7 @@ class Gateway:
     def _hold(self, rung: Rung, version: int) -> list[Output]:
         raised = rung > self._rung
         self._rung, self._latch_version = rung, version
-        values = {"rung": int(rung), "version": version}
+        values = {"rung": int(rung), "version": version, "unheard": dict(self._unheard)}
         snapshot = MachineSnapshot(name=LATCH, bar=self._bar, at_ns=0, values=values)
         wires = self._cancel(self._open_entries()) if raised else []
         return [Persist((snapshot,)), *self._commit(0), *wires, *(self._deadline() if wires else ())]
@@ -279,12 +279,11 @@ class Gateway:
         return sorted(ref for ref in self._book.open_refs if self._book.orders[ref].kind is IntentKind.ENTRY)
 
     def _raise(self, trigger: HaltTrigger, detail: str) -> list[Output]:
-        rung = Rung.HALTED
-        self._unheard.add(trigger)
-        message = RaiseHalt(
-            at_ns=0, bar=self._bar, session=0, rung=rung, trigger=trigger, raised_by=ROLE, detail=detail
-        )
-        return [*self._hold(max(rung, self._rung), self._latch_version), Send(COORDINATOR, message, True)]
+        self._unheard[trigger] = detail
+        return [*self._hold(max(Rung.HALTED, self._rung), self._latch_version), self._tell(trigger, detail)]
+
+    def _tell(self, trigger: HaltTrigger, detail: str) -> Send:
+        return Send(COORDINATOR, halt_raised(trigger, self._bar, detail), True)
 
     def _drain(self, cancel_entries: bool) -> list[Output]:
         self._stopping = self._drain_due = True

@@ -12,9 +12,9 @@ from typing import NamedTuple
 from domain.broker import OrderType, PlaceOrder
 from domain.execution_book import ExecutionBook, signed, without_session
 from domain.instruments import Instrument, notional_micro
-from domain.messages import OrderApproved, OrderIntent
+from domain.messages import GATEWAY, OrderApproved, OrderIntent, RaiseHalt
 from domain.outbox import AuditEvent, AuditKind
-from domain.records import IntentKind, Rung
+from domain.records import HaltTrigger, IntentKind, Rung
 from domain.risk.limits import HardLimits
 
 
@@ -68,8 +68,10 @@ def refusal(approval: OrderApproved, view: GateView, book: ExecutionBook, limits
         return f"expired at bar {approval.expires_bar}, now {view.bar}"
     if view.sent >= hard.max_orders_per_bar:
         return f"more than {hard.max_orders_per_bar} orders for one bar"
-    if not 0 < intent.lots <= hard.max_order_lots:
-        return f"{intent.lots} lots, allowed 1 to {hard.max_order_lots}"
+    if intent.symbol not in limits.instruments:
+        return f"no instrument {intent.symbol} is configured"
+    if not 0 < intent.lots <= hard.max_order_lots[intent.symbol]:
+        return f"{intent.lots} lots, allowed 1 to {hard.max_order_lots[intent.symbol]}"
     reduces = reduces_by_size(intent, book)
     if view.rung > Rung.ACTIVE and not reduces:
         return f"{view.rung.name}: only orders that shrink a position may pass"
@@ -89,9 +91,7 @@ def _malformed(intent: OrderIntent, reduces: bool) -> str:
 
 def _value_refusal(intent: OrderIntent, reduces: bool, limits: GatewayLimits) -> str:
     """Return why the value of an order forbids it; one that only shrinks a position may be of any size."""
-    instrument = limits.instruments.get(intent.symbol)
-    if instrument is None:
-        return f"no instrument {intent.symbol} is configured"
+    instrument = limits.instruments[intent.symbol]
     if not (isfinite(intent.reference_price) and intent.reference_price > 0.0):
         return f"reference price {intent.reference_price}, allowed: finite and above 0"
     value = (
@@ -156,4 +156,11 @@ def audit_order(approval: OrderApproved, refused: str) -> AuditEvent:
     }
     return AuditEvent(
         AuditKind.ORDER, intent.at_ns, intent.bar, without_session(intent.intent_id), True, body
+    )
+
+
+def halt_raised(trigger: HaltTrigger, bar: int, detail: str) -> RaiseHalt:
+    """Word the gateway's own halt; it knows neither the session nor a time of its own."""
+    return RaiseHalt(
+        at_ns=0, bar=bar, session=0, rung=Rung.HALTED, trigger=trigger, raised_by=GATEWAY, detail=detail
     )

@@ -17,6 +17,14 @@ from domain.outbox import AuditEvent, AuditKind
 from domain.outputs import Output, Wire
 from domain.records import IntentKind, OrderEntry, OrderState
 
+_ASKED = (
+    DownloadKind.OPEN_ORDERS,
+    DownloadKind.COMPLETED_ORDERS,
+    DownloadKind.EXECUTIONS,
+    DownloadKind.POSITIONS,
+)
+"""The order of asking. Positions come last: fills that arrive meanwhile are in them, and in the book by then."""
+
 _ORDER_KINDS = (DownloadKind.COMPLETED_ORDERS, DownloadKind.OPEN_ORDERS)
 
 LOSABLE_STATES = frozenset({OrderState.SENT, OrderState.CANCEL_SENT})
@@ -60,7 +68,7 @@ class Reconciliation:
         self.abandon()
         self._confirming = confirming
         outputs: list[Output] = []
-        for kind in DownloadKind:
+        for kind in _ASKED:
             self._last_request += 1
             self._expected[self._last_request] = kind
             outputs.append(Wire(RequestDownload(request_id=self._last_request, kind=kind)))

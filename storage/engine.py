@@ -126,7 +126,12 @@ def _engine(url: str, *, writable: bool) -> tuple[Engine, str]:
     def _configure(connection: Any, _record: object) -> None:
         settings = [f"busy_timeout={BUSY_TIMEOUT_MS}", "foreign_keys=ON"]
         if writable:
-            settings += ["journal_mode=WAL", "synchronous=FULL", f"wal_autocheckpoint={CHECKPOINT_PAGES}"]
+            settings += [
+                "journal_mode=WAL",
+                "synchronous=FULL",
+                "fullfsync=1",
+                f"wal_autocheckpoint={CHECKPOINT_PAGES}",
+            ]
         for setting in settings:
             connection.execute(f"PRAGMA {setting}")
 

@@ -171,12 +171,27 @@ class BookKeeping:
         }
         return equity, MachineSnapshot(name=SNAPSHOT, bar=group.index, at_ns=group.known_ns, values=values)
 
-    def position_event(self, entry: ExecutionEntry | CashEntry) -> AuditEvent:
-        """Word the position that `entry` led to."""
+    def book(self, entry: ExecutionEntry | CashEntry) -> list[AuditEvent]:
+        """Book `entry` and return what the positions became; none for one booked before.
+
+        What was traded beside the engine in a symbol it does not know is kept out and told: it is no part of a book.
+        """
         if isinstance(entry, CashEntry):
-            symbol, book, key = entry.dividend.symbol, "", entry.dividend.payment_id
+            symbol, key, book = entry.dividend.symbol, entry.dividend.payment_id, None
         else:
-            symbol, book, key = entry.execution.symbol, entry.book, entry.execution.exec_id
+            symbol, key, book = entry.execution.symbol, entry.execution.exec_id, entry.book
+        if symbol not in self._settings.instruments:
+            body = {"symbol": symbol, "why": "the engine does not trade this symbol; it stays a residual"}
+            return [AuditEvent(AuditKind.RECONCILIATION, entry.at_ns, max(self.bar, 0), key, False, body)]
+        if not self.portfolio.apply(entry):
+            return []
+        holders = [name for traded, name, _ in self.portfolio.holdings() if traded == symbol]
+        return [
+            self._position_event(name, symbol, entry.at_ns, key)
+            for name in (holders if book is None else [book])
+        ]
+
+    def _position_event(self, book: str, symbol: str, at_ns: int, key: str) -> AuditEvent:
         position = self.portfolio.position(book, symbol)
         body = {
             "book": book,
@@ -184,9 +199,10 @@ class BookKeeping:
             "lots": position.lots,
             "average_price": position.average_price,
             "realised_micro": position.realised_micro,
+            "dividends_micro": position.dividends_micro,
             "cash_micro": self.portfolio.cash_micro(),
         }
-        return AuditEvent(AuditKind.POSITION, entry.at_ns, max(self.bar, 0), key, False, body)
+        return AuditEvent(AuditKind.POSITION, at_ns, max(self.bar, 0), key, False, body)
 
     def state(self) -> Mapping[str, Any]:
         """Return the account as people see it, and whether it is safe to trade (requirement A8)."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import NamedTuple
 
 
@@ -38,10 +39,13 @@ class RiskLimits(NamedTuple):
 
 
 class HardLimits(NamedTuple):
-    """Bound what the gateway lets onto the wire, checked by itself, whatever the risk manager approved."""
+    """Bound what the gateway lets onto the wire, checked by itself, whatever the risk manager approved.
+
+    `max_order_lots` is by symbol.
+    """
 
     max_order_value_usd: float
-    max_order_lots: int
+    max_order_lots: Mapping[str, int]
     max_orders_per_bar: int
 
 

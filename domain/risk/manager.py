@@ -136,9 +136,8 @@ class RiskManager:
                 case OrderEntry():
                     self._books.working.follow(entry)
                 case ExecutionEntry() | CashEntry():
-                    if self._books.portfolio.apply(entry) and self._ready:
-                        positions.append(self._books.position_event(entry))
-        return [Persist(tuple(positions))] if positions else []
+                    positions += self._books.book(entry)
+        return [Persist(tuple(positions))] if positions and self._ready else []
 
     def _signalled(self, batch: SignalBatch) -> list[Output]:
         """Keep what came for its own bar; where that is over, the next bar drops it."""

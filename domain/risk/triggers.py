@@ -37,7 +37,7 @@ def breached(figures: AccountFigures, limits: RiskLimits) -> list[tuple[HaltTrig
         found.append((HaltTrigger.EXPOSURE, words))
     if reaches(loss, limits.halt_daily_loss):
         found.append((HaltTrigger.DAILY_LOSS_SEVERE, _reached("daily loss", loss, limits.halt_daily_loss)))
-    if limits.drawdown_protection and reaches(fall, limits.halt_drawdown):
+    if reaches(fall, limits.halt_drawdown):  # stands whatever `drawdown_protection` says
         found.append((HaltTrigger.DRAWDOWN_SEVERE, _reached("drawdown", fall, limits.halt_drawdown)))
     if reaches(figures.heat, limits.halt_heat):
         found.append((HaltTrigger.HEAT, _reached("portfolio heat", figures.heat, limits.halt_heat)))

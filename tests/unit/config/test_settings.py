@@ -115,18 +115,22 @@ def test_fees_are_those_of_the_kind(settings: Settings, kind: AssetKind, fees: F
 @pytest.mark.parametrize(
     ("symbols", "lots"),
     [
-        (["AAPL"], 100_000),
-        (["BTC/USD@coinbase"], 10**15),
-        (["BTC/USDT:USDT@dydx"], 10**10),
-        (["AAPL", "BTC/USDT:USDT@dydx"], 10**10),
+        (["AAPL"], [100_000]),
+        (["BTC/USD@coinbase"], [10**15]),
+        (["BTC/USDT:USDT@dydx"], [10**10]),
+        (["AAPL", "BTC/USDT:USDT@dydx"], [100_000, 10**10]),
     ],
 )
 def test_hard_limit_on_lots_follows_the_lots_of_a_unit(
-    settings: Settings, symbols: list[str], lots: int
+    settings: Settings, symbols: list[str], lots: list[int]
 ) -> None:
     limits = settings.hard_limits(symbols)
-    assert limits == HardLimits(max_order_value_usd=25_000.0, max_order_lots=lots, max_orders_per_bar=20)
-    assert type(limits.max_order_lots) is int
+    assert limits == HardLimits(
+        max_order_value_usd=25_000.0,
+        max_order_lots=dict(zip(symbols, lots, strict=True)),
+        max_orders_per_bar=20,
+    )
+    assert all(type(most) is int for most in limits.max_order_lots.values())
 
 
 def test_hard_limits_of_no_symbol_are_refused(settings: Settings) -> None:

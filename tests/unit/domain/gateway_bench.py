@@ -53,7 +53,11 @@ from tests.money import stock
 UNANSWERED = {OrderState.SENT, OrderState.CANCEL_SENT, OrderState.UNKNOWN}
 SETTINGS = GatewaySettings(
     limits=GatewayLimits(
-        hard=HardLimits(max_order_value_usd=10_000.0, max_order_lots=1_000, max_orders_per_bar=5),
+        hard=HardLimits(
+            max_order_value_usd=10_000.0,
+            max_order_lots=dict.fromkeys(("AAPL", "KO"), 1_000),
+            max_orders_per_bar=5,
+        ),
         instruments={symbol: stock(symbol) for symbol in ("AAPL", "KO")},
     ),
     generation=1,
@@ -360,7 +364,7 @@ class Bench:
         events = [r for r in self.journal.records if isinstance(r, AuditEvent) and r.kind is AuditKind.ORDER]
         assert any(event.key == without_session(ref) and not event.body["refused"] for event in events)
         hard = self.settings.limits.hard
-        assert 0 < command.lots <= hard.max_order_lots
+        assert 0 < command.lots <= hard.max_order_lots[command.symbol]
         if self.rung > Rung.ACTIVE:
             assert last.kind is IntentKind.EXIT
         if last.kind is IntentKind.EXIT:

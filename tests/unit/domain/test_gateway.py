@@ -212,7 +212,9 @@ def test_raising_the_latch_cancels_open_entries_and_leaves_exits_and_stops(bench
 def test_the_latch_is_durable_before_it_is_announced_held(bench: Bench) -> None:
     """B3."""
     outputs = bench.give(latch(Rung.REDUCING, 4))
-    kept = Persist((MachineSnapshot(name="latch", bar=-1, at_ns=0, values={"rung": 1, "version": 4}),))
+    kept = Persist(
+        (MachineSnapshot(name="latch", bar=-1, at_ns=0, values={"rung": 1, "version": 4, "unheard": {}}),)
+    )
     assert outputs == [kept, Send(COORDINATOR, LatchHeld(role="gateway", version=4))]
     bench.restart()
     assert (bench.rung, bench.machine.state()["latch_version"]) == (Rung.REDUCING, 4)
@@ -410,3 +412,14 @@ def test_the_state_is_for_people(bench: Bench) -> None:
         "refused": 0,
         "settling": 1,
     }
+
+
+def test_a_halt_that_nobody_heard_of_is_raised_again_after_a_restart(bench: Bench) -> None:
+    """B3: the process died between its own latch and the coordinator's word."""
+    bench.give(TimerFired(name="broker_lost"))
+    bench.restart()
+    told = [one.message for one in bench.give(Begin()) if isinstance(one, Send)]
+    assert [one.trigger for one in told if isinstance(one, RaiseHalt)] == [HaltTrigger.BROKER_LOST]
+    bench.give(latch(Rung.HALTED, 5, active=(HaltTrigger.BROKER_LOST,)))
+    bench.restart()
+    assert [one for one in bench.give(Begin()) if isinstance(one, Send)] == []

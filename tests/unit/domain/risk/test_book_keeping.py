@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from typing import Any
 
@@ -153,11 +154,22 @@ def test_cash_settles_after_a_restart_as_it_would_have(settlement_sessions: int,
         assert saved(restarted, index) == saved(straight, index)
 
 
-def test_position_is_worded_after_each_entry() -> None:
+def test_position_is_worded_after_each_entry_for_each_book_that_holds_it() -> None:
+    """C6: a dividend changes every book that holds the symbol, an execution its own."""
     kept = books()
     bought, paid = executed(10, 100.0, seq=1), dividend(0.5, 10, seq=2, instrument=stock("AAPL"))
     for entry, key, cash in ((bought, "x1", 99_000), (paid, "d2", 99_005)):
-        kept.portfolio.apply(entry)
-        event = kept.position_event(entry)
+        (event,) = kept.book(entry)
         assert (event.kind, event.key, event.decision) == (AuditKind.POSITION, key, False)
-        assert (event.body["symbol"], event.body["cash_micro"]) == ("AAPL", cash * 1_000_000)
+        assert (event.body["symbol"], event.body["lots"]) == ("AAPL", 10)
+        assert event.body["cash_micro"] == cash * 1_000_000
+    assert kept.book(bought) == [], "booked once"
+
+
+def test_what_was_traded_beside_the_engine_is_told_and_kept_out() -> None:
+    kept = books()
+    foreign = dataclasses.replace(executed(10, 100.0, seq=1), book="unassigned")
+    foreign = dataclasses.replace(foreign, execution=dataclasses.replace(foreign.execution, symbol="ZZZ"))
+    (event,) = kept.book(foreign)
+    assert (event.kind, event.body["symbol"]) == (AuditKind.RECONCILIATION, "ZZZ")
+    assert kept.portfolio.lots() == {}

@@ -50,8 +50,10 @@ def test_thresholds(figures: dict[str, float], expected: list[str]) -> None:
 
 
 def test_drawdown_protection_can_be_switched_off() -> None:
-    """A5 `enable_drawdown_protection`."""
-    assert triggers(LIMITS._replace(drawdown_protection=False), drawdown=0.5) == []
+    """A5 `enable_drawdown_protection`: the reduction goes, the halt stands."""
+    unprotected = LIMITS._replace(drawdown_protection=False)
+    assert triggers(unprotected, drawdown=0.1499) == []
+    assert triggers(unprotected, drawdown=0.15) == [HaltTrigger.DRAWDOWN_SEVERE]
 
 
 def test_reason_says_the_figure_and_the_limit() -> None:
