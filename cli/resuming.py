@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from config.settings import Settings
 from domain.bars import BarTable
 from domain.errors import DataError, StateError
+from domain.gateway import LATCH
 from domain.messages import COORDINATOR, FEED, GATEWAY, RISK
+from domain.orders import OPEN_STATES
+from domain.records import OrderState
 from domain.risk.manager import SNAPSHOT
 from simulation.venue.address import venue_directory
 from storage.audit.checkpoints import CHECKPOINTS, last_checkpoint
@@ -79,7 +84,7 @@ def resume_at(directory: StateDirectory, stored: StoredSession, first: int) -> i
     """Return the first bar group to publish: the one after the last that settled.
 
     A session that ended cleanly knows it. After a crash the risk manager's last snapshot tells the last bar decided;
-    if the gateway's journal lacks one of that bar's orders, the bar is published again: its order refs are the same.
+    if that decision never reached the gateway, the bar is published again: its order refs are the same.
     """
     database = directory.database("risk")
     if not database.exists():
@@ -95,8 +100,19 @@ def resume_at(directory: StateDirectory, stored: StoredSession, first: int) -> i
         return stored.bar + 1
     gateway = JournalReader.open(directory.database_url("gateway"), "gateway")
     try:
-        known = {order.order_ref for order in gateway.orders()}
+        return snapshot.bar if _never_arrived(snapshot.values, gateway) else snapshot.bar + 1
     finally:
         gateway.close()
-    lost = [ref for ref in snapshot.values["approved"] if ref not in known]
-    return snapshot.bar if lost else snapshot.bar + 1
+
+
+def _never_arrived(decided: Mapping[str, Any], gateway: JournalReader) -> bool:
+    """Return whether the gateway lacks an order, a cancel or the rung of the risk manager's last decision."""
+    orders = {order.order_ref: order.state for order in gateway.orders()}
+    latch = gateway.snapshot(LATCH)
+    held = 0 if latch is None else int(latch.values["rung"])
+    untouched = OPEN_STATES - {OrderState.CANCEL_SENT}
+    return (
+        any(ref not in orders for ref in decided["approved"])
+        or any(orders.get(ref) in untouched for ref in decided["cancels"])
+        or int(decided["rung"]) > held
+    )

@@ -27,14 +27,24 @@ class WorkingOrders:
         """Start empty; the journal fills it."""
         self._orders: dict[str, WorkingOrder] = {}
         self._stops: dict[str, tuple[str, str, float]] = {}
+        self._unconfirmed: dict[str, int] = {}
 
     def approve(self, intent: OrderIntent) -> None:
         """Reserve an intent's exposure from the moment of its approval."""
         lots = signed(intent.side, intent.lots)
         self._orders[intent.intent_id] = WorkingOrder(intent.book, intent.symbol, intent.kind, lots)
+        self._unconfirmed[intent.intent_id] = intent.bar
+
+    def expire(self, bar: int) -> None:
+        """Let go of approvals of bars before `bar` that the gateway's journal never named: they expired on the way."""
+        for ref, approved in tuple(self._unconfirmed.items()):
+            if approved < bar:
+                del self._unconfirmed[ref]
+                self._orders.pop(ref, None)
 
     def follow(self, entry: OrderEntry) -> None:
         """Take over an order's newest journal state."""
+        self._unconfirmed.pop(entry.order_ref, None)
         open_ = entry.state in OPEN_STATES
         if entry.kind is IntentKind.STOP:
             if open_:

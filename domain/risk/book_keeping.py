@@ -136,11 +136,16 @@ class BookKeeping:
             self._unheard.pop(trigger, None)
 
     def snapshots(
-        self, group: BarGroup, counts: Mapping[str, Any], failures: Mapping[str, Any], approved: Sequence[str]
+        self,
+        group: BarGroup,
+        counts: Mapping[str, Any],
+        failures: Mapping[str, Any],
+        approved: Sequence[str],
+        cancels: Sequence[str],
     ) -> tuple[EquitySnapshot, MachineSnapshot]:
         """Return the equity snapshot of this bar and the snapshot to restart from.
 
-        `approved` are the bar's order refs: a restart looks for them in the gateway's journal.
+        `approved` and `cancels` are the bar's order refs: a restart looks for them in the gateway's journal.
         """
         day, figures = self.day, self._figures
         equity = EquitySnapshot(
@@ -168,6 +173,7 @@ class BookKeeping:
             "counts": counts,
             "failures": failures,
             "approved": list(approved),
+            "cancels": list(cancels),
         }
         return equity, MachineSnapshot(name=SNAPSHOT, bar=group.index, at_ns=group.known_ns, values=values)
 

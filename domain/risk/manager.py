@@ -210,6 +210,7 @@ class RiskManager:
         batches = [spoken[name] for name in sorted(spoken)]
         self._group = None
         again = group.index <= self._counted
+        self._books.working.expire(group.index)
         halts = [] if again else self._count_failures(group, batches)
         if self._books.end_flattening():
             closed = PositionsClosed(at_ns=group.known_ns, bar=group.index, session=group.session)
@@ -219,7 +220,7 @@ class RiskManager:
         decided = Send(GATEWAY, self._approved(group, approvals, cancels))
         if again:  # its records are durable, for they and the snapshot were one commit
             return [CancelTimer(SIGNAL_TIMER), decided]
-        records = self._books.snapshots(group, self._desk.state(), self._failures.to_values(), refs)
+        records = self._books.snapshots(group, self._desk.state(), self._failures.to_values(), refs, cancels)
         return [CancelTimer(SIGNAL_TIMER), *halts, Persist((*events, *records)), decided]
 
     def _approved(

@@ -88,3 +88,21 @@ def test_what_works_is_what_the_newest_states_leave_open(states: list[tuple[str,
         newest[ref] = (state, filled)
     left = {ref: 10 - filled for ref, (state, filled) in newest.items() if state in OPEN_STATES}
     assert {ref: one.lots for ref, one in working.entries()} == left
+
+
+def test_an_approval_that_the_gateway_never_named_expires_with_its_bar() -> None:
+    """Signals and intents expire: losing one costs a trade, not the symbol."""
+    working = WorkingOrders()
+    working.approve(intent())
+    working.expire(intent().bar)
+    assert len(working) == 1
+    working.expire(intent().bar + 1)
+    assert working.of("main", "AAPL") is None
+
+
+def test_an_approval_that_the_journal_named_does_not_expire() -> None:
+    working = WorkingOrders()
+    working.approve(intent())
+    working.follow(order(1, REF))
+    working.expire(intent().bar + 9)
+    assert len(working) == 1

@@ -26,7 +26,7 @@ def books(saved: dict[str, Any] | None = None, settlement_sessions: int = 1) -> 
 
 def saved(of: BookKeeping, index: int = 0) -> dict[str, Any]:
     """Return the snapshot's values as they come back from disk."""
-    _, snapshot = of.snapshots(group(index, {}), {}, {}, ())
+    _, snapshot = of.snapshots(group(index, {}), {}, {}, (), ())
     assert snapshot.name == SNAPSHOT
     return dict(json.loads(json.dumps(snapshot.values)))
 
@@ -83,7 +83,7 @@ def test_equity_of_nothing_calls_for_every_halt_and_is_kept_as_it_is() -> None:
     kept.portfolio.apply(executed(-1_000, 100.0, seq=1))
     found = {trigger for trigger, _ in kept.mark(group(0, {"AAPL": 300.0}))}
     assert found == {T.DAILY_LOSS, T.DAILY_LOSS_SEVERE, T.DRAWDOWN, T.DRAWDOWN_SEVERE, T.HEAT}
-    equity, _ = kept.snapshots(group(0, {}), {}, {}, ())
+    equity, _ = kept.snapshots(group(0, {}), {}, {}, (), ())
     assert (equity.equity, equity.cash_micro) == (-100_000.0, 200_000_000_000)
 
 
