@@ -19,7 +19,7 @@ from domain.messages import Message
 from supervisor import ray_environment
 from supervisor.child_spec import ChildSpec
 from supervisor.ray_actor import HandleRouter, RoleHost
-from supervisor.ray_leftovers import clear_session, note_session
+from supervisor.ray_leftovers import clear_session, note_session, session_note
 from supervisor.ray_owner import NAMESPACE, RayOwner
 
 START_S = 60.0
@@ -58,10 +58,9 @@ class RayRuntime:
     def __enter__(self) -> RayRuntime:
         """Start Ray."""
         ray_environment.check_capacity(ray_environment.measure_capacity(), self._actors)
-        directory = self._state_dir / "ray"
-        token = directory / "token"
+        token = self._state_dir / "ray" / "token"
         ray_environment.write_token(token)
-        clear_session(directory / "session.json")
+        clear_session(session_note(self._state_dir))
         try:
             self._cleanup.enter_context(ray_environment.environment(ray_environment.ray_environment(token)))
             self._start_ray()
@@ -190,7 +189,7 @@ class RayRuntime:
                 RayOwner(self._ray, session, self._actors).start(self._cleanup)
             finally:
                 self._roots = [child for child in psutil.Process().children() if child not in before]
-        note = self._state_dir / "ray" / "session.json"
+        note = session_note(self._state_dir)
         note_session(
             note, session, [process for root in self._roots for process in (root, *_descendants(root))]
         )
