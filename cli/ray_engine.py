@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from cli.composition import EnginePlan, ray_specs
-from domain.errors import NotRunning
+from cli.drive import EngineFailed
+from domain.errors import Busy, NotRunning
 from domain.messages import COORDINATOR, FEED, RISK, Begin, Drain
 from simulation.venue.launch import start_venue, stop_venue
 from supervisor.coordinator import ENDED
@@ -25,7 +26,7 @@ class RayEngine:
         self._state_dir = plan.session.state_dir
         self._specs = ray_specs(plan)
         self._runtime = RayRuntime(self._state_dir, actors=len(self._specs))
-        self._known: Mapping[str, Mapping[str, Any]] = {}
+        self._known: dict[str, Mapping[str, Any]] = {}
         start_venue(self._state_dir, plan.venue())
         try:
             self._runtime.__enter__()
@@ -46,8 +47,7 @@ class RayEngine:
 
     def states(self) -> Mapping[str, Mapping[str, Any]]:
         """Return the state of coordinator, feed and risk manager."""
-        self._known = {role: self._state(role) for role in (COORDINATOR, FEED, RISK)}
-        return self._known
+        return {role: self._state(role) for role in (COORDINATOR, FEED, RISK)}
 
     def close(self, *, orderly: bool = True) -> None:
         """Stop every role, in order when `orderly`, then Ray, then the venue: what it holds is in its journal."""
@@ -63,11 +63,23 @@ class RayEngine:
             stop_venue(self._state_dir)
 
     def _state(self, role: str) -> Mapping[str, Any]:
-        """Return the machine's state, its last known one while the role is busy; raises NotRunning when it died."""
-        answer = self._runtime.snapshot(role)
-        if not answer["alive"] and role != COORDINATOR:
+        """Return the machine's state, its last known one while it is busy or when it has ended.
+
+        Without the coordinator nothing can be stopped in order: when that has ended, EngineFailed is raised.
+        """
+        try:
+            answer = self._runtime.snapshot(role)
+        except Busy:  # how long it may be is for who drives the engine to say
             return self._known.get(role, {})
-        if not answer["alive"]:
-            raise NotRunning(f"the coordinator has ended: {answer.get('failure') or 'no reason known'}")
-        state: Mapping[str, Any] | None = answer["state"]
-        return self._known.get(role, {}) if state is None else state
+        except NotRunning as error:
+            if role == COORDINATOR:
+                raise EngineFailed(
+                    f"the engine stopped because the coordinator failed:\n  {error}"
+                ) from error
+            return self._known.get(role, {})
+        if not answer["alive"] and role == COORDINATOR:
+            why = answer.get("failure") or "no reason known"
+            raise EngineFailed(f"the engine stopped because the coordinator failed:\n  {why}")
+        if answer["alive"] and answer["state"] is not None:
+            self._known[role] = answer["state"]
+        return self._known.get(role, {})
