@@ -237,7 +237,7 @@ class RayRuntime:
                 raise error.cause from None
             raise
         except errors.RayActorError as error:
-            raise NotRunning(f"the process of {role} has ended: {error}") from error
+            raise NotRunning(f"{role}: its process ended") from error
 
     def _end(self, processes: Sequence[psutil.Process]) -> None:
         _, left = psutil.wait_procs(processes, timeout=EXIT_S)
