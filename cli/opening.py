@@ -21,9 +21,11 @@ from domain.strategies.registry import discover
 from simulation.importing.importer import Imported, import_bars
 from simulation.importing.report import ImportReport
 from simulation.importing.sample import sample_path
+from simulation.venue.launch import stop_venue
 from storage.catalogue import write_bars
 from storage.state import Session as StoredSession
 from storage.state import StateDirectory
+from supervisor.ray_leftovers import clear_session, session_note
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,6 +90,9 @@ def _take(request: RunRequest, settings: Settings, directory: StateDirectory, cl
         imported = _bars(request, settings, refused)
         directory.lock()
         if request.fresh:
+            # What outlived a killed engine is found by files that the archive moves away.
+            stop_venue(directory.path)
+            clear_session(session_note(directory.path))
             directory.archive(clock.wall_ns())
         if refused.exists():
             shutil.copyfile(refused, directory.path / refused.name)

@@ -7,14 +7,18 @@ from collections.abc import Mapping
 from typing import Any
 
 from cli.composition import EnginePlan, ray_specs
-from domain.errors import NotRunning
-from domain.messages import COORDINATOR, FEED, RISK, Begin, Drain
+from cli.drive import EngineFailed
+from domain.errors import Busy, NotRunning
+from domain.messages import COORDINATOR, FEED, RISK, Begin, Drain, RoleFailed
 from simulation.venue.launch import start_venue, stop_venue
 from supervisor.coordinator import ENDED
 from supervisor.lifecycle import stop_waves
 from supervisor.ray_runtime import RayRuntime
 
 _POLL_S = 0.1
+_LOOK_S = 1.0
+"""From one look at every role's process to the next."""
+_FAILED = "the engine stopped because a role failed:\n  "
 
 
 class RayEngine:
@@ -25,19 +29,24 @@ class RayEngine:
         self._state_dir = plan.session.state_dir
         self._specs = ray_specs(plan)
         self._runtime = RayRuntime(self._state_dir, actors=len(self._specs))
-        self._known: Mapping[str, Mapping[str, Any]] = {}
+        self._told: set[str] = set()
+        self._looked = time.monotonic()
+        self._known: dict[str, Mapping[str, Any]] = {}
         start_venue(self._state_dir, plan.venue())
         try:
             self._runtime.__enter__()
             self._runtime.spawn(self._specs)
-        except BaseException:
+        except BaseException as error:
             self.close(orderly=False)
+            if isinstance(error, NotRunning):
+                raise EngineFailed(f"{_FAILED}{error}") from error
             raise
         self._runtime.send(COORDINATOR, Begin(at_ns=0))
 
     def advance(self) -> bool:
-        """Wait a moment; return whether the engine has stopped."""
+        """Wait a moment; return whether the engine has stopped. Raises EngineFailed without a coordinator."""
         time.sleep(_POLL_S)
+        self._tell_of_ended()
         return self._state(COORDINATOR).get("phase") in {phase.value for phase in ENDED}
 
     def drain(self, reason: str, *, cancel_entries: bool) -> None:
@@ -46,8 +55,7 @@ class RayEngine:
 
     def states(self) -> Mapping[str, Mapping[str, Any]]:
         """Return the state of coordinator, feed and risk manager."""
-        self._known = {role: self._state(role) for role in (COORDINATOR, FEED, RISK)}
-        return self._known
+        return {role: self._state(role) for role in (COORDINATOR, FEED, RISK)}
 
     def close(self, *, orderly: bool = True) -> None:
         """Stop every role, in order when `orderly`, then Ray, then the venue: what it holds is in its journal."""
@@ -62,12 +70,36 @@ class RayEngine:
             self._runtime.shutdown()
             stop_venue(self._state_dir)
 
+    def _tell_of_ended(self) -> None:
+        """Tell the coordinator, once each, of roles whose process was killed: they can no longer do so themselves."""
+        now = time.monotonic()
+        if now - self._looked < _LOOK_S:
+            return
+        self._looked = now
+        ended = set(self._runtime.ended()) - self._told
+        if COORDINATOR in ended:
+            raise EngineFailed(f"{_FAILED}{COORDINATOR}: its process ended")
+        for role in sorted(ended):
+            failed = RoleFailed(role=role, error="its process ended", traceback="", fatal=True)
+            self._runtime.send(COORDINATOR, failed, control=True)
+        self._told |= ended
+
     def _state(self, role: str) -> Mapping[str, Any]:
-        """Return the machine's state, its last known one while the role is busy; raises NotRunning when it died."""
-        answer = self._runtime.snapshot(role)
-        if not answer["alive"] and role != COORDINATOR:
+        """Return the machine's state, its last known one while it is busy or when it has ended.
+
+        Without the coordinator nothing can be stopped in order: when that has ended, EngineFailed is raised.
+        """
+        try:
+            answer = self._runtime.snapshot(role)
+        except Busy:  # how long it may be is for who drives the engine to say
             return self._known.get(role, {})
-        if not answer["alive"]:
-            raise NotRunning(f"the coordinator has ended: {answer.get('failure') or 'no reason known'}")
-        state: Mapping[str, Any] | None = answer["state"]
-        return self._known.get(role, {}) if state is None else state
+        except NotRunning as error:
+            if role == COORDINATOR:
+                raise EngineFailed(f"{_FAILED}{error}") from error
+            return self._known.get(role, {})
+        if not answer["alive"] and role == COORDINATOR:
+            why = answer.get("failure") or "no reason known"
+            raise EngineFailed(f"{_FAILED}{COORDINATOR}: {why}")
+        if answer["alive"] and answer["state"] is not None:
+            self._known[role] = answer["state"]
+        return self._known.get(role, {})

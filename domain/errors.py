@@ -6,6 +6,7 @@ BreakwaterError
 │   ├── BrokerUnavailable   the venue cannot be reached or did not answer in time
 │   ├── MailboxFull         a role's queue is full, so a message was refused
 │   ├── CodecError          a value cannot be encoded, or bytes are not a message
+│   ├── Busy                a role's process is there but did not answer in time
 │   └── NotRunning          a command needs a running engine and found none
 └── Fatal                   the process stops, and an unknown failure halts the account
     ├── ConfigurationError  the configuration, a command's argument or an input file is refused
@@ -50,6 +51,12 @@ class MailboxFull(Recoverable):
 
 class CodecError(Recoverable):
     """Refuse to encode a value, or to take bytes for one; the text says where and why."""
+
+
+class Busy(Recoverable):
+    """Say that a role's process is there but did not answer in time: it may yet."""
+
+    exit_code = 5
 
 
 class NotRunning(Recoverable):

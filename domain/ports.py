@@ -162,7 +162,10 @@ class Runtime(Protocol[ChildT]):
         ...
 
     def snapshot(self, role: str, *, deadline_s: float = 1.0) -> Mapping[str, Any]:
-        """Return the shell's figures and under `state` the machine's; raises NotRunning when nobody answers."""
+        """Return the shell's figures and under `state` the machine's.
+
+        Raises NotRunning when there is no such role any more, Busy when it does not answer in time.
+        """
         ...
 
     def alive(self, role: str) -> bool:

@@ -17,7 +17,7 @@ from actors.mailbox import LaneMailbox
 from actors.parts import ActorContext
 from actors.shell import Shell
 from actors.shell_loop import ShellLoop
-from domain.errors import InvariantViolation, MailboxFull
+from domain.errors import CodecError, InvariantViolation, MailboxFull
 from domain.messages import Message
 from supervisor.child_spec import ChildSpec, load_factory
 
@@ -30,13 +30,13 @@ class HandleRouter:
     """Post messages to other roles' processes through actor handles, fire and forget.
 
     A message is pickled once however many roles get it in a row: one bar goes to every strategy. Pickled here, and
-    not by Ray, because Ray's pickler calls back into Python for every object.
+    not by Ray, because Ray's pickler calls back into Python for every object. Any thread may post: a role's own does,
+    and Ray's receiving one, which reports what was refused.
     """
 
     def __init__(self) -> None:
         self._posts: dict[str, Any] = {}
-        self._last: Message | None = None
-        self._payload = b""
+        self._pickled: tuple[Message | None, bytes] = (None, b"")
 
     def connect(self, handles: Mapping[str, Any]) -> None:
         """Learn where roles are; a newer generation replaces the older."""
@@ -50,10 +50,12 @@ class HandleRouter:
             raise InvariantViolation(
                 f"no role {to!r} to send {type(message).__name__} to; known: {sorted(self._posts)}"
             )
-        if message is not self._last:
-            self._payload = pickle.dumps(message, protocol=pickle.HIGHEST_PROTOCOL)
-            self._last = message
-        post(self._payload, control)
+        # Message and payload are kept, read and replaced as one: between two threads they must not be mixed up.
+        pickled, payload = self._pickled
+        if message is not pickled:
+            payload = pickle.dumps(message, protocol=pickle.HIGHEST_PROTOCOL)
+            self._pickled = (message, payload)
+        post(payload, control)
 
 
 class RoleHost:
@@ -64,7 +66,7 @@ class RoleHost:
         self._loop: ShellLoop | None = None
         self._mailbox: LaneMailbox | None = None
         self._router = HandleRouter()
-        self._refused = 0
+        self._early = self._refused = 0
         self._refusal_reported_s = float("-inf")
 
     def start(self, spec: ChildSpec, state_dir: str) -> int:
@@ -88,15 +90,34 @@ class RoleHost:
         return os.getpid()
 
     def connect(self, handles: Mapping[str, Any]) -> None:
-        """Learn where the other roles are."""
+        """Learn where the other roles are; what came before the role was started is reported as lost."""
         self._router.connect(handles)
+        if self._early and self._shell is not None:
+            lost = InvariantViolation(
+                f"messages that came before the role was started are lost: {self._early}"
+            )
+            self._early = 0
+            self._shell.report_fault(lost, fatal=True)
 
     def receive(self, payload: bytes, control: bool) -> None:
-        """Queue a pickled message; a full lane is reported, once a second at most, with how many were refused."""
+        """Queue a pickled message.
+
+        Nobody waits for an answer that could raise: a message that cannot be read is reported as a fatal fault, since
+        nobody knows what it was, and a full lane once a second at most, with how many were refused.
+        """
         if self._mailbox is None or self._shell is None:
+            self._early += 1
             return
         try:
-            self._mailbox.put(pickle.loads(payload), control=control)
+            message = pickle.loads(payload)
+        except Exception as error:
+            fault = CodecError(
+                f"a message of {len(payload)} bytes cannot be read: {type(error).__name__}: {error}"
+            )
+            self._shell.report_fault(fault, fatal=True)
+            return
+        try:
+            self._mailbox.put(message, control=control)
         except MailboxFull as error:
             self._refused += 1
             now_s = time.monotonic()

@@ -15,6 +15,11 @@ import psutil
 from supervisor.ray_environment import SESSION_PREFIX, remove_session_dir
 
 
+def session_note(state_dir: Path) -> Path:
+    """Return the file in which the session of a state directory is noted while it lasts."""
+    return state_dir / "ray" / "session.json"
+
+
 def note_session(file: Path, session: Path, processes: Sequence[psutil.Process]) -> None:
     """Write down the session's directory and its processes, each with its time of creation, so none is mistaken."""
     alive = [[process.pid, process.create_time()] for process in processes if process.is_running()]

@@ -66,6 +66,9 @@ class RayOwner:
                 "it was imported before its settings were made and would listen on every interface; "
                 "import nothing that imports Ray before the engine starts"
             )
+        # Ray prints to standard output that a worker died, in the middle of what a command prints there; we tell it
+        # ourselves. Nothing public turns that off.
+        ray._private.worker._worker_logs_enabled = False
         ray.method(num_returns=0)(RoleHost.receive)  # nobody waits for a message's answer, so none is kept
         ray.init(
             address="local",

@@ -14,12 +14,12 @@ from typing import Any
 import psutil
 
 import supervisor
-from domain.errors import BreakwaterError, EnvironmentFault, NotRunning
+from domain.errors import BreakwaterError, Busy, EnvironmentFault, NotRunning
 from domain.messages import Message
 from supervisor import ray_environment
 from supervisor.child_spec import ChildSpec
 from supervisor.ray_actor import HandleRouter, RoleHost
-from supervisor.ray_leftovers import clear_session, note_session
+from supervisor.ray_leftovers import clear_session, note_session, session_note
 from supervisor.ray_owner import NAMESPACE, RayOwner
 
 START_S = 60.0
@@ -58,10 +58,9 @@ class RayRuntime:
     def __enter__(self) -> RayRuntime:
         """Start Ray."""
         ray_environment.check_capacity(ray_environment.measure_capacity(), self._actors)
-        directory = self._state_dir / "ray"
-        token = directory / "token"
+        token = self._state_dir / "ray" / "token"
         ray_environment.write_token(token)
-        clear_session(directory / "session.json")
+        clear_session(session_note(self._state_dir))
         try:
             self._cleanup.enter_context(ray_environment.environment(ray_environment.ray_environment(token)))
             self._start_ray()
@@ -96,10 +95,12 @@ class RayRuntime:
             connected = {role: handle.connect.remote(everyone) for role, handle in everyone.items()}
             for role, reference in connected.items():
                 self._result(role, reference, until_s - time.monotonic())
-        except BaseException:
+        except BaseException as error:
             for spec in specs:
                 self._ray.kill(handles[spec.role], no_restart=True)
                 self._children.pop(spec.role, None)
+            if isinstance(error, Busy):
+                raise EnvironmentFault(f"not every role started within {deadline_s:g} s: {error}") from error
             raise
 
     def send(self, to: str, message: Message, *, control: bool = False) -> None:
@@ -107,7 +108,10 @@ class RayRuntime:
         self._router(to, message, control)
 
     def snapshot(self, role: str, *, deadline_s: float = 1.0) -> Mapping[str, Any]:
-        """Return the shell's figures and, as `state`, the machine's; raises NotRunning when nobody answers."""
+        """Return the shell's figures and, as `state`, the machine's.
+
+        Raises NotRunning when the process has ended, Busy when it does not answer in time.
+        """
         child = self._child(role)
         answer: Mapping[str, Any] = self._result(
             role, child.handle.snapshot.remote(deadline_s), deadline_s + 1.0
@@ -115,12 +119,14 @@ class RayRuntime:
         return answer
 
     def alive(self, role: str) -> bool:
-        """Say whether the role's process exists and its loop goes on."""
+        """Say whether the role's process exists and its loop goes on, as far as is known while it is busy."""
         child = self._children.get(role)
         if child is None or not _runs(child.process):
             return False
         try:
             return bool(self.snapshot(role)["alive"])
+        except Busy:
+            return True
         except NotRunning:
             return False
 
@@ -136,7 +142,7 @@ class RayRuntime:
             try:
                 if not self._result(child.spec.role, reference, child.spec.stop_s + 1.0):
                     late.append(child.spec.role)
-            except NotRunning:
+            except (Busy, NotRunning):
                 late.append(child.spec.role)
         for child in children:
             self.kill(child.spec.role, child.spec.generation)
@@ -164,6 +170,10 @@ class RayRuntime:
         """Return the process id of each role that was spawned and not stopped."""
         return {role: child.process.pid for role, child in self._children.items()}
 
+    def ended(self) -> tuple[str, ...]:
+        """Return the roles whose process ended though nobody stopped it: killed by the system or by its user."""
+        return tuple(role for role, child in self._children.items() if not _runs(child.process))
+
     def shutdown(self) -> None:
         """End Ray and every process below it, politely at first; harmless when done already."""
         tree = [process for root in self._roots for process in (root, *_descendants(root))]
@@ -190,7 +200,7 @@ class RayRuntime:
                 RayOwner(self._ray, session, self._actors).start(self._cleanup)
             finally:
                 self._roots = [child for child in psutil.Process().children() if child not in before]
-        note = self._state_dir / "ray" / "session.json"
+        note = session_note(self._state_dir)
         note_session(
             note, session, [process for root in self._roots for process in (root, *_descendants(root))]
         )
@@ -221,13 +231,13 @@ class RayRuntime:
         try:
             return self._ray.get(reference, timeout=max(0.0, timeout_s))
         except errors.GetTimeoutError as error:
-            raise NotRunning(f"{role} did not answer within {timeout_s:.0f} s") from error
+            raise Busy(f"{role} did not answer within {timeout_s:.0f} s") from error
         except errors.RayTaskError as error:
             if isinstance(error.cause, BreakwaterError):
                 raise error.cause from None
             raise
         except errors.RayActorError as error:
-            raise NotRunning(f"the process of {role} has ended: {error}") from error
+            raise NotRunning(f"{role}: its process ended") from error
 
     def _end(self, processes: Sequence[psutil.Process]) -> None:
         _, left = psutil.wait_procs(processes, timeout=EXIT_S)
@@ -252,7 +262,10 @@ def _import_ray() -> Any:
 
 
 def _runs(process: psutil.Process) -> bool:
-    return bool(process.is_running() and process.status() != psutil.STATUS_ZOMBIE)
+    try:
+        return bool(process.is_running() and process.status() != psutil.STATUS_ZOMBIE)
+    except psutil.NoSuchProcess:
+        return False
 
 
 def _descendants(process: psutil.Process) -> list[psutil.Process]:

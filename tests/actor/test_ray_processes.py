@@ -14,6 +14,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from domain.errors import Busy, NotRunning
 from supervisor.child_spec import ChildSpec
 from supervisor.ray_runtime import RayRuntime
 
@@ -190,6 +191,25 @@ def test_ray_starts_twice_in_one_process(tmp_path: Path) -> None:
         with RayRuntime(tmp_path / session, actors=1) as runtime:
             runtime.spawn([ChildSpec(role="a", factory="tests.actor.probes:probe")])
             assert runtime.alive("a")
+
+
+def test_role_that_does_not_answer_is_busy_and_one_that_was_killed_has_ended(tmp_path: Path) -> None:
+    with RayRuntime(tmp_path / "state", actors=1) as runtime:
+        runtime.spawn([ChildSpec(role="a", factory="tests.actor.probes:probe")])
+        process = psutil.Process(runtime.processes()["a"])
+        process.suspend()
+        with pytest.raises(Busy):
+            runtime.snapshot("a", deadline_s=0.1)
+        assert runtime.alive("a")
+        assert runtime.ended() == ()
+        process.resume()
+        assert runtime.snapshot("a", deadline_s=10.0)["alive"]
+        process.kill()
+        assert left_after([process.pid], 10.0) == []
+        assert runtime.ended() == ("a",)
+        assert not runtime.alive("a")
+        with pytest.raises(NotRunning):
+            runtime.snapshot("a")
 
 
 def test_client_without_the_token_is_refused(tmp_path: Path) -> None:

@@ -1,0 +1,87 @@
+"""A role's process that the system kills ends the engine in order, and the next run goes on (reliability: I1 to I3)."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+
+import psutil
+import pytest
+
+from tests.scenario.bars import thin_market
+from tests.scenario.engine import command_line, environment, run_json
+from tests.scenario.processes import Traces
+
+BARS_A_SECOND = 20
+pytestmark = [pytest.mark.ray, pytest.mark.timeout(300)]
+
+
+@pytest.fixture
+def traces(tmp_path: Path) -> Iterator[Traces]:
+    made = Traces(tmp_path)
+    yield made
+    made.kill()
+
+
+def start(traces: Traces, *arguments: str | Path) -> subprocess.Popen[str]:
+    """Start the real command, slow enough to meet it at work."""
+    return subprocess.Popen(
+        command_line("run", "--json", "--details", "--speed", str(BARS_A_SECOND), *arguments),
+        env=environment(**traces.environment),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def wait_until_running(run: subprocess.Popen[str]) -> None:
+    """Return when the engine says that it is past its start."""
+    assert run.stderr is not None
+    assert any(line.startswith("running") for line in run.stderr), "it ended before it ran"
+
+
+def process_with(traces: Traces, file: Path) -> psutil.Process:
+    """Return the process that has `file` open."""
+    for process in traces.processes():
+        with suppress(psutil.Error):
+            if str(file) in {opened.path for opened in process.open_files()}:
+                return process
+    raise AssertionError(f"no process has {file} open")
+
+
+@pytest.mark.parametrize("role", ["audit", "gateway", "coordinator"])
+def test_killed_role_ends_the_run_by_its_name_and_the_next_run_goes_on(
+    role: str, tmp_path: Path, traces: Traces
+) -> None:
+    data, state = thin_market(tmp_path / "bars.csv"), tmp_path / "state"
+    run = start(traces, "--data", data, "--state", state)
+    wait_until_running(run)
+    victim = process_with(traces, state / "logs" / f"{role}.log")
+    victim.kill()
+    out, err = run.communicate(timeout=60)
+    assert run.returncode == 1, out + err
+    error = json.loads(out)["error"]
+    assert error["kind"] == "EngineFailed"
+    assert f"{role}: its process ended" in error["message"]
+    assert not traces.left()
+    resumed = run_json("--data", data, "--state", state, env=traces.environment)
+    assert (resumed["completed"], resumed["resumed"]) == (True, True)
+    assert not traces.left()
+
+
+def test_role_that_is_busy_for_seconds_does_not_end_the_run(tmp_path: Path, traces: Traces) -> None:
+    data, state = thin_market(tmp_path / "bars.csv"), tmp_path / "state"
+    run = start(traces, "--data", data, "--state", state)
+    wait_until_running(run)
+    coordinator = process_with(traces, state / "logs" / "coordinator.log")
+    coordinator.suspend()
+    time.sleep(4.0)
+    coordinator.resume()
+    out, err = run.communicate(timeout=60)
+    assert run.returncode == 0, out + err
+    assert json.loads(out)["completed"]
+    assert not traces.left()
