@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,6 +13,7 @@ from tempfile import TemporaryDirectory
 
 from cli.composition import EnginePlan, Session, refuse_untradable
 from cli.resuming import refuse_damaged, refuse_other_inputs, resume_at, stored_bars
+from config.credentials import hand_over_audit_key
 from config.loader import load
 from config.mode import TradingMode
 from config.settings import Settings
@@ -65,7 +67,8 @@ def read_settings(config: Path | None, environ: dict[str, str]) -> Settings:
 def open_session(request: RunRequest, environ: dict[str, str], clock: Clock) -> Iterator[Opened]:
     """Open the session that `request` asks for and release its directory at the end.
 
-    Raises ConfigurationError, DataError or StateError before anything is started.
+    An audit key of the `.env` file goes into this process's environment, which the engine's processes inherit. Raises
+    ConfigurationError, DataError or StateError before anything is started.
     """
     settings = read_settings(request.config, environ)
     if settings.mode is not TradingMode.SIMULATION:
@@ -73,6 +76,7 @@ def open_session(request: RunRequest, environ: dict[str, str], clock: Clock) -> 
             f"TRADING_MODE={settings.mode.value}: no broker is connected in this version; "
             f"allowed: {TradingMode.SIMULATION.value} (unset it, or set it to that)"
         )
+    hand_over_audit_key(settings.credentials, os.environ)
     directory = StateDirectory(request.state)
     try:
         imported = _take(request, settings, directory, clock)
