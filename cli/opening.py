@@ -101,7 +101,7 @@ def _take(request: RunRequest, settings: Settings, directory: StateDirectory, cl
 def _bars(request: RunRequest, settings: Settings, kept_aside: Path) -> Imported:
     imported = import_bars(
         sample_path() if request.data is None else request.data,
-        symbols=request.symbols,
+        symbols=_asked(request, settings),
         start=request.start,
         end=request.end,
         instruments=settings.instrument,
@@ -110,6 +110,11 @@ def _bars(request: RunRequest, settings: Settings, kept_aside: Path) -> Imported
     instruments = {symbol: settings.instrument(symbol) for symbol in imported.table.symbols}
     refuse_untradable(instruments, settings.engine.account.currency)
     return imported
+
+
+def _asked(request: RunRequest, settings: Settings) -> tuple[str, ...] | None:
+    """Return the symbols to trade (None: all): the universe's, where neither symbols nor bars are named."""
+    return settings.universe.default if request.symbols is None and request.data is None else request.symbols
 
 
 def _open(
