@@ -15,7 +15,7 @@ from rich.text import Text
 from cli.audit_filters import build_query
 from cli.audit_text import print_records, record_values
 from cli.formats import count
-from cli.options import DEFAULT_STATE, JsonOption, StateOption, UsageError
+from cli.options import DEFAULT_STATE, ConfigOption, JsonOption, StateOption, UsageError
 from cli.output import OUT, command, print_json
 from cli.stores import Stores
 from cli.tables import print_pairs, say
@@ -70,6 +70,7 @@ def verify(
             "--checkpoints", metavar="FILE", help="A copy of the checkpoints kept elsewhere, to hold it to."
         ),
     ] = None,
+    config: ConfigOption = None,
     state: StateOption = DEFAULT_STATE,
     as_json: JsonOption = False,
 ) -> None:
@@ -79,7 +80,7 @@ def verify(
         raise UsageError(
             f"--checkpoints: found {checkpoints}, no such file; allowed: a copy of checkpoints.jsonl"
         )
-    trail, key = stores.directory.audit, verifier()
+    trail, key = stores.directory.audit, verifier(config)
     begun = time.monotonic()
     try:
         found = verify_trail(trail, key, checkpoint_copy=checkpoints)

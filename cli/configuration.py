@@ -17,6 +17,7 @@ from cli.output import OUT, command, print_json
 from cli.registry import known_strategies
 from cli.tables import Column, print_pairs, print_table, say, warn
 from config.describe import DEFAULT, describe, validation_report
+from config.in_force import MARK, idle_changes_warning
 from config.loader import load
 from config.parameters import instance_parameters
 from config.settings import SECTIONS, Settings
@@ -37,11 +38,13 @@ def validate(config: ConfigOption = None, as_json: JsonOption = False) -> None:
     """Check every file, and strategies of your own, and list all that is wrong at once (exit code 4)."""
     environ = dict(os.environ)
     registry = discover()
-    report = validation_report(config, environ, registry.definitions)
+    report, idle = validation_report(config, environ, registry.definitions), ""
     if report["valid"]:
-        violations = _own_strategies(load(config, environ, registry.definitions))
+        settings = load(config, environ, registry.definitions)
+        violations = _own_strategies(settings)
         report |= {"valid": not violations, "violations": [violation._asdict() for violation in violations]}
-    report["warnings"] = list(registry.problems)
+        idle = idle_changes_warning(describe(settings))
+    report["warnings"] = [*registry.problems, *([idle] if idle else ())]
     if as_json:
         print_json(report)
     else:
@@ -178,7 +181,8 @@ def _key_rows(keys: Mapping[str, Mapping[str, Any]]) -> Sequence[tuple[str, str 
         differs = _differs(entry)
         value = Text(_shown(entry["value"]), style="bold yellow" if differs else "")
         unit = "" if entry["unit"] in _TYPES else entry["unit"]
-        rows.append((key, value, _shown(entry["default"]) if differs else "", unit, entry["description"]))
+        meaning = entry["description"] if entry["in_force"] else f"{entry['description']} ({MARK})"
+        rows.append((key, value, _shown(entry["default"]) if differs else "", unit, meaning))
     return rows
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,6 +13,7 @@ from tempfile import TemporaryDirectory
 
 from cli.composition import EnginePlan, Session, refuse_untradable
 from cli.resuming import refuse_damaged, refuse_other_inputs, resume_at, stored_bars
+from config.credentials import hand_over_audit_key
 from config.loader import load
 from config.mode import TradingMode
 from config.settings import Settings
@@ -67,7 +69,8 @@ def read_settings(config: Path | None, environ: dict[str, str]) -> Settings:
 def open_session(request: RunRequest, environ: dict[str, str], clock: Clock) -> Iterator[Opened]:
     """Open the session that `request` asks for and release its directory at the end.
 
-    Raises ConfigurationError, DataError or StateError before anything is started.
+    An audit key of the `.env` file goes into this process's environment, which the engine's processes inherit. Raises
+    ConfigurationError, DataError or StateError before anything is started.
     """
     settings = read_settings(request.config, environ)
     if settings.mode is not TradingMode.SIMULATION:
@@ -75,6 +78,7 @@ def open_session(request: RunRequest, environ: dict[str, str], clock: Clock) -> 
             f"TRADING_MODE={settings.mode.value}: no broker is connected in this version; "
             f"allowed: {TradingMode.SIMULATION.value} (unset it, or set it to that)"
         )
+    hand_over_audit_key(settings.credentials, os.environ)
     directory = StateDirectory(request.state)
     try:
         imported = _take(request, settings, directory, clock)
@@ -102,7 +106,7 @@ def _take(request: RunRequest, settings: Settings, directory: StateDirectory, cl
 def _bars(request: RunRequest, settings: Settings, kept_aside: Path) -> Imported:
     imported = import_bars(
         sample_path() if request.data is None else request.data,
-        symbols=request.symbols,
+        symbols=_asked(request, settings),
         start=request.start,
         end=request.end,
         instruments=settings.instrument,
@@ -111,6 +115,11 @@ def _bars(request: RunRequest, settings: Settings, kept_aside: Path) -> Imported
     instruments = {symbol: settings.instrument(symbol) for symbol in imported.table.symbols}
     refuse_untradable(instruments, settings.engine.account.currency)
     return imported
+
+
+def _asked(request: RunRequest, settings: Settings) -> tuple[str, ...] | None:
+    """Return the symbols to trade (None: all): the universe's, where neither symbols nor bars are named."""
+    return settings.universe.default if request.symbols is None and request.data is None else request.symbols
 
 
 def _open(

@@ -29,6 +29,9 @@ from cli.progress import progress
 from cli.ray_engine import RayEngine
 from cli.summary import Summary, summarise
 from cli.summary_text import print_summary
+from cli.tables import warn
+from config.describe import describe
+from config.in_force import idle_changes_warning
 from domain.messages import FEED
 from supervisor.signals import StopSignals
 
@@ -101,6 +104,7 @@ def run(
 def run_session(request: RunRequest, signals: StopSignals, console: Console) -> Summary:
     """Open the session, trade until its bars end or a signal stops it, and return the summary."""
     with open_session(request, dict(os.environ), SystemClock()) as opened:
+        warn(idle_changes_warning(describe(opened.plan.settings)))
         if opened.stored.completed:
             return summarise(opened, None)
         outcome = _trade(request, opened, signals, console)

@@ -11,11 +11,13 @@ from tempfile import TemporaryDirectory
 from sqlalchemy.exc import SQLAlchemyError
 
 from cli.stores import Stores, find_stores
+from config.credentials import hand_over_audit_key, read_credentials
+from config.violations import InvalidConfiguration
 from domain.errors import AuditError, EnvironmentFault, StateError
 from storage.audit.chain import trail_files
 from storage.audit.checkpoints import CHECKPOINTS
 from storage.audit.index import AuditIndex
-from storage.audit.keys import Verifier, load_signer
+from storage.audit.keys import KEY_VARIABLE, Verifier, load_signer
 from storage.engine import sqlite_url
 
 INDEX = "index.db"
@@ -40,15 +42,30 @@ def find_trail(state: Path) -> Stores:
     return stores
 
 
-def verifier() -> Verifier:
-    """Return the key at hand, to verify with; raises EnvironmentFault or ConfigurationError."""
+def verifier(config: Path | None = None) -> Verifier:
+    """Return the key at hand, to verify with: the environment's, that of `.env` in `config`, or the key file.
+
+    Raises EnvironmentFault or ConfigurationError.
+    """
+    _read_key_of_dotenv(config)
     try:
         return load_signer(os.environ).verifier
     except OSError as error:
         raise EnvironmentFault(
             f"the audit key {error.filename} cannot be read: {error.strerror or error}; verify as the user who runs "
-            f"the engine, or set BREAKWATER_AUDIT_KEY"
+            f"the engine, or set {KEY_VARIABLE}"
         ) from error
+
+
+def _read_key_of_dotenv(config: Path | None) -> None:
+    """Take the key from where `run` takes it; the rest of the configuration says nothing about a trail."""
+    if os.environ.get(KEY_VARIABLE):
+        return
+    others = {name: value for name, value in os.environ.items() if name != KEY_VARIABLE}
+    credentials, faults = read_credentials(others, (config or Path.cwd()) / ".env")
+    if credentials is None:
+        raise InvalidConfiguration(faults)
+    hand_over_audit_key(credentials, os.environ)
 
 
 @contextmanager

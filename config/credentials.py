@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import stat
-from collections.abc import Mapping
+from collections.abc import Mapping, MutableMapping
 from pathlib import Path
 from typing import Any
 
@@ -51,7 +51,9 @@ class Credentials(_Handed):
     audit_key: SecretStr | None = Field(
         default=None, description="Key that signs the audit trail's checkpoints"
     )
-    resume_code: SecretStr | None = Field(default=None, description="Code that lifting a halt demands")
+    resume_code: SecretStr | None = Field(
+        default=None, description="Code for lifting a halt; nothing demands it yet"
+    )
 
     @field_validator("*")
     @classmethod
@@ -104,6 +106,13 @@ def read_credentials(
         allowed = f"others may read its secrets: run chmod 600 {env_file}"
         faults.append(Violation(env_file.name, "", f"mode {permissions:04o}", allowed))
     return (None if faults else credentials), faults
+
+
+def hand_over_audit_key(credentials: Credentials, environ: MutableMapping[str, str]) -> None:
+    """Set the audit key in `environ` unless it is set there: the trail, in whichever process, takes it from there."""
+    variable = variable_of("audit_key")
+    if credentials.audit_key is not None and not environ.get(variable):
+        environ[variable] = credentials.audit_key.get_secret_value()
 
 
 def variable_of(name: str) -> str:

@@ -11,6 +11,7 @@ from pydantic import BaseModel, SecretStr
 from config.credentials import Credentials, range_of_secret, variable_of
 from config.documents import KeyPath, value_at
 from config.fields import field_at, range_of, unit_of
+from config.in_force import is_in_force
 from config.loader import load, shipped_document
 from config.settings import SECTIONS, Settings
 from config.violations import InvalidConfiguration, key_path
@@ -25,7 +26,8 @@ def describe(settings: Settings) -> dict[str, Any]:
     """Return `settings` as JSON-ready data; of secrets only whether they are set.
 
     `files` maps each file to its `origin` ("default" or a path) and its `keys`; each key path has `value`, `default`
-    (what the shipped file has there, None where it has nothing), `description`, `unit` and `range`.
+    (what the shipped file has there, None where it has nothing), `description`, `unit`, `range` and `in_force` (whether
+    anything obeys it in this version).
     """
     content = settings.content()
     return {
@@ -89,7 +91,8 @@ def _key(file: str, model: type[BaseModel], path: KeyPath, value: object) -> dic
     entry = {"value": value, "default": list(default) if isinstance(default, tuple) else default}
     field = field_at(model, path)
     about = (field.description or "", unit_of(field), range_of(field)) if field else ("", "", "")
-    return entry | dict(zip(("description", "unit", "range"), about, strict=True))
+    described = dict(zip(("description", "unit", "range"), about, strict=True))
+    return entry | described | {"in_force": is_in_force(file, key_path(path))}
 
 
 def _origin(path: Path | None) -> str:

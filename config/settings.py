@@ -24,6 +24,7 @@ from config.universe import QUOTE, Listing, Profile, Universe
 from domain.errors import ConfigurationError
 from domain.instruments import AssetKind, Instrument
 from domain.risk.limits import BookSettings, FeeSchedule, HaltPolicy, HardLimits, RiskLimits
+from domain.symbols import Symbol, parse_symbol
 
 SECTIONS: dict[str, tuple[str, type[BaseModel]]] = {
     "engine": ("engine.yaml", Engine),
@@ -159,7 +160,8 @@ class Settings:
     def instrument(self, symbol: str) -> Instrument:
         """Return the instrument of any symbol: its profile's, changed by its own entry in `universe.yaml`.
 
-        Raises ConfigurationError for a text that is no symbol, or that lacks the quote currency its profile needs.
+        Raises ConfigurationError for a text that is no symbol, for one with an exchange's code that has no profile of
+        its own (futures are not traded), or that lacks the quote currency its profile needs.
         """
         if re.fullmatch(SYMBOL, symbol) is None:
             raise ConfigurationError(
@@ -177,22 +179,43 @@ class Settings:
 
 
 def kind_of(symbol: str) -> AssetKind:
-    """Return the kind that a symbol's form implies: BASE/QUOTE:SETTLE perpetual, BASE/QUOTE spot, else equity."""
-    pair = symbol.partition("@")[0]
-    if ":" in pair:
+    """Return the kind that a symbol's form implies: perpetual, pair (spot), else equity.
+
+    Raises ConfigurationError for a text that is no symbol, and for one with an exchange's code (6EH4.XCME): that is how
+    futures are written, which are not traded.
+    """
+    parts = _parsed(symbol)
+    if parts.mic:
+        raise ConfigurationError(
+            f"symbol: found {symbol!r}, with the exchange's code {parts.mic}; futures are not traded: leave it out, "
+            f"or, if it is a share, give it a profile in universe.yaml: {symbol}: {{sector: other, profile: equity}}"
+        )
+    if parts.perpetual:
         return AssetKind.PERPETUAL
-    return AssetKind.SPOT if "/" in pair else AssetKind.EQUITY
+    return AssetKind.SPOT if parts.is_pair else AssetKind.EQUITY
 
 
 def quote_currency(symbol: str) -> str:
-    """Return the currency after a symbol's slash (BTC/USDT:USDT@dydx -> USDT)."""
-    quote = symbol.partition("@")[0].partition("/")[2].partition(":")[0]
+    """Return the currency after a symbol's slash (BTC/USDT:USDT@dydx -> USDT).
+
+    Raises ConfigurationError for a text that is no symbol, or has no such currency (BTC-PERP).
+    """
+    quote = _parsed(symbol).quote
     if re.fullmatch(CURRENCY, quote) is None:
         raise ConfigurationError(
             f"symbol: found {symbol!r} without a quote currency; allowed: BASE/QUOTE or "
-            "BASE/QUOTE:SETTLE in capitals, or a currency of its own in universe.yaml"
+            "BASE/QUOTE:SETTLE, or a currency of its own in universe.yaml"
         )
     return quote
+
+
+def _parsed(symbol: str) -> Symbol:
+    try:
+        return parse_symbol(symbol)
+    except ValueError as error:
+        raise ConfigurationError(
+            f"symbol: found {symbol!r}: {error}; write it so, or give it a profile in universe.yaml"
+        ) from error
 
 
 def _digest(content: object) -> str:

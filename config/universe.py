@@ -76,7 +76,9 @@ class Listing(Section):
 class Universe(Section):
     """Be `universe.yaml`."""
 
-    default: tuple[Symbol, ...] = entries("Symbols that trade when none are named", fewest=1, most=10_000)
+    default: tuple[Symbol, ...] = entries(
+        "Symbols that trade when neither symbols nor bars are named", fewest=1, most=10_000
+    )
     profiles: Annotated[dict[ProfileName, Profile], AfterValidator(FrozenMap)] = entries(
         "How each kind of asset trades", fewest=3, most=1_000
     )

@@ -121,6 +121,39 @@ def test_without_a_usable_key_nothing_is_verified(
     assert not default_key_path().exists()
 
 
+def test_key_in_the_dotenv_file_signs_the_trail_and_verifies_it(
+    invoke: Invoke, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A secret that is accepted is used: the key file is neither made nor read."""
+    config, state = tmp_path / "config", tmp_path / "state"
+    config.mkdir()
+    (config / ".env").write_text(f"{KEY_VARIABLE}={'ab' * 32}\n", encoding="ascii")
+    (config / ".env").chmod(0o600)
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv(KEY_VARIABLE, "")  # so that what the command sets is taken back
+    monkeypatch.delenv(KEY_VARIABLE)
+    what = ("--symbols", "AAPL", "--to", "2000-04-28", "--runtime", "inline")
+    ran = invoke("run", *what, "--config", config, "--state", state)
+    assert ran.exit_code == 0, ran.output
+    assert not default_key_path().exists()
+    monkeypatch.delenv(KEY_VARIABLE)
+    verify = ("audit", "verify", "--state", state)
+    assert invoke(*verify, "--config", config).exit_code == 0
+    monkeypatch.setenv(KEY_VARIABLE, "cd" * 32)
+    assert "signed with key" in invoke(*verify, "--config", config).stdout
+
+
+def test_dotenv_file_that_others_may_read_verifies_nothing(
+    invoke: Invoke, traded: Traded, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(KEY_VARIABLE, "")
+    (tmp_path / ".env").write_text(f"{KEY_VARIABLE}={'ab' * 32}\n", encoding="ascii")
+    (tmp_path / ".env").chmod(0o644)
+    refused = invoke("audit", "verify", "--state", traded.path, "--config", tmp_path)
+    assert (refused.exit_code, refused.stdout) == (4, "")
+    assert "chmod 600" in refused.stderr
+
+
 def test_a_kept_copy_of_the_checkpoints_is_held_to(invoke: Invoke, traded: Traded, tmp_path: Path) -> None:
     copy = tmp_path / "kept.jsonl"
     copy.write_bytes((traded.path / "audit" / "checkpoints.jsonl").read_bytes())

@@ -8,6 +8,7 @@ import pytest
 
 from cli.configuration import FILES
 from config.loader import SHIPPED
+from storage.catalogue import read_bars
 from tests.unit.cli.conftest import Invoke
 
 Own = Callable[..., Path]
@@ -122,7 +123,7 @@ def test_show_tells_value_default_unit_and_meaning_of_every_key(invoke: Invoke, 
     assert (entry["value"], entry["default"], entry["unit"]) == (0.03, 0.02, "fraction of equity")
     for file in described["files"].values():
         for each in file["keys"].values():
-            assert set(each) == {"value", "default", "description", "unit", "range"}
+            assert set(each) == {"value", "default", "description", "unit", "range", "in_force"}
 
 
 def test_show_marks_what_differs_and_can_leave_out_the_rest(invoke: Invoke, own: Own) -> None:
@@ -132,6 +133,32 @@ def test_show_marks_what_differs_and_can_leave_out_the_rest(invoke: Invoke, own:
     assert line.split()[:3] == ["max_daily_loss", "0.03", "0.02"]
     assert "max_total_drawdown" not in text
     assert "Every value is the shipped one." in invoke("config", "show", "--changed").stdout
+
+
+def test_changed_keys_that_nothing_obeys_yet_are_warned_of_and_marked(
+    invoke: Invoke, own: Own, tmp_path: Path
+) -> None:
+    directory = own(shutdown=("close_positions: false", "close_positions: true"))
+    line = "warning: changed in your configuration, but not in force yet: shutdown.yaml: close_positions\n"
+    validated = invoke("config", "validate", "--config", directory)
+    assert (validated.exit_code, validated.stderr) == (0, line)
+    what = ("--symbols", "AAPL", "--to", "2000-03-31", "--runtime", "inline")
+    ran = invoke("run", *what, "--config", directory, "--state", tmp_path / "state")
+    assert ran.exit_code == 0, ran.output
+    assert ran.stderr == line
+    shown = invoke("config", "show", "shutdown.yaml", "--config", directory).stdout
+    marked = {row.split()[0] for row in shown.splitlines() if "(not in force yet)" in row}
+    assert marked == {"close_positions", "keep_protective_stops"}
+
+
+def test_universe_names_the_symbols_of_a_run_that_names_neither_symbols_nor_bars(
+    invoke: Invoke, own: Own, tmp_path: Path
+) -> None:
+    directory = own(universe=("default: [AAPL, FB, GOOG, IBM, MSFT]", "default: [MSFT, AAPL]"))
+    what = ("--to", "2000-03-31", "--runtime", "inline", "--config", directory, "--state", tmp_path / "state")
+    ran = invoke("run", *what)
+    assert ran.exit_code == 0, ran.output
+    assert read_bars(tmp_path / "state" / "bars.parquet").symbols == ("AAPL", "MSFT")
 
 
 def test_show_takes_the_names_of_files(invoke: Invoke) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import config
 from config.describe import describe
+from config.in_force import MARK
 from config.loader import load
 
 PAGE = Path(config.__file__).resolve().parent.parent / "docs" / "configuration.md"
@@ -33,7 +34,8 @@ def _lines() -> Iterator[str]:
                 continue
             shown.add(general)
             value = "" if general != key else f"`{json.dumps(about['value'])}`"
-            yield f"| `{general}` | {value} | {about['range']} | {about['description']} |"
+            idle = "" if about["in_force"] else f" ({MARK})"
+            yield f"| `{general}` | {value} | {about['range']} | {about['description']}{idle} |"
     yield ""
 
 

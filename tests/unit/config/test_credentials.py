@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from config.credentials import Credentials, read_credentials
+from config.credentials import Credentials, hand_over_audit_key, read_credentials
 from config.describe import describe
 from config.loader import load
 from config.violations import InvalidConfiguration
@@ -110,3 +110,19 @@ def test_secret_is_in_no_refusal(tmp_path: Path) -> None:
     text = str(caught.value) + repr(caught.value)
     assert [secret for secret in (CANARY[:9], CODE) if secret in text] == []
     assert {"BREAKWATER_AUDIT_KEY", "BREAKWATER_RESUME_CODE"} <= {v.key for v in caught.value.violations}
+
+
+def test_audit_key_of_the_file_reaches_the_environment_and_never_replaces_one(tmp_path: Path) -> None:
+    (tmp_path / ".env").write_text(f"BREAKWATER_AUDIT_KEY={CANARY}\n", encoding="utf-8")
+    (tmp_path / ".env").chmod(0o600)
+    credentials = load(tmp_path, {}).credentials
+    for before, after in (({}, CANARY), ({"BREAKWATER_AUDIT_KEY": "0" * 64}, "0" * 64)):
+        environ = dict(before)
+        hand_over_audit_key(credentials, environ)
+        assert environ == {"BREAKWATER_AUDIT_KEY": after}
+
+
+def test_no_audit_key_leaves_the_environment_as_it_is() -> None:
+    environ: dict[str, str] = {}
+    hand_over_audit_key(load(None, {}).credentials, environ)
+    assert environ == {}

@@ -23,6 +23,7 @@ def test_each_key_has_value_default_meaning_unit_and_range(tmp_path: Path) -> No
         "description": "Position at middling confidence",
         "unit": "USD",
         "range": "a number above 0 to 10,000,000 (USD)",
+        "in_force": True,
     }
 
 

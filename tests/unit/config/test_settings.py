@@ -148,7 +148,11 @@ def test_hard_limits_of_no_symbol_are_refused(settings: Settings) -> None:
         ("BTC/USD@coinbase", AssetKind.SPOT),
         ("BTC/USDT:USDT", AssetKind.PERPETUAL),
         ("BTC/USD:BTC@binance", AssetKind.PERPETUAL),
-        ("AAPL@a/b:c", AssetKind.EQUITY),
+        ("BTC-PERP", AssetKind.PERPETUAL),
+        ("BTC-USD", AssetKind.SPOT),
+        ("ETH_USDT", AssetKind.SPOT),
+        ("BRK-B", AssetKind.EQUITY),
+        ("BRK B", AssetKind.EQUITY),
     ],
 )
 def test_kind_follows_from_the_form_of_a_symbol(symbol: str, kind: AssetKind) -> None:
@@ -192,10 +196,39 @@ def test_text_that_is_no_symbol_is_refused(settings: Settings, symbol: str) -> N
         settings.instrument(symbol)
 
 
-@pytest.mark.parametrize("symbol", ["BTC/@coinbase", "BTC/usd", "BTC/U", "BTC/:USDT"])
+@pytest.mark.parametrize("symbol", ["BTC/X1", "BTC/X1@coinbase", "BTC/X1:USDT", "BTC-PERP"])
 def test_pair_without_a_quote_currency_is_refused(settings: Settings, symbol: str) -> None:
     with pytest.raises(ConfigurationError, match="BASE/QUOTE"):
         settings.instrument(symbol)
+
+
+@pytest.mark.parametrize(
+    "symbol", ["AAPL@a/b:c", "ES=F", "BRK..B", "AAPL/", "BTC/@coinbase", "BTC/U", "BTC/:USDT"]
+)
+def test_form_that_nobody_knows_is_no_equity(settings: Settings, symbol: str) -> None:
+    with pytest.raises(ConfigurationError, match=r"symbol: found .*universe\.yaml"):
+        settings.instrument(symbol)
+
+
+def test_symbol_with_an_exchanges_code_is_refused_as_futures_are_not_traded(settings: Settings) -> None:
+    with pytest.raises(
+        ConfigurationError, match=r"'6EH4\.XCME'.*XCME; futures are not traded.*universe\.yaml"
+    ):
+        settings.instrument("6EH4.XCME")
+
+
+def test_symbol_with_an_exchanges_code_trades_by_the_profile_it_is_given(tmp_path: Path) -> None:
+    listed = "  VOD.XLON: {sector: other, profile: equity, currency: GBP, calendar: XLON}"
+    settings = with_change(tmp_path, "universe.yaml", "\nsymbols:", "\nsymbols:\n" + listed)
+    instrument = settings.instrument("VOD.XLON")
+    assert (instrument.kind, instrument.currency, instrument.calendar) == (AssetKind.EQUITY, "GBP", "XLON")
+
+
+def test_perpetual_without_a_quote_takes_the_currency_of_its_entry(tmp_path: Path) -> None:
+    listed = "  BTC-PERP: {sector: other, currency: USD}"
+    settings = with_change(tmp_path, "universe.yaml", "\nsymbols:", "\nsymbols:\n" + listed)
+    instrument = settings.instrument("BTC-PERP")
+    assert (instrument.kind, instrument.currency, instrument.calendar) == (AssetKind.PERPETUAL, "USD", "24/7")
 
 
 SECTORS = {
