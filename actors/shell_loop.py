@@ -75,8 +75,9 @@ class ShellLoop:
             message = take(shell.timer_wait_s())
             if isinstance(message, _Stop):
                 return
-            shell.fire_timers()
+            # The message first: an answer that has arrived must not lose to its deadline.
             if isinstance(message, _Snapshot):
                 message.answer.put(shell.machine_state())
             elif message is not None:
                 shell.receive(message)
+            shell.fire_timers()

@@ -48,6 +48,8 @@ class VenueLink:
             ]
         if 0 < link.connection < self._last_seen:
             return []
+        # A loss overtakes what waits: that this very connection came up may still be heard, and is over.
+        self._last_seen = max(self._last_seen, link.connection)
         self._lose("connection lost")
         delays = self._settings.reconnect_delays_s
         delay = delays[min(self._attempt, len(delays) - 1)]

@@ -150,7 +150,8 @@ class VenueBroker:
             self._connection = None
             connection.close()
             number = connection.welcome.connection
-            mailbox.put(BrokerLink(at_ns=at_ns, connected=False, connection=number, text=why))
+            # In the control lane: orders that wait in the normal one must find the gate closed.
+            mailbox.put(BrokerLink(at_ns=at_ns, connected=False, connection=number, text=why), control=True)
 
 
 def _send_all_or_tell(wire: socket.socket, payload: bytes) -> None:

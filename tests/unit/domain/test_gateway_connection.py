@@ -96,6 +96,16 @@ def test_answers_that_arrive_after_the_link_was_lost_do_not_open_the_gate() -> N
     assert not gate_open(bench)
 
 
+def test_link_that_was_lost_before_it_was_heard_to_come_up_is_lost() -> None:
+    """The loss overtook the word that the same connection had come up."""
+    bench = Bench()
+    bench.give(lost(1))
+    assert bench.give(linked(1)) == []
+    assert "reconnect" in bench.timers
+    bench.open(2)
+    assert gate_open(bench)
+
+
 def test_an_answer_told_twice_counts_once() -> None:
     bench, venue = Bench(), FakeVenue()
     bench.give(linked(1))

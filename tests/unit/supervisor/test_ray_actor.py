@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import pickle
 import sys
-import threading
 from collections.abc import Iterator
 from pathlib import Path
-from types import SimpleNamespace
+from types import FrameType, SimpleNamespace
 from typing import Any
 
 import pytest
@@ -37,36 +36,29 @@ def start(host: RoleHost, folder: Path) -> None:
     host.start(ChildSpec(role="a", factory="tests.actor.probes:probe"), str(folder))
 
 
-def test_two_threads_never_post_each_others_messages() -> None:
+def test_message_posted_in_the_middle_of_another_is_not_sent_in_its_place() -> None:
     """A role's thread and Ray's receiving one, which reports what was refused, post through the same router."""
-    router = HandleRouter()
-    mixed: list[tuple[str, int]] = []
+    router, got = HandleRouter(), dict[str, set[int]](own=set(), other=set())
 
-    def receiver(role: str, parity: int) -> Any:
-        def post(payload: bytes, control: bool) -> None:
-            bar = pickle.loads(payload).bar
-            if bar % 2 != parity:
-                mixed.append((role, bar))
+    def receiver(role: str) -> Any:
+        return handle(lambda payload, control: got[role].add(pickle.loads(payload).bar))
 
-        return handle(post)
+    def interrupt(frame: FrameType, event: str, argument: Any) -> Any:
+        """Post another message before each line of the router, as a second thread might."""
+        if frame.f_code is not HandleRouter.__call__.__code__:
+            return None
+        if event == "line":
+            router("other", BarSettled(bar=2), False)
+        return interrupt
 
-    router.connect({"even": receiver("even", 0), "odd": receiver("odd", 1)})
-
-    def send(role: str, first: int) -> None:
-        for bar in range(first, 6_000, 2):
-            router(role, BarSettled(bar=bar), False)
-
-    interval = sys.getswitchinterval()
-    sys.setswitchinterval(1e-6)
+    router.connect({role: receiver(role) for role in got})
+    traced = sys.gettrace()
+    sys.settrace(interrupt)
     try:
-        threads = [threading.Thread(target=send, args=each) for each in (("even", 0), ("odd", 1))]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
+        router("own", BarSettled(bar=1), False)
     finally:
-        sys.setswitchinterval(interval)
-    assert mixed == []
+        sys.settrace(traced)
+    assert got == {"own": {1}, "other": {2}}
 
 
 def test_message_is_pickled_once_for_roles_in_a_row() -> None:

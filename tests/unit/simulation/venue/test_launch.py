@@ -15,6 +15,8 @@ from pathlib import Path
 import psutil
 import pytest
 
+from actors.mailbox import LaneMailbox
+from domain.broker import BrokerLink
 from domain.errors import BrokerUnavailable, StateError
 from simulation.venue.address import (
     Address,
@@ -185,6 +187,19 @@ def test_an_unreadable_address_is_refused_with_its_file(tmp_path: Path, content:
     (venue_directory(tmp_path) / "address.json").write_text(content)
     with pytest.raises(BrokerUnavailable, match=r"address\.json"):
         VenueMarket(tmp_path).open()
+
+
+def test_lost_link_overtakes_what_waits(state_dir: Path) -> None:
+    """Orders that wait in the normal lane must find the gate closed."""
+    start_venue(state_dir, settings())
+    mailbox = LaneMailbox("gateway")
+    VenueBroker(state_dir).open(mailbox)
+    stop_venue(state_dir)
+    until = time.monotonic() + 10.0
+    while mailbox.depths() != (1, 1) and time.monotonic() < until:
+        time.sleep(0.01)
+    links = [mailbox.take(), mailbox.take()]
+    assert [isinstance(link, BrokerLink) and link.connected for link in links] == [False, True]
 
 
 def test_the_wrong_token_opens_nothing(state_dir: Path) -> None:
