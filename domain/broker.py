@@ -45,7 +45,6 @@ class RefusalCode(StrEnum):
     BUYING_POWER = "buying_power"
     SHORT_NOT_ALLOWED = "short_not_allowed"
     UNKNOWN_ORDER = "unknown_order"
-    INJECTED = "injected"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

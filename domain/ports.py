@@ -120,14 +120,6 @@ class Journal(Protocol):
         ...
 
 
-class Notifier(Protocol):
-    """Tell people."""
-
-    def notify(self, severity: str, title: str, text: str) -> None:
-        """Deliver one alert; raises Recoverable when the channel failed."""
-        ...
-
-
 class Child(Protocol):
     """Describe a role's process: what the runtime needs of it (`supervisor.child_spec.ChildSpec`)."""
 

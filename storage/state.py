@@ -48,10 +48,6 @@ class StateDirectory:
         """Name the directory; nothing is touched yet."""
         self.path = path.absolute()
         self.audit = self.path / "audit"
-        self.latch = self.path / "latch.json"
-        self.control_socket = self.path / "control.sock"
-        self.control_token = self.path / "control.token"
-        self.logs = self.path / "logs"
         self._lock = FileLock(self.path / LOCK)
 
     def database(self, role: str) -> Path:

@@ -11,15 +11,12 @@ from array import array
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
 from hashlib import sha256
-from json.encoder import encode_basestring_ascii as quoted
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
-from domain.outbox import AuditEvent
 from storage.audit.chain import parse_line, trail_files
-from storage.canonical import canonical
 
 _MARK = b',"decision":true,"body":'
 
@@ -31,18 +28,6 @@ class DecisionLine(NamedTuple):
     kind: str
     key: str
     line: bytes
-
-
-def decision_line(event: AuditEvent) -> DecisionLine:
-    """Return the digest's line of an event that is not yet in a trail."""
-    kind = event.kind.value
-    line = f'["{kind}",{event.at_ns},{event.bar},{quoted(event.key)},{canonical(event.body)}]'
-    return DecisionLine(event.bar, kind, event.key, line.encode("ascii"))
-
-
-def digest_of(decisions: Iterable[DecisionLine]) -> str:
-    """Return the digest of `decisions`, in any order, duplicates counted once."""
-    return _digest(sorted(set(decisions)))
 
 
 def decisions_digest(directory: Path) -> str:

@@ -80,12 +80,6 @@ class AuditIndex:
                 place = ("", 0, "")
             return self._take_in(connection, place)
 
-    def rebuild(self) -> int:
-        """Build the index anew and return the number of records."""
-        with self.engine.begin() as connection:
-            _clear(connection)
-            return self._take_in(connection, ("", 0, ""))
-
     def close(self) -> None:
         """Close the database."""
         self.engine.dispose()
