@@ -14,6 +14,7 @@ from domain.messages import COORDINATOR, FEED, RISK, VENUE, Begin, Drain
 from simulation.inline import InlineRuntime
 from simulation.venue.durable import DurableVenue
 from simulation.venue.inline import InlineBroker
+from simulation.venue.launch import stop_venue
 from supervisor.coordinator import ENDED, Coordinator
 
 _SLICE = 4_000
@@ -35,6 +36,9 @@ class InlineEngine:
         paced = plan.pace_s > 0.0
         self._runtime = InlineRuntime(plan.session.state_dir, pause=time.sleep if paced else None)
         self._slice = _PACED_SLICE if paced else _SLICE
+        stop_venue(
+            plan.session.state_dir
+        )  # a killed engine on Ray may have left one that writes the same journal
         self._venue = DurableVenue(plan.session.state_dir / "venue", plan.venue(), group_commits=1 << 30)
         broker = InlineBroker(self._venue, self._command)
         try:

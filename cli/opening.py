@@ -47,12 +47,12 @@ class RunRequest:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Opened:
-    """Hold an open session: its plan, its record, the directory it owns and the report of its bars (None: resumed)."""
+    """Hold an open session: its plan, its record, the directory it owns and the report of its bars."""
 
     plan: EnginePlan
     stored: StoredSession
     directory: StateDirectory
-    report: ImportReport | None
+    report: ImportReport
     resumed: bool
 
     def close_session(self, *, bar: int, completed: bool) -> None:
@@ -148,6 +148,4 @@ def _open(
     session = Session(number=stored.number, first=first, state_dir=directory.path, bars=bars)
     pace_s = 0.0 if request.speed == 0.0 else 1.0 / request.speed
     plan = EnginePlan(settings=settings, table=stored_bars(bars), session=session, pace_s=pace_s)
-    return Opened(
-        plan=plan, stored=stored, directory=directory, report=None if resumed else report, resumed=resumed
-    )
+    return Opened(plan=plan, stored=stored, directory=directory, report=report, resumed=resumed)

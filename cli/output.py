@@ -6,8 +6,10 @@ Exit codes: 0 ok, 1 error, 2 usage, 3 not running, 4 configuration, 5 timeout, 1
 from __future__ import annotations
 
 import json
+import os
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from functools import wraps
 from typing import Any, ParamSpec
 
@@ -58,3 +60,20 @@ def fail(error: BreakwaterError, *, as_json: bool) -> None:
         f"[bold red]breakwater:[/] {escape(str(error))}", highlight=False, soft_wrap=not ERR.is_terminal
     )
     raise typer.Exit(error.exit_code)
+
+
+@contextmanager
+def only_json() -> Iterator[None]:
+    """Send to standard error whatever anybody, Ray included, writes to standard output meanwhile.
+
+    What is printed on standard output afterwards is then the one JSON object, and nothing else.
+    """
+    sys.stdout.flush()
+    kept = os.dup(1)
+    try:
+        os.dup2(2, 1)
+        yield
+    finally:
+        sys.stdout.flush()
+        os.dup2(kept, 1)
+        os.close(kept)

@@ -6,6 +6,8 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
+import psutil
+
 from cli.composition import EnginePlan, ray_specs
 from cli.drive import EngineFailed
 from domain.errors import Busy, NotRunning
@@ -32,7 +34,7 @@ class RayEngine:
         self._told: set[str] = set()
         self._looked = time.monotonic()
         self._known: dict[str, Mapping[str, Any]] = {}
-        start_venue(self._state_dir, plan.venue())
+        self._venue = psutil.Process(start_venue(self._state_dir, plan.venue()).address.pid)
         try:
             self._runtime.__enter__()
             self._runtime.spawn(self._specs)
@@ -76,11 +78,15 @@ class RayEngine:
         if now - self._looked < _LOOK_S:
             return
         self._looked = now
+        if not self._venue.is_running() or self._venue.status() == psutil.STATUS_ZOMBIE:
+            raise EngineFailed(
+                f"{_FAILED}venue: its process ended; run again to go on from the last settled bar"
+            )
         ended = set(self._runtime.ended()) - self._told
         if COORDINATOR in ended:
             raise EngineFailed(f"{_FAILED}{COORDINATOR}: its process ended")
         for role in sorted(ended):
-            failed = RoleFailed(role=role, error="its process ended", traceback="", fatal=True)
+            failed = RoleFailed(role=role, error="its process ended", traceback="", fatal=True, ended=True)
             self._runtime.send(COORDINATOR, failed, control=True)
         self._told |= ended
 

@@ -24,7 +24,7 @@ from cli.options import (
     parse_date,
     parse_symbols,
 )
-from cli.output import ERR, OUT, command, print_json
+from cli.output import ERR, OUT, command, only_json, print_json
 from cli.progress import progress
 from cli.ray_engine import RayEngine
 from cli.summary import Summary, summarise
@@ -94,11 +94,12 @@ def run(
         fresh=fresh,
     )
     with StopSignals() as signals:
-        summary = run_session(request, signals, ERR if as_json else OUT)
         if as_json:
+            with only_json():
+                summary = run_session(request, signals, ERR)
             print_json(summary.as_dict(details=details))
         else:
-            print_summary(OUT, summary)
+            print_summary(OUT, run_session(request, signals, OUT))
 
 
 def run_session(request: RunRequest, signals: StopSignals, console: Console) -> Summary:

@@ -14,7 +14,7 @@ from domain.instruments import MICRO
 from domain.messages import COORDINATOR, GATEWAY, RISK
 from domain.portfolio import Portfolio
 from domain.positions import Trade
-from domain.records import CashEntry, EquitySnapshot, ExecutionEntry, HaltRecord, OrderEntry
+from domain.records import CashEntry, EquitySnapshot, ExecutionEntry, HaltRecord, OrderEntry, OrderState
 from domain.risk.manager import SNAPSHOT
 from storage.audit.digest import decisions_digest
 from storage.audit.recovery import trail_end
@@ -51,6 +51,8 @@ class Summary:
     resumes_by_rule: int
     restarts: int
     refused: Mapping[str, int]
+    bars_refused: Mapping[str, int]
+    strategy_failures: Mapping[str, int]
     audit_events: int
     audit_head: str
     decisions_digest: str
@@ -99,6 +101,8 @@ class Summary:
             "resumes_by_rule": self.resumes_by_rule,
             "restarts": self.restarts,
             "refused": dict(self.refused),
+            "bars_refused": dict(self.bars_refused),
+            "strategy_failures": dict(self.strategy_failures),
             "audit": {
                 "events": self.audit_events,
                 "head": self.audit_head,
@@ -111,7 +115,7 @@ def summarise(opened: Opened, outcome: Outcome | None) -> Summary:
     """Read the session's stores and return its summary; `outcome` is None where nothing ran."""
     plan, directory, initial = opened.plan, opened.directory, opened.plan.settings.engine.account.initial_cash
     orders, fills, portfolio = _gateway(opened)
-    equity, counts = _risk(directory)
+    equity, decided = _risk(directory)
     halts, resumes = _halts(directory)
     trades = portfolio.trades()
     events, head = trail_end(directory.audit)
@@ -137,7 +141,9 @@ def summarise(opened: Opened, outcome: Outcome | None) -> Summary:
         halts=halts,
         resumes_by_rule=resumes,
         restarts=0,
-        refused=counts.get("refused", {}),
+        refused={**decided.get("counts", {}).get("refused", {}), **_refused_later(orders)},
+        bars_refused=opened.report.refused,
+        strategy_failures=decided.get("failures", {}).get("totals", {}),
         audit_events=events,
         audit_head=head,
         decisions_digest=decisions_digest(directory.audit),
@@ -181,7 +187,7 @@ def _risk(directory: StateDirectory) -> tuple[Sequence[EquitySnapshot], Mapping[
         if reader is None:
             return (), {}
         snapshot = reader.snapshot(SNAPSHOT)
-        return reader.equity(), {} if snapshot is None else snapshot.values["counts"]
+        return reader.equity(), {} if snapshot is None else snapshot.values
 
 
 def _halts(directory: StateDirectory) -> tuple[tuple[HaltRecord, ...], int]:
@@ -204,6 +210,14 @@ def _reader(directory: StateDirectory, role: str) -> Iterator[JournalReader | No
         yield reader
     finally:
         reader.close()
+
+
+def _refused_later(orders: Sequence[OrderEntry]) -> dict[str, int]:
+    """Count what the risk manager approved and the gateway or the venue refused."""
+    refused = [order for order in orders if order.state is OrderState.REFUSED]
+    by_gateway = sum(order.text.startswith("gateway: ") for order in refused)
+    counts = {"gateway": by_gateway, "venue": len(refused) - by_gateway}
+    return {who: count for who, count in counts.items() if count}
 
 
 def _order(order: OrderEntry) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
 
 from rich.console import Console, Group
@@ -16,7 +17,14 @@ def print_summary(console: Console, summary: Summary) -> None:
     """Print `summary`: what happened, what it brought, what was refused, and how to check it."""
     parts: list[Table | Text] = [_figures(summary)]
     if summary.refused:
-        parts += [Text("\nRefused, by reason", style="bold"), _refused(summary)]
+        parts += [Text("\nRefused, by reason", style="bold"), _counts(summary.refused)]
+    if summary.strategy_failures:
+        parts += [Text("\nFailed evaluations, by strategy", style="bold"), _counts(summary.strategy_failures)]
+    if summary.bars_refused:
+        parts += [
+            Text("\nBars kept aside, by rule (refused_bars.csv in the state directory)", style="bold"),
+            _counts(summary.bars_refused),
+        ]
     if summary.halts:
         parts += [Text("\nHalts", style="bold"), _halts(summary)]
     parts += [Text("\nAudit trail", style="bold"), _audit(summary)]
@@ -97,9 +105,9 @@ def _signed(fraction: float) -> Text:
     return Text(f"{fraction:+.2%}", style="green" if fraction >= 0 else "red")
 
 
-def _refused(summary: Summary) -> Table:
+def _counts(counts: Mapping[str, int]) -> Table:
     table = _grid()
-    for reason, count in sorted(summary.refused.items(), key=lambda item: (-item[1], item[0])):
+    for reason, count in sorted(counts.items(), key=lambda item: (-item[1], item[0])):
         table.add_row(reason.replace("_", " "), f"{count:,}")
     return table
 

@@ -65,12 +65,13 @@ class Drained:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RoleFailed:
-    """Tell the coordinator that a role's machine raised; `fatal` halts the account."""
+    """Tell the coordinator that a role failed: its machine raised (`fatal` halts the account) or its process ended."""
 
     role: str
     error: str
     traceback: str
     fatal: bool
+    ended: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -13,8 +13,9 @@ from actors.roles import Spec, audit_parts, gateway_machine, open_journal, strat
 from domain.errors import BrokerUnavailable, InvariantViolation
 from domain.market_data import MarketData
 from domain.messages import VENUE, BarsPublished
-from domain.strategies.evaluator import BlockEvaluator
+from domain.strategies.evaluator import BlockEvaluator, Evaluator, LiveEvaluator
 from domain.strategies.history import symbol_bars
+from domain.strategies.registry import BUILT_IN
 from simulation.replay import ReplayFeed
 from simulation.venue.link import VenueBroker, VenueMarket
 from storage.catalogue import read_bars
@@ -97,6 +98,11 @@ def inline_strategy(spec: Spec, context: ActorContext) -> Parts:
     arguments = spec.arguments
     table = arguments["table"]
     instance = strategy_instance(arguments)
-    bars = [symbol_bars(table, symbol) for symbol in table.symbols]
-    evaluator = BlockEvaluator(instance, bars, table.bar_ns, table.continuous)
+    evaluator: Evaluator
+    if instance.definition in BUILT_IN:
+        bars = [symbol_bars(table, symbol) for symbol in table.symbols]
+        evaluator = BlockEvaluator(instance, bars, table.bar_ns, table.continuous)
+    else:
+        # A stranger's strategy may look ahead, and a whole block would let it: it sees what has come, as on Ray.
+        evaluator = LiveEvaluator(instance, table.bar_ns, table.continuous)
     return strategy_parts(spec, instance, evaluator)

@@ -266,16 +266,8 @@ class Coordinator:
 
     def _failed_for_good(self, message: RoleFailed) -> list[Output]:
         self._failures.append(message)
-        raised = RaiseHalt(
-            at_ns=0,
-            bar=-1,
-            session=0,
-            rung=Rung.HALTED,
-            trigger=HaltTrigger.TECHNICAL_FAILURE,
-            raised_by=COORDINATOR,
-            detail=f"{message.role}: {message.error}",
-        )
-        outputs = self._raised(raised)
+        # A process that was killed decided nothing wrong: the next start goes on. What a machine raised is unknown.
+        outputs = [] if message.ended else self._raised(_technical_failure(message))
         self._ready.pop(message.role, None)
         if self._phase is Phase.STOPPED:
             self._phase = Phase.FAILED
@@ -284,6 +276,18 @@ class Coordinator:
             self._to_drain = [role for role in self._to_drain if role != message.role]
             return [*outputs, *(self._drain_next() if waited_for else ())]
         return [*outputs, *self._stop(f"{message.role} failed: {message.error}", True)]
+
+
+def _technical_failure(message: RoleFailed) -> RaiseHalt:
+    return RaiseHalt(
+        at_ns=0,
+        bar=-1,
+        session=0,
+        rung=Rung.HALTED,
+        trigger=HaltTrigger.TECHNICAL_FAILURE,
+        raised_by=COORDINATOR,
+        detail=f"{message.role}: {message.error}",
+    )
 
 
 def _halt_event(record: HaltRecord) -> AuditEvent:

@@ -9,6 +9,11 @@ from queue import Empty, SimpleQueue
 from types import FrameType, TracebackType
 from typing import Any
 
+FORCE_S = 15.0
+"""From a second signal to the end of the process, whatever it is at."""
+FORCED = 130
+"""Exit code of a process that a second signal ended."""
+
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
@@ -42,6 +47,8 @@ class StopSignals:
         # re-entrant may be touched there. A threading.Event is not, a SimpleQueue is.
         self._arrivals: SimpleQueue[int] = SimpleQueue()
         self._before: dict[signal.Signals, Any] = {}
+        self._enforcer = threading.Timer(FORCE_S, os._exit, (FORCED,))
+        self._enforcer.daemon = True
 
     def __enter__(self) -> StopSignals:
         """Install the handlers; raises RuntimeError off the main thread."""
@@ -55,6 +62,7 @@ class StopSignals:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         """Put back the handlers that were there."""
+        self._enforcer.cancel()
         for number, handler in self._before.items():
             signal.signal(number, handler)
 
@@ -89,6 +97,10 @@ class StopSignals:
             signal.signal(number, signal.SIG_DFL)
             os.kill(os.getpid(), number)
             return
+        if (
+            self._count == 2
+        ):  # whoever should look at it may be stuck, in a strategy that never returns for one
+            self._enforcer.start()
         if not self._first:
             self._first = signal.Signals(number).name
         self._arrivals.put(number)

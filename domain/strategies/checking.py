@@ -149,13 +149,13 @@ def answer(instance: StrategyInstance, bars: SymbolBars) -> Answer | Failed:
     try:
         arrays = instance.definition.signals(bars, instance.parameters)
     except (
-        Exception
-    ) as error:  # a strategy is a stranger's code: all that it raises is a failure of that strategy
+        BaseException
+    ) as error:  # a stranger's code: whatever it raises, SystemExit too, is its own failure
         return Failed(FailureKind.RAISED, f"{type(error).__name__}: {error}", _text(error))
     return checked(arrays, len(bars))
 
 
-def _text(error: Exception) -> str:
+def _text(error: BaseException) -> str:
     lines: Sequence[str] = traceback.format_exception(
         type(error), error, error.__traceback__, limit=_TRACEBACK_FRAMES
     )
