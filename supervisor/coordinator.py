@@ -251,12 +251,7 @@ class Coordinator:
         return self._drain_next()
 
     def _failed(self, message: RoleFailed) -> list[Output]:
-        body = {
-            "role": message.role,
-            "error": message.error,
-            "traceback": message.traceback,
-            "fatal": message.fatal,
-        }
+        body = {name: getattr(message, name) for name in ("role", "error", "traceback", "fatal")}
         kept = Persist((AuditEvent(AuditKind.FAILURE, 0, -1, message.role, False, body),))
         if not message.fatal:  # the role goes on, and so does the engine
             self._faults += 1
@@ -269,12 +264,16 @@ class Coordinator:
         # A process that was killed decided nothing wrong: the next start goes on. What a machine raised is unknown.
         outputs = [] if message.ended else self._raised(_technical_failure(message))
         self._ready.pop(message.role, None)
+        if message.role in (RISK, GATEWAY) and FEED in self._ready:
+            del self._ready[FEED]
+            # Its bar can no longer settle: the feed is told to stop, and not waited for.
+            outputs.append(Send(FEED, Drain(reason=raised.detail, cancel_entries=False)))
         if self._phase is Phase.STOPPED:
             self._phase = Phase.FAILED
         if self._phase is Phase.DRAINING:
-            waited_for = self._to_drain[:1] == [message.role]
-            self._to_drain = [role for role in self._to_drain if role != message.role]
-            return [*outputs, *(self._drain_next() if waited_for else ())]
+            waited_for = self._to_drain[:1]
+            self._to_drain = [role for role in self._to_drain if role in self._ready]
+            return [*outputs, *(self._drain_next() if waited_for != self._to_drain[:1] else ())]
         return [*outputs, *self._stop(f"{message.role} failed: {message.error}", True)]
 
 

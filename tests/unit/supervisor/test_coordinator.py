@@ -333,7 +333,8 @@ def test_a_stop_while_starting_drains_what_is_ready_and_starts_nothing_more() ->
 @pytest.mark.parametrize("role", [FEED, GATEWAY, RISK, AUDIT, *STRATEGIES])
 def test_a_role_that_fails_for_good_halts_and_stops_the_others(bench: Bench, role: str) -> None:
     sends = bench.give(failed(role))
-    assert [type(send.message) for send in sends] == [LatchChanged, LatchChanged, Drain]
+    feed_told = [Drain] if role in (GATEWAY, RISK) else []
+    assert [type(send.message) for send in sends] == [LatchChanged, LatchChanged, *feed_told, Drain]
     assert bench.machine.state()["causes"] == ["technical_failure"]
     assert bench.machine.state()["rung"] == "HALTED"
     bench.stop()
@@ -350,6 +351,13 @@ def test_a_role_that_failed_is_not_drained(bench: Bench) -> None:
     assert drained == [role for role in STOP_ORDER if role != GATEWAY]
 
 
+@pytest.mark.parametrize("role", [GATEWAY, RISK])
+def test_feed_whose_bar_can_no_longer_settle_is_not_waited_for(bench: Bench, role: str) -> None:
+    """The feed answers once its bar has settled, which takes risk manager and gateway."""
+    bench.give(failed(role))
+    assert bench.machine.state()["waiting_for"] == [next(each for each in STOP_ORDER[1:] if each != role)]
+
+
 def test_a_failure_while_starting_drains_what_was_ready() -> None:
     bench = Bench()
     bench.give(Begin())
@@ -359,7 +367,7 @@ def test_a_failure_while_starting_drains_what_was_ready() -> None:
     assert bench.phase is Phase.FAILED
 
 
-@pytest.mark.parametrize(("role", "next_drain"), [(FEED, [GATEWAY]), (RISK, []), (AUDIT, [])])
+@pytest.mark.parametrize(("role", "next_drain"), [(FEED, [GATEWAY]), (RISK, [FEED, GATEWAY]), (AUDIT, [])])
 def test_a_failure_while_draining_moves_on_only_where_the_drain_waited_for_it(
     bench: Bench, role: str, next_drain: list[str]
 ) -> None:
