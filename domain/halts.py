@@ -12,6 +12,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from domain.messages import COORDINATOR, RaiseHalt, RoleFailed
 from domain.records import HaltRecord, HaltTrigger, Rung
 from domain.risk.limits import HaltPolicy
 
@@ -180,3 +181,16 @@ class HaltLadder:
             raised_by=raised_by,
             detail=detail,
         )
+
+
+def technical_failure(failed: RoleFailed) -> RaiseHalt:
+    """Word the halt that a role's unknown failure leads to; a failure knows neither bar nor session."""
+    return RaiseHalt(
+        at_ns=0,
+        bar=-1,
+        session=0,
+        rung=Rung.HALTED,
+        trigger=HaltTrigger.TECHNICAL_FAILURE,
+        raised_by=COORDINATOR,
+        detail=f"{failed.role}: {failed.error}",
+    )

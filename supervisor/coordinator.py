@@ -11,9 +11,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, NamedTuple, assert_never
 
-from domain.halts import HaltLadder, rung_for
+from domain.halts import HaltLadder, rung_for, technical_failure
 from domain.messages import (
-    COORDINATOR,
     FEED,
     GATEWAY,
     RISK,
@@ -35,7 +34,7 @@ from domain.messages import (
 )
 from domain.outbox import AuditEvent, AuditKind
 from domain.outputs import Output, Persist, Send
-from domain.records import HaltRecord, HaltTrigger, MachineSnapshot, Rung
+from domain.records import HaltRecord, MachineSnapshot
 
 LADDER = "ladder"
 """Name of the snapshot that keeps the halt ladder."""
@@ -261,32 +260,21 @@ class Coordinator:
 
     def _failed_for_good(self, message: RoleFailed) -> list[Output]:
         self._failures.append(message)
+        why = f"{message.role} failed: {message.error}"
         # A process that was killed decided nothing wrong: the next start goes on. What a machine raised is unknown.
-        outputs = [] if message.ended else self._raised(_technical_failure(message))
+        outputs = [] if message.ended else self._raised(technical_failure(message))
         self._ready.pop(message.role, None)
         if message.role in (RISK, GATEWAY) and FEED in self._ready:
             del self._ready[FEED]
             # Its bar can no longer settle: the feed is told to stop, and not waited for.
-            outputs.append(Send(FEED, Drain(reason=raised.detail, cancel_entries=False)))
+            outputs.append(Send(FEED, Drain(reason=why, cancel_entries=False)))
         if self._phase is Phase.STOPPED:
             self._phase = Phase.FAILED
         if self._phase is Phase.DRAINING:
             waited_for = self._to_drain[:1]
             self._to_drain = [role for role in self._to_drain if role in self._ready]
             return [*outputs, *(self._drain_next() if waited_for != self._to_drain[:1] else ())]
-        return [*outputs, *self._stop(f"{message.role} failed: {message.error}", True)]
-
-
-def _technical_failure(message: RoleFailed) -> RaiseHalt:
-    return RaiseHalt(
-        at_ns=0,
-        bar=-1,
-        session=0,
-        rung=Rung.HALTED,
-        trigger=HaltTrigger.TECHNICAL_FAILURE,
-        raised_by=COORDINATOR,
-        detail=f"{message.role}: {message.error}",
-    )
+        return [*outputs, *self._stop(why, True)]
 
 
 def _halt_event(record: HaltRecord) -> AuditEvent:

@@ -147,20 +147,8 @@ class BookKeeping:
 
         `approved` and `cancels` are the bar's order refs: a restart looks for them in the gateway's journal.
         """
-        day, figures = self.day, self._figures
-        equity = EquitySnapshot(
-            bar=group.index,
-            at_ns=group.known_ns,
-            session=group.session,
-            equity=day.equity,
-            cash_micro=self.portfolio.cash_micro(),
-            peak_equity=day.peak_equity,
-            day_start_equity=day.start_equity,
-            gross_exposure=figures.gross_exposure,
-            heat=figures.heat,
-            drawdown=figures.drawdown,
-            rung=self.rung,
-        )
+        day = self.day
+        equity = self._equity_snapshot(group)
         values = {
             "bar": group.index,
             "day": (day.session, day.start_equity, day.peak_equity, day.equity),
@@ -176,6 +164,22 @@ class BookKeeping:
             "cancels": list(cancels),
         }
         return equity, MachineSnapshot(name=SNAPSHOT, bar=group.index, at_ns=group.known_ns, values=values)
+
+    def _equity_snapshot(self, group: BarGroup) -> EquitySnapshot:
+        day, figures = self.day, self._figures
+        return EquitySnapshot(
+            bar=group.index,
+            at_ns=group.known_ns,
+            session=group.session,
+            equity=day.equity,
+            cash_micro=self.portfolio.cash_micro(),
+            peak_equity=day.peak_equity,
+            day_start_equity=day.start_equity,
+            gross_exposure=figures.gross_exposure,
+            heat=figures.heat,
+            drawdown=figures.drawdown,
+            rung=self.rung,
+        )
 
     def book(self, entry: ExecutionEntry | CashEntry) -> list[AuditEvent]:
         """Book `entry` and return what the positions became; none for one booked before.

@@ -444,3 +444,12 @@ def test_timers_mean_nothing_to_the_coordinator(bench: Bench) -> None:
 
 def test_nothing_more_happens_in_the_ended_phases() -> None:
     assert frozenset({Phase.STOPPED, Phase.FAILED}) == ENDED
+
+
+def test_a_role_whose_process_was_killed_stops_the_engine_without_a_halt(bench: Bench) -> None:
+    """The next start goes on where this one stopped: a killed process decided nothing wrong."""
+    killed = RoleFailed(role=RISK, error="its process ended", traceback="", fatal=True, ended=True)
+    bench.give(killed)
+    bench.stop()
+    assert bench.phase is Phase.FAILED
+    assert (bench.machine.state()["rung"], bench.machine.state()["halts"]) == ("ACTIVE", 0)

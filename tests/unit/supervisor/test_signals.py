@@ -71,3 +71,18 @@ def test_watching_off_the_main_thread_is_refused() -> None:
     thread.start()
     thread.join()
     assert len(caught) == 1
+
+
+def test_a_process_that_is_stuck_ends_some_time_after_its_second_signal() -> None:
+    script = (
+        "import os, signal\n"
+        "import supervisor.signals as signals\n"
+        "signals.FORCE_S = 0.2\n"
+        "with signals.StopSignals():\n"
+        "    for _ in range(2):\n"
+        "        os.kill(os.getpid(), signal.SIGTERM)\n"
+        "    while True:\n"
+        "        pass\n"
+    )
+    done = subprocess.run([sys.executable, "-c", script], env={**os.environ, "PYTHONPATH": "."}, timeout=20)
+    assert done.returncode == 130

@@ -126,3 +126,25 @@ def test_what_a_strategy_raises_is_a_failure_with_its_trace() -> None:
     assert (failure.strategy, failure.symbol, failure.kind) == ("r1", "X", "raised")
     assert failure.error == "ZeroDivisionError: no bars sold"
     assert "in raising" in failure.traceback
+
+
+def leaving(bars: SymbolBars, params: Any) -> SignalArrays:
+    raise SystemExit(0)
+
+
+def test_a_strategy_that_asks_python_to_exit_fails_alone() -> None:
+    """A2: whatever a stranger's code raises is its own failure."""
+    definition = StrategyDefinition(
+        name="leaving",
+        summary="s",
+        source="s",
+        parameters=NoParameters,
+        ranges={},
+        warmup=lambda _: 1,
+        signals=leaving,
+    )
+    result = answer(
+        StrategyInstance(strategy_id="l1", definition=definition, parameters=NoParameters()), bars_of([1.0])
+    )
+    assert isinstance(result, Failed)
+    assert (result.kind, result.error) == ("raised", "SystemExit: 0")
