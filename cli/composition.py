@@ -62,6 +62,11 @@ class EnginePlan:
         """Return the ids of the strategies that run, sorted."""
         return tuple(sorted(instance.id for instance in self.settings.strategies.strategies))
 
+    @property
+    def queue(self) -> int:
+        """Return how many messages may wait in a role's normal lane."""
+        return self.settings.engine.runtime.mailbox_bound
+
     def venue(self) -> VenueSettings:
         """Return what the simulated venue is made from."""
         settings, instruments = self.settings, self.instruments
@@ -225,7 +230,9 @@ def inline_specs(plan: EnginePlan, broker: object, before_append: object) -> tup
         },
         strategies_given={"table": plan.table},
     )
-    venue = ChildSpec(role=VENUE, factory="simulation.roles:inline_venue", arguments={"broker": broker})
+    venue = ChildSpec(
+        role=VENUE, factory="simulation.roles:inline_venue", arguments={"broker": broker}, queue=plan.queue
+    )
     others = _roles(plan, site)
     return (venue, *others, coordinator_spec(plan, others, site.group_commit))
 
@@ -235,7 +242,7 @@ def _roles(plan: EnginePlan, site: Site) -> tuple[ChildSpec, ...]:
 
     def role(name: str, factory: str, arguments: Mapping[str, Any], after: tuple[str, ...]) -> ChildSpec:
         given = {**arguments, **site.given.get(name, {})}
-        return ChildSpec(role=name, factory=factory, arguments=given, after=after)
+        return ChildSpec(role=name, factory=factory, arguments=given, after=after, queue=plan.queue)
 
     def keeping(name: str, settings: object) -> dict[str, Any]:
         return {"settings": settings, **plan.journal(name, site.group_commit)}
@@ -282,4 +289,5 @@ def coordinator_spec(plan: EnginePlan, others: tuple[ChildSpec, ...], group_comm
             "policy": settings.halt_policy(),
             **plan.journal(COORDINATOR, group_commit),
         },
+        queue=plan.queue,
     )

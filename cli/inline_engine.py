@@ -9,7 +9,7 @@ from typing import Any
 
 from cli.composition import EnginePlan, inline_specs
 from domain.broker import BrokerCommand
-from domain.errors import InvariantViolation
+from domain.errors import DurabilityError, InvariantViolation
 from domain.messages import COORDINATOR, FEED, RISK, VENUE, Begin, Drain
 from simulation.inline import InlineRuntime
 from simulation.venue.durable import DurableVenue
@@ -69,12 +69,22 @@ class InlineEngine:
         return {role: self._runtime.snapshot(role)["state"] for role in (COORDINATOR, FEED, RISK)}
 
     def close(self, *, orderly: bool = True) -> None:
-        """Close every role, then the venue; one process has nothing to wait for, so `orderly` changes nothing."""
+        """Close every role and the venue; one process has nothing to wait for, so `orderly` changes nothing.
+
+        The venue's facts are durable before the journals that tell of them. When they cannot be made so, what the
+        journals have gathered is let go, as if the process had been killed, and the venue's error is raised.
+        """
         del orderly
-        self._runtime.shutdown()
-        self._venue.close()
-        gc.set_threshold(*self._thresholds)
-        gc.unfreeze()
+        try:
+            self._venue.flush()
+            self._runtime.shutdown()
+        except DurabilityError:
+            self._runtime.abandon()
+            raise
+        finally:
+            self._venue.close()
+            gc.set_threshold(*self._thresholds)
+            gc.unfreeze()
 
     def _command(self, command: BrokerCommand) -> None:
         self._runtime.send(VENUE, command)

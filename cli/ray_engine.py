@@ -30,7 +30,13 @@ class RayEngine:
         """Start the venue, Ray and every role."""
         self._state_dir = plan.session.state_dir
         self._specs = ray_specs(plan)
-        self._runtime = RayRuntime(self._state_dir, actors=len(self._specs))
+        ray = plan.settings.engine.runtime.ray
+        self._runtime = RayRuntime(
+            self._state_dir,
+            actors=len(self._specs),
+            num_cpus=ray.num_cpus,
+            object_store_bytes=ray.object_store_bytes,
+        )
         self._told: set[str] = set()
         self._looked = time.monotonic()
         self._known: dict[str, Mapping[str, Any]] = {}

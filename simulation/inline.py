@@ -157,6 +157,11 @@ class InlineRuntime:
         self._drop(role)
         return True
 
+    def abandon(self) -> None:
+        """Forget every role without closing its ports, as a killed process would: what is not committed is lost."""
+        for role in tuple(self._shells):
+            self._drop(role)
+
     def shutdown(self) -> None:
         """Close whatever is left."""
         self.stop(tuple(reversed(self._shells)))

@@ -19,6 +19,7 @@ MIB = 2**20
 OBJECT_STORE_BYTES = 96 * MIB  # Ray's least is 75 MiB; only histories above 100 kB pass through it
 RAY_BYTES = 450 * MIB  # measured: 366 MiB PSS without the driver
 ACTOR_BYTES = 80 * MIB  # measured: 55 to 82 MiB PSS an actor
+NUM_CPUS = 4  # slots, of which actors take none: Ray starts so many processes at a time
 SHARED_MEMORY = Path("/dev/shm")
 _TOKEN = os.urandom(32).hex()
 SESSION_PREFIX = "breakwater-ray-"
@@ -51,19 +52,20 @@ def measure_capacity() -> Capacity:
     return Capacity(memory=memory, shared=shared)
 
 
-def check_capacity(capacity: Capacity, actors: int) -> None:
+def check_capacity(capacity: Capacity, actors: int, object_store: int = OBJECT_STORE_BYTES) -> None:
     """Raise EnvironmentFault, naming what was found, what is needed and what to do, when Ray would not fit.
 
+    `object_store` is the size of Ray's object store in bytes.
     Ray itself only warns: its object store would fall back to a file below the temporary directory.
     """
     faults = []
-    shared_need = OBJECT_STORE_BYTES + OBJECT_STORE_BYTES // 4
+    shared_need = object_store + object_store // 4
     if capacity.shared is not None and capacity.shared < shared_need:
         faults.append(
             f"shared memory: {SHARED_MEMORY} has {capacity.shared // MIB} MiB free, {shared_need // MIB} MiB are "
             "needed; remove what fills it, or give the container more (--shm-size=256m)"
         )
-    need = RAY_BYTES + actors * ACTOR_BYTES + OBJECT_STORE_BYTES
+    need = RAY_BYTES + actors * ACTOR_BYTES + object_store
     if capacity.memory < need:
         faults.append(
             f"memory: {capacity.memory // MIB} MiB are available, {actors} actors on Ray need {need // MIB} MiB; "

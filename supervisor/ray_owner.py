@@ -11,7 +11,6 @@ from typing import Any
 
 from domain.errors import EnvironmentFault
 from supervisor.ray_actor import RoleHost
-from supervisor.ray_environment import OBJECT_STORE_BYTES
 from supervisor.signals import reclaim_signals
 
 NAMESPACE = "breakwater"
@@ -27,8 +26,9 @@ class RayOwner:
     which takes the signals back that Ray takes below Python.
     """
 
-    def __init__(self, ray: Any, session: Path, actors: int) -> None:
-        self._ray, self._session, self._actors = ray, session, actors
+    def __init__(self, ray: Any, session: Path, *, num_cpus: int, object_store_bytes: int) -> None:
+        self._ray, self._session = ray, session
+        self._num_cpus, self._object_store_bytes = num_cpus, object_store_bytes
         self._up, self._down = threading.Event(), threading.Event()
         self._thread = threading.Thread(target=self._run, name="ray-owner", daemon=True)
         self._error: BaseException | None = None
@@ -72,8 +72,8 @@ class RayOwner:
         ray.method(num_returns=0)(RoleHost.receive)  # nobody waits for a message's answer, so none is kept
         ray.init(
             address="local",
-            num_cpus=self._actors,
-            object_store_memory=OBJECT_STORE_BYTES,
+            num_cpus=self._num_cpus,
+            object_store_memory=self._object_store_bytes,
             include_dashboard=False,
             log_to_driver=False,
             configure_logging=False,

@@ -47,7 +47,16 @@ class RayRuntime:
     machine lacks something.
     """
 
-    def __init__(self, state_dir: Path, *, actors: int = 16) -> None:
+    def __init__(
+        self,
+        state_dir: Path,
+        *,
+        actors: int = 16,
+        num_cpus: int = ray_environment.NUM_CPUS,
+        object_store_bytes: int = ray_environment.OBJECT_STORE_BYTES,
+    ) -> None:
+        """Run up to `actors` roles; `num_cpus` and `object_store_bytes` size Ray itself."""
+        self._num_cpus, self._object_store_bytes = num_cpus, object_store_bytes
         self._state_dir, self._actors = state_dir.absolute(), actors
         self._children: dict[str, _Child] = {}
         self._router = HandleRouter()
@@ -57,7 +66,9 @@ class RayRuntime:
 
     def __enter__(self) -> RayRuntime:
         """Start Ray."""
-        ray_environment.check_capacity(ray_environment.measure_capacity(), self._actors)
+        ray_environment.check_capacity(
+            ray_environment.measure_capacity(), self._actors, self._object_store_bytes
+        )
         token = self._state_dir / "ray" / "token"
         ray_environment.write_token(token)
         clear_session(session_note(self._state_dir))
@@ -197,7 +208,10 @@ class RayRuntime:
         ):
             try:
                 self._ray = _import_ray()
-                RayOwner(self._ray, session, self._actors).start(self._cleanup)
+                owner = RayOwner(
+                    self._ray, session, num_cpus=self._num_cpus, object_store_bytes=self._object_store_bytes
+                )
+                owner.start(self._cleanup)
             finally:
                 self._roots = [child for child in psutil.Process().children() if child not in before]
         note = session_note(self._state_dir)

@@ -49,6 +49,13 @@ def test_both_shortages_are_told_at_once() -> None:
         check_capacity(Capacity(memory=1, shared=1), actors=1)
 
 
+def test_larger_object_store_needs_more_shared_memory() -> None:
+    capacity = Capacity(memory=4096 * MIB, shared=150 * MIB)
+    check_capacity(capacity, actors=1)
+    with pytest.raises(EnvironmentFault, match="150 MiB free, 160 MiB are needed"):
+        check_capacity(capacity, actors=1, object_store=128 * MIB)
+
+
 def test_this_machine_can_be_measured() -> None:
     capacity = measure_capacity()
     assert capacity.memory > 0
