@@ -10,7 +10,7 @@ from actors.parts import ActorContext, Parts
 from actors.timers import Timers
 from domain.bars import BarGroup
 from domain.broker import BrokerCommand, BrokerLink
-from domain.errors import BrokerUnavailable, InvariantViolation, MailboxFull
+from domain.errors import BrokerUnavailable, InvariantViolation, MailboxFull, Recoverable
 from domain.messages import AUDIT, BarHistory, JournalUpdate, Message
 from domain.outbox import AuditEvent, RequestOutbox
 from domain.outputs import (
@@ -41,7 +41,7 @@ JOURNAL_ENTRIES = 1_000
 class Carrier:
     """Reach everything outside one machine: the other roles, its journal, its broker and its feed.
 
-    `lost(error)` hears of a message that a full mailbox refused; the outputs after it are carried out all the same.
+    `lost(error)` hears of a message that could not be delivered; the outputs after it are carried out all the same.
     """
 
     def __init__(
@@ -50,7 +50,7 @@ class Carrier:
         context: ActorContext,
         timers: Timers,
         router: Router,
-        lost: Callable[[MailboxFull], None],
+        lost: Callable[[Recoverable], None],
     ) -> None:
         self._parts, self._context, self._timers, self._router, self._lost = (
             parts,
@@ -112,10 +112,10 @@ class Carrier:
                 assert_never(output)
 
     def post(self, to: str, message: Message, control: bool) -> None:
-        """Post `message`; one that a full mailbox refuses is lost, as any message may be, and reported."""
+        """Post `message`; one that a full mailbox or a lost venue refuses is lost, as any may be, and reported."""
         try:
             self.deliver(to, message, control)
-        except MailboxFull as error:
+        except (MailboxFull, BrokerUnavailable) as error:
             self._lost(error)
 
     def deliver(self, to: str, message: Message, control: bool) -> None:

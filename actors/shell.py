@@ -10,7 +10,7 @@ from typing import Any
 from actors.carrier import Carrier, Router
 from actors.parts import ActorContext, Parts
 from actors.timers import Timers
-from domain.errors import MailboxFull, Recoverable
+from domain.errors import Recoverable
 from domain.messages import COORDINATOR, Begin, RoleFailed, TimerFired
 from domain.outbox import OutboxAcknowledged, RequestOutbox
 
@@ -114,5 +114,5 @@ class Shell:
         for output in outputs:
             self._carrier.carry_out(output)
 
-    def _message_lost(self, error: MailboxFull) -> None:
+    def _message_lost(self, error: Recoverable) -> None:
         self.report_fault(error, fatal=False)

@@ -13,7 +13,7 @@ from actors.parts import Parts
 from actors.timers import Timers
 from domain.bars import Bar, BarGroup
 from domain.broker import BrokerLink, CancelOrder
-from domain.errors import DurabilityError, InvariantViolation, MailboxFull
+from domain.errors import BrokerUnavailable, DurabilityError, InvariantViolation, Recoverable
 from domain.messages import AUDIT, FEED, RISK, VENUE, BarHistory, BarsArrived, BarSettled
 from domain.outbox import AuditEvent, AuditKind, OutboxRecords, RequestOutbox
 from domain.outputs import CancelTimer, Persist, Pull, Send, SendHistory, SetTimer, Wire
@@ -44,7 +44,7 @@ class Desk:
         )
         self.timers = Timers(self.clock)
         self.posted: list[tuple[str, Any, bool]] = []
-        self.lost: list[MailboxFull] = []
+        self.lost: list[Recoverable] = []
         parts = Parts(machine=Nothing(), routes={VENUE: self.venue})
         if ports:
             parts = Parts(
@@ -212,3 +212,16 @@ def test_events_wait_for_company_but_not_for_long() -> None:
     desk.clock.now_s += 2 * LONGEST_S
     desk.carrier.carry_out(Persist((event(MOST_EVENTS + 3),)))
     assert desk.posted[-1][1].first_seq == MOST_EVENTS + 3
+
+
+def test_bars_that_a_dead_venue_cannot_take_are_reported_and_what_follows_is_carried_out() -> None:
+    desk = Desk()
+
+    def refuse(message: Any, *, control: bool = False) -> None:
+        raise BrokerUnavailable("the venue cannot be reached")
+
+    desk.venue.put = refuse  # type: ignore[method-assign]
+    desk.carrier.carry_out(Send(VENUE, BarSettled(bar=1)))
+    desk.carrier.carry_out(Send(RISK, BarSettled(bar=2)))
+    assert [str(error) for error in desk.lost] == ["the venue cannot be reached"]
+    assert [to for to, _, _ in desk.posted] == [RISK]
