@@ -74,12 +74,15 @@ def test_bad_rows_are_kept_aside_and_never_reach_a_strategy(tmp_path: Path) -> N
     dirty = session(request(write_csv(tmp_path / "dirty.csv", planted), tmp_path / "dirty"))
     assert dirty["completed"]
     assert dirty["trades"] > 5
+    told = dirty.pop("bars_refused")
+    assert clean.pop("bars_refused") == {}
     assert not differences(clean, dirty)
 
     with (tmp_path / "dirty" / "refused_bars.csv").open(newline="", encoding="utf-8") as file:
         kept = list(csv.DictReader(file))
     expected = Counter(name.strip() for name in PLANTED) + Counter(["duplicate", "not_a_session"])
     assert Counter(row["rule"] for row in kept) == expected
+    assert told == expected, "the summary tells of them"
     for row in kept:
         assert "dirty.csv" in row["file"]
         assert int(row["row"]) >= 2
