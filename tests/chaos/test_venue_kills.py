@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import queue
 import random
 import signal
 import threading
@@ -12,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from domain.broker import BrokerLink, BrokerUpdate, DownloadKind, RequestDownload
+from domain.broker import BrokerUpdate, DownloadKind, RequestDownload
 from domain.errors import BrokerUnavailable
 from domain.messages import BarsPublished
 from simulation.venue.address import is_running
@@ -58,7 +57,7 @@ class Killer:
     def __init__(self, bench: SocketBench, chance: random.Random) -> None:
         self.bench = bench
         self.chance = chance
-        self.kills = 0
+        self.killed: list[int] = []
         self._arm()
 
     def _arm(self) -> None:
@@ -66,18 +65,30 @@ class Killer:
         self.timer.start()
 
     def _kill(self) -> None:
-        os.kill(self.bench.process.address.pid, signal.SIGKILL)
-        self.kills += 1
+        pid = self.bench.process.address.pid
+        os.kill(pid, signal.SIGKILL)
+        self.killed.append(pid)
 
     def revive(self) -> None:
         """Wait for the death, start the venue again, connect, and set the next death while some are left."""
+        self._replace()
+        if len(self.killed) < KILLS:
+            self._arm()
+
+    def rest(self) -> None:
+        """Let the last death that was set happen, and leave a venue that lives."""
+        self.timer.join()
+        if self.bench.process.address.pid in self.killed:
+            self._replace()
+
+    def _replace(self) -> None:
         self.timer.join()
         while is_running(self.bench.state_dir):
             threading.Event().wait(0.01)
+        self.bench.broker.close()
+        self.bench.inbox.clear()
         self.bench.restart()
         self.bench.connect()
-        if self.kills < KILLS:
-            self._arm()
 
 
 def answered(bench: SocketBench, message: VenueInput) -> BrokerUpdate | None:
@@ -91,15 +102,6 @@ def answered(bench: SocketBench, message: VenueInput) -> BrokerUpdate | None:
         return None
     found = bench.inbox.take()
     return found if isinstance(found, BrokerUpdate) else None
-
-
-def drain(bench: SocketBench) -> None:
-    """Forget what the dead venue's connection still brought."""
-    try:
-        while True:
-            assert isinstance(bench.inbox.take(timeout_s=0.2), BrokerLink | BrokerUpdate)
-    except queue.Empty:
-        return
 
 
 def everything(answer: Any) -> list[Any]:
@@ -119,14 +121,9 @@ def test_a_venue_killed_at_random_moments_ends_as_one_that_was_not(tmp_path: Pat
         for message in script(chance, KILLS * INPUTS_PER_KILL):
             plain.handle(message)
             while answered(bench, message) is None:
-                drain(bench)
                 killer.revive()
-        killer.timer.join()
-        if not is_running(tmp_path):
-            drain(bench)
-            killer.revive()
-            killer.timer.cancel()
-        assert killer.kills >= min(KILLS, 3)
+        killer.rest()
+        assert len(killer.killed) >= min(KILLS, 3)
         assert everything(bench.tell) == everything(lambda request: update_of(plain.handle(request)))
     finally:
         killer.timer.cancel()

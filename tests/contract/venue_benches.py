@@ -34,6 +34,11 @@ class Inbox:
     def take(self, timeout_s: float = DEADLINE_S) -> Message:
         return self._queue.get(timeout=timeout_s)
 
+    def clear(self) -> None:
+        """Forget what has arrived; nothing may be arriving."""
+        while not self.is_empty():
+            self.take()
+
     def is_empty(self) -> bool:
         return self._queue.empty()
 
