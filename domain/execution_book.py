@@ -182,6 +182,8 @@ class ExecutionBook:
 
     def collect(self) -> tuple[tuple[JournalEntry, ...], tuple[AuditEvent, ...]]:
         """Return, and forget, the entries (numbered, in sequence) and audit events since the last call."""
+        if not (self._dirty or self._fresh or self._events):
+            return (), ()
         for ref in self._dirty:
             self.seq += 1
             entry = replace(self.orders[ref], seq=self.seq)

@@ -86,7 +86,7 @@ class Portfolio:
         return [
             (symbol, book, fold.lots)
             for symbol, ledger in self._held.items()
-            for book, fold in sorted(ledger.folds.items())
+            for book, fold in ledger.folds.items()
             if fold.lots != 0
         ]
 
@@ -180,7 +180,7 @@ class Portfolio:
 
     def _positions(self, book: str | None = None) -> Iterable[Position]:
         for ledger in self._ledgers.values():
-            for name in sorted(ledger.folds):
+            for name in ledger.folds:
                 if book is None or name == book:
                     yield ledger.folds[name].position()
 
