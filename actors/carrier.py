@@ -146,13 +146,18 @@ class Carrier:
 
     def _persist(self, records: tuple[Record, ...]) -> None:
         # The outbox and the trail both hold an event's body as text: it is made once.
-        ready = [
-            AuditEvent(*record[:-1], WrittenBody(record.body)) if isinstance(record, AuditEvent) else record
-            for record in records
-        ]
+        ready: list[Record] = []
+        events: list[AuditEvent] = []
+        for record in records:
+            if isinstance(record, AuditEvent):
+                event = AuditEvent(*record[:-1], WrittenBody(record.body))
+                events.append(event)
+                ready.append(event)
+            else:
+                ready.append(record)
         first, last = self._journal().append(ready)
         if first <= last:
-            self._outbox.committed(first, [record for record in ready if isinstance(record, AuditEvent)])
+            self._outbox.committed(first, events)
 
     def _wire(self, command: BrokerCommand) -> None:
         try:
