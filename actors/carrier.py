@@ -59,7 +59,7 @@ class Carrier:
             router,
             lost,
         )
-
+        self._role, self._routes = context.role, parts.routes
         self._outbox = OutboxPump(
             context.role, context.clock, lambda records: self.post(AUDIT, records, False)
         )
@@ -87,19 +87,20 @@ class Carrier:
 
     def carry_out(self, output: Output) -> None:
         """Carry one output out; raises what the journal or a port raises, save a broker that is unavailable."""
+        # Commonest first, and no field taken out by the pattern, which costs more than the rest of the dispatch.
         match output:
-            case Send(to, message, control):
-                self.post(to, message, control)
-            case Persist(records):
-                self._persist(records)
-            case Wire(command):
-                self._wire(command)
-            case SetTimer(name, delay_s):
-                self._timers.set(name, delay_s)
-            case CancelTimer(name):
-                self._timers.cancel(name)
-            case Pull(bar):
-                self._feed().pull(bar)
+            case Send():
+                self.post(output.to, output.message, output.control)
+            case Persist():
+                self._persist(output.records)
+            case Wire():
+                self._wire(output.command)
+            case SetTimer():
+                self._timers.set(output.name, output.delay_s)
+            case CancelTimer():
+                self._timers.cancel(output.name)
+            case Pull():
+                self._feed().pull(output.bar)
             case Connect():
                 self._connect()
             case SendJournal():
@@ -120,10 +121,10 @@ class Carrier:
 
     def deliver(self, to: str, message: Message, control: bool) -> None:
         """Post `message` to this role, to a mailbox in this process or to another process; raises MailboxFull."""
-        if to == self._context.role:
+        if to == self._role:
             self._context.mailbox.put(message, control=control)
-        elif to in self._parts.routes:
-            self._parts.routes[to].put(message, control=control)
+        elif to in self._routes:
+            self._routes[to].put(message, control=control)
         else:
             self._router(to, message, control)
 
@@ -145,13 +146,18 @@ class Carrier:
 
     def _persist(self, records: tuple[Record, ...]) -> None:
         # The outbox and the trail both hold an event's body as text: it is made once.
-        ready = [
-            AuditEvent(*record[:-1], WrittenBody(record.body)) if isinstance(record, AuditEvent) else record
-            for record in records
-        ]
+        ready: list[Record] = []
+        events: list[AuditEvent] = []
+        for record in records:
+            if isinstance(record, AuditEvent):
+                event = AuditEvent(*record[:-1], WrittenBody(record.body))
+                events.append(event)
+                ready.append(event)
+            else:
+                ready.append(record)
         first, last = self._journal().append(ready)
         if first <= last:
-            self._outbox.committed(first, [record for record in ready if isinstance(record, AuditEvent)])
+            self._outbox.committed(first, events)
 
     def _wire(self, command: BrokerCommand) -> None:
         try:

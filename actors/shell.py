@@ -14,7 +14,7 @@ from domain.errors import Recoverable
 from domain.messages import COORDINATOR, Begin, RoleFailed, TimerFired
 from domain.outbox import OutboxAcknowledged, RequestOutbox
 
-_OWN = (Begin, RequestOutbox, OutboxAcknowledged)
+_OWN = frozenset({Begin, RequestOutbox, OutboxAcknowledged})
 """Messages that the shell itself acts on."""
 
 
@@ -38,7 +38,7 @@ class Shell:
     def receive(self, message: Any) -> None:
         """Handle one message and carry out what follows; raises whatever is not Recoverable."""
         started_ns = time.perf_counter_ns()
-        if isinstance(message, _OWN):
+        if type(message) in _OWN:
             self._receive_own(message)
         else:
             self._decide(message)
@@ -111,8 +111,9 @@ class Shell:
         except Recoverable as error:
             self.report_fault(error, fatal=False)
             return
+        carry_out = self._carrier.carry_out
         for output in outputs:
-            self._carrier.carry_out(output)
+            carry_out(output)
 
     def _message_lost(self, error: Recoverable) -> None:
         self.report_fault(error, fatal=False)

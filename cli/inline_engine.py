@@ -23,7 +23,7 @@ _SLICE = 4_000
 _PACED_SLICE = 4
 """The same where messages may be pauses."""
 
-_COLLECT_EVERY = 50_000
+_COLLECT_EVERY = 200_000
 """Objects made, net of those let go, from one collection of the youngest to the next."""
 
 

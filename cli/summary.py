@@ -222,7 +222,7 @@ def _refused_later(orders: Sequence[OrderEntry]) -> dict[str, int]:
 
 def _order(order: OrderEntry) -> dict[str, Any]:
     """Return an order without what belongs to the process rather than to the order."""
-    return {name: value for name, value in asdict(order).items() if name not in ("seq", "connection")}
+    return {name: value for name, value in order._asdict().items() if name not in ("seq", "connection")}
 
 
 def _fill(fill: ExecutionEntry) -> dict[str, Any]:

@@ -1,10 +1,11 @@
 """Turn our values into JSON bytes and back: typed, closed and strict.
 
 A `Codec` knows a closed set of classes by name. A frozen dataclass becomes an object with its class name under
-"type"; a NamedTuple inside another value becomes an array, an enum its value; standing alone, both are wrapped with
-their name. What is not exactly as the annotations say is refused on both sides: unknown class, missing, unknown or
-doubled field, wrong type, integers beyond 64 bits, NaN and infinities (NaN is allowed in `Bar.volume` and
-travels as null), lone surrogates. Floats come back bit for bit (Python writes the shortest text that reads back equal).
+"type"; a NamedTuple inside another value becomes an array, an enum its value; standing alone, or where one of several
+classes may stand, they are wrapped with their name. What is not exactly as the annotations say is refused on both
+sides: unknown class, missing, unknown or doubled field, wrong type, integers beyond 64 bits, NaN and infinities (NaN is
+allowed in `Bar.volume` and travels as null), lone surrogates. Floats come back bit for bit (Python writes the shortest
+text that reads back equal).
 """
 
 from __future__ import annotations
@@ -52,6 +53,10 @@ def _is_value(cls: type[Any]) -> bool:
 
 def _is_named_tuple(cls: Any) -> bool:
     return isinstance(cls, type) and issubclass(cls, tuple) and hasattr(cls, "_fields")
+
+
+def _is_tellable(cls: Any) -> bool:
+    return dataclasses.is_dataclass(cls) or _is_named_tuple(cls)
 
 
 class Codec:
@@ -150,27 +155,28 @@ class Codec:
         return write, read
 
     def _union(self, members: tuple[Any, ...]) -> Pair:
-        """Convert one of several dataclasses, told apart by name, or one type or None."""
+        """Convert one of several dataclasses or NamedTuples, told apart by name, or one type or None."""
         plain = [member for member in members if member is not types.NoneType]
         if len(plain) == 1:
             out, into = self._pair(plain[0])
             return (lambda v: None if v is None else out(v)), (lambda v: None if v is None else into(v))
-        if len(plain) != len(members) or not all(dataclasses.is_dataclass(member) for member in plain):
+        if len(plain) != len(members) or not all(map(_is_tellable, plain)):
             raise TypeError(f"a codec cannot tell {members!r} apart")
-        outs = {member: self._pair(member)[0] for member in plain}
-        ins = {member.__name__: self._pair(member)[1] for member in plain}
-        allowed = "one of " + ", ".join(ins)
+        for member in plain:
+            self._pair(member)
+        names = [member.__name__ for member in plain]
+        expected = "one of " + ", ".join(names)
 
         def write(value: Any) -> Any:
-            if type(value) not in outs:
-                raise wrong(allowed, value)
-            return outs[type(value)](value)
+            if type(value) not in plain:
+                raise wrong(expected, value)
+            return self._wrap(value)
 
         def read(value: Any) -> Any:
             name = value.get(TAG) if type(value) is dict else None
-            if not isinstance(name, str) or name not in ins:
-                raise wrong(allowed, value)
-            return ins[name](value)
+            if name not in names:
+                raise wrong(expected, value)
+            return self._unwrap(value)
 
         return write, read
 

@@ -12,6 +12,7 @@ the protective stop, held at the venue, still works.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
@@ -57,40 +58,43 @@ def tally(book: BookSettings, batches: Iterable[SignalBatch]) -> dict[str, Tally
 
     `batches` are sorted by strategy.
     """
-    longs: dict[str, list[tuple[str, float]]] = {}
-    shorts: dict[str, list[tuple[str, float]]] = {}
-    failed: dict[str, list[str]] = {}
+    counts: defaultdict[str, _Count] = defaultdict(_Count)
     for batch in batches:
-        if batch.strategy not in book.strategies:
+        strategy = batch.strategy
+        if strategy not in book.strategies:
             continue
         for symbol, direction, confidence in batch.signals:
-            side = longs if direction > 0 else shorts
-            side.setdefault(symbol, []).append((batch.strategy, confidence))
+            count = counts[symbol]
+            if direction > 0:
+                count.longs += (strategy,)
+                count.long_sum = count.long_sum + confidence
+            else:
+                count.shorts += (strategy,)
+                count.short_sum = count.short_sum + confidence
         for failure in batch.failures:
-            failed.setdefault(failure.symbol, []).append(batch.strategy)
-    return {
-        symbol: _counted(longs.get(symbol, []), shorts.get(symbol, []), failed.get(symbol, []))
-        for symbol in sorted({*longs, *shorts, *failed})
-    }
+            counts[failure.symbol].failed += (strategy,)
+    return {symbol: count.tally() for symbol, count in counts.items()}
 
 
-def _counted(longs: list[tuple[str, float]], shorts: list[tuple[str, float]], failed: list[str]) -> Tally:
-    return Tally(
-        longs=tuple([name for name, _ in longs]),
-        shorts=tuple([name for name, _ in shorts]),
-        long_confidence=_mean(longs),
-        short_confidence=_mean(shorts),
-        failed=tuple(failed),
-    )
+class _Count:
+    """Count the votes on one symbol; few strategies vote, so tuples that grow cost less than lists."""
 
+    __slots__ = ("failed", "long_sum", "longs", "short_sum", "shorts")
 
-def _mean(votes: list[tuple[str, float]]) -> float:
-    if not votes:
-        return 0.0
-    total = 0.0
-    for _, confidence in votes:
-        total = total + confidence
-    return total / len(votes)
+    def __init__(self) -> None:
+        self.longs: tuple[str, ...] = ()
+        self.shorts: tuple[str, ...] = ()
+        self.failed: tuple[str, ...] = ()
+        self.long_sum = self.short_sum = 0.0
+
+    def tally(self) -> Tally:
+        return Tally(
+            self.longs,
+            self.shorts,
+            self.long_sum / len(self.longs) if self.longs else 0.0,
+            self.short_sum / len(self.shorts) if self.shorts else 0.0,
+            self.failed,
+        )
 
 
 def target(book: BookSettings, votes: Tally, position_lots: int, *, shortable: bool) -> Target:

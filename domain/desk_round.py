@@ -81,7 +81,11 @@ class DeskRound:
         for book in self._in_order:
             votes = tally(book, batches)
             for bar in group.bars:
-                self._consider(group, book, bar.symbol, votes.get(bar.symbol, NO_VOTES))
+                counted = votes.get(bar.symbol)
+                if (
+                    counted is not None or rung is Rung.FLATTENING
+                ):  # where nobody spoke, all is as it should be
+                    self._consider(group, book, bar.symbol, counted or NO_VOTES)
         return self._approvals, self._cancels, self._events
 
     def _consider(self, group: BarGroup, book: BookSettings, symbol: str, votes: Tally) -> None:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable
-from dataclasses import replace
 
 from domain.broker import DividendPaid, Executed, OrderReported, OrderStatus, OrderType, RefusalCode, Side
 from domain.executions import Executions
@@ -83,7 +82,7 @@ class ExecutionBook:
         order = self.orders[ref]
         state = next_state(order.state, event)
         if state is not order.state:
-            self._put(replace(order, state=state, text=text or order.text))
+            self._put(order._replace(state=state, text=text or order.text))
             if state is OrderState.CANCEL_SENT:
                 key, body = (
                     without_session(ref),
@@ -122,8 +121,7 @@ class ExecutionBook:
         told = (state, report.lots, report.stop_price, report.text)
         if told == (before, order.lots, order.stop_price, order.text):
             return order
-        order = replace(
-            order,
+        order = order._replace(
             at_ns=report.at_ns,
             lots=report.lots,
             stop_price=report.stop_price,
@@ -182,9 +180,11 @@ class ExecutionBook:
 
     def collect(self) -> tuple[tuple[JournalEntry, ...], tuple[AuditEvent, ...]]:
         """Return, and forget, the entries (numbered, in sequence) and audit events since the last call."""
+        if not (self._dirty or self._fresh or self._events):
+            return (), ()
         for ref in self._dirty:
             self.seq += 1
-            entry = replace(self.orders[ref], seq=self.seq)
+            entry = self.orders[ref]._replace(seq=self.seq)
             self.orders[ref] = entry
             self._fresh.append(entry)
         entries, events = tuple(self._fresh), tuple(self._events)
@@ -214,7 +214,7 @@ class ExecutionBook:
             return
         filled = order.filled_lots + lots
         event = OrderEvent.EXECUTED if filled >= order.lots else OrderEvent.PARTLY_EXECUTED
-        self._put(replace(order, at_ns=at_ns, filled_lots=filled, state=next_state(order.state, event)))
+        self._put(order._replace(at_ns=at_ns, filled_lots=filled, state=next_state(order.state, event)))
 
     def _put(self, order: OrderEntry) -> None:
         known = self.orders.get(order.order_ref)
@@ -248,8 +248,7 @@ _ENDED = FINAL_STATES - {OrderState.NEVER_ARRIVED}
 
 
 def _stop_of(parent: OrderEntry, ref: str, side: Side, lots: int, stop_price: float, bar: int) -> OrderEntry:
-    return replace(
-        parent,
+    return parent._replace(
         order_ref=ref,
         parent_ref=parent.order_ref,
         kind=IntentKind.STOP,

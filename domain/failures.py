@@ -75,7 +75,7 @@ class FailureTracker:
     def to_values(self) -> dict[str, Any]:
         """Return the state to persist, JSON-able."""
         return {
-            "window": [int(failed) for failed in self._window],
+            "window": list(map(int, self._window)),
             "in_a_row": self._in_a_row,
             "consecutive": dict(self.consecutive),
             "totals": dict(self.totals),

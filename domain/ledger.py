@@ -28,7 +28,7 @@ class _Event(NamedTuple):
 class SymbolLedger:
     """Hold what happened in one symbol, over all books.
 
-    `folds` are the books' positions; `lots` their sum; `flow_micro` is all cash that came (positive) or went;
+    `folds` are the books' positions, by name; `lots` their sum; `flow_micro` is all cash that came (positive) or went;
     `inflows` are (bar, micro-units) of sales, in order, for settlement; `residual_micro` is what dividends paid on
     lots that no book holds, and what rounding left.
     """
@@ -126,7 +126,8 @@ class SymbolLedger:
         signed = done.lots if done.side is Side.BUY else -done.lots
         fold = self.folds.get(entry.book)
         if fold is None:
-            fold = self.folds[entry.book] = PositionFold(entry.book, self.instrument)
+            fold = PositionFold(entry.book, self.instrument)
+            self.folds = dict(sorted([*self.folds.items(), (entry.book, fold)]))
         fill = Fill(event.at_ns, event.bar, entry.kind, signed, done.price, done.commission_micro)
         flow = fold.take(fill)
         self.lots += signed
@@ -138,7 +139,7 @@ class SymbolLedger:
         paid = entry.dividend
         self.flow_micro += paid.amount_micro
         left = paid.amount_micro
-        for book in sorted(self.folds):
+        for book in self.folds:
             fold = self.folds[book]
             if paid.lots != 0 and fold.lots != 0:
                 share = paid.amount_micro * fold.lots // paid.lots

@@ -136,23 +136,24 @@ class MarketData:
     def _checked(self, group: BarGroup) -> tuple[list[Bar], list[tuple[Bar, BarFault]]]:
         accepted: list[Bar] = []
         refused: list[tuple[Bar, BarFault]] = []
-        last = self._last_open_ns
+        last, symbols, open_ns = self._last_open_ns, self._settings.symbols, group.open_ns
         late = self._last_known_ns is not None and group.known_ns <= self._last_known_ns
         seen: set[str] = set()
         for bar in group.bars:
-            fault = bar_fault(bar)
-            if bar.symbol not in self._settings.symbols:
+            symbol, fault = bar.symbol, bar_fault(bar)
+            before = last.get(symbol)
+            if symbol not in symbols:
                 fault = BarFault.UNKNOWN_SYMBOL
-            elif bar.symbol in seen or last.get(bar.symbol) == group.open_ns:
+            elif symbol in seen or before == open_ns:
                 fault = BarFault.DUPLICATE
-            elif group.open_ns < last.get(bar.symbol, group.open_ns):
+            elif before is not None and open_ns < before:
                 fault = BarFault.OUT_OF_ORDER
             elif late:
                 fault = BarFault.LATE  # its moment was published without it
             if fault is None:
                 accepted.append(bar)
-                seen.add(bar.symbol)
-                last[bar.symbol] = group.open_ns
+                seen.add(symbol)
+                last[symbol] = open_ns
             else:
                 refused.append((bar, fault))
                 self._refused[fault.value] += 1

@@ -37,6 +37,7 @@ class Portfolio:
                 raise InvariantViolation(f"{instrument.symbol} is a perpetual; the portfolio keeps no margin")
             self._ledgers[instrument.symbol] = SymbolLedger(instrument)
             self._cash_micro.setdefault(instrument.currency, 0)
+        self._cash_micro = dict(sorted(self._cash_micro.items()))
         self._held: dict[str, SymbolLedger] = {}
         self._session_bars: list[int] = []
 
@@ -86,7 +87,7 @@ class Portfolio:
         return [
             (symbol, book, fold.lots)
             for symbol, ledger in self._held.items()
-            for book, fold in sorted(ledger.folds.items())
+            for book, fold in ledger.folds.items()
             if fold.lots != 0
         ]
 
@@ -156,7 +157,7 @@ class Portfolio:
         mark or a rate is missing.
         """
         total = self._in_currency(self._currency, marks)
-        for currency in sorted(self._cash_micro):
+        for currency in self._cash_micro:
             part = 0.0 if currency == self._currency else self._in_currency(currency, marks)
             if part != 0.0:
                 total = total + part * _known(rates, currency, "rate")
@@ -180,7 +181,7 @@ class Portfolio:
 
     def _positions(self, book: str | None = None) -> Iterable[Position]:
         for ledger in self._ledgers.values():
-            for name in sorted(ledger.folds):
+            for name in ledger.folds:
                 if book is None or name == book:
                     yield ledger.folds[name].position()
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import IntEnum, StrEnum
-from typing import Any
+from typing import Any, NamedTuple
 
 from domain.broker import DividendPaid, Executed, OrderType, Side
 from domain.outbox import AuditEvent, OutboxRecords
@@ -38,8 +38,7 @@ class IntentKind(StrEnum):
     STOP = "stop"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OrderEntry:
+class OrderEntry(NamedTuple):
     """Journal an order's present state (upserted by `order_ref`; `seq` is the journal's, increasing)."""
 
     seq: int
@@ -129,8 +128,7 @@ class HaltRecord:
     detail: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class EquitySnapshot:
+class EquitySnapshot(NamedTuple):
     """Keep the account's figures after one bar's marks; fractions are of equity, drawdown from the peak."""
 
     bar: int

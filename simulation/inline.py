@@ -52,10 +52,11 @@ class _Lane:
 class _Role:
     """Be what the runtime knows of one role: its spec, its shell while it runs, how much waits in its normal lane."""
 
-    __slots__ = ("full_told", "queued", "shell", "spec")
+    __slots__ = ("capacity", "full_told", "queued", "shell", "spec")
 
     def __init__(self, spec: ChildSpec, shell: Shell) -> None:
         self.spec = spec
+        self.capacity = spec.queue
         self.shell: Shell | None = shell
         self.queued = 0
         self.full_told = False
@@ -205,7 +206,7 @@ class InlineRuntime:
             return
         if control:
             self._control.append((role, message))
-        elif role.queued >= role.spec.queue:
+        elif role.queued >= role.capacity:
             self._refuse(role, role.shell, message)
         else:
             role.queued += 1

@@ -69,7 +69,10 @@ def _plain(value: object) -> object:
     raise TypeError(f"{type(value).__name__} is not JSON-able")
 
 
-_strict = json.JSONEncoder(sort_keys=True, separators=(",", ":"), allow_nan=False, default=_plain).encode
+# Bodies are trees, so the encoder need not remember which containers it is in, which it does for each of them.
+_strict = json.JSONEncoder(
+    sort_keys=True, separators=(",", ":"), allow_nan=False, check_circular=False, default=_plain
+).encode
 _lenient = json.JSONEncoder(separators=(",", ":"), default=_plain).encode
 
 

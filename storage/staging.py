@@ -65,15 +65,17 @@ class Staged:
 
     def add(self, later: Staged) -> None:
         """Take in what was staged later."""
-        self.entry_log += later.entry_log
-        self.event_log += later.event_log
-        self.orders |= later.orders
-        self.executions += later.executions
-        self.cash += later.cash
+        if later.entry_log:
+            self.entry_log += later.entry_log
+            self.orders |= later.orders
+            self.executions += later.executions
+            self.cash += later.cash
+        if later.event_log:
+            self.event_log += later.event_log
+            self.events += later.events
         self.halts += later.halts
         self.equity |= later.equity
         self.snapshots |= later.snapshots
-        self.events += later.events
 
     def tail(self, after_seq: int, limit: int) -> list[JournalEntry]:
         """Return up to `limit` waiting entries after `after_seq`, in sequence (an order's newest state once)."""

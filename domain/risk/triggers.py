@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from domain.records import HaltTrigger
 from domain.risk.bounds import exceeds, reaches
@@ -10,8 +10,7 @@ from domain.risk.checks import percent
 from domain.risk.limits import RiskLimits
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AccountFigures:
+class AccountFigures(NamedTuple):
     """Hold the account after a bar's marks; `equity` in the account's currency, the rest as fractions."""
 
     equity: float

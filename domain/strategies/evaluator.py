@@ -110,19 +110,9 @@ class BlockEvaluator:
 
 
 class SymbolBlocks:
-    """Hold one symbol's bars and the evaluations of the block last asked for."""
+    """Hold one symbol's bars and, by when each opens, the evaluations of the block last asked for."""
 
-    __slots__ = (
-        "_bars",
-        "_block_ns",
-        "_first",
-        "_instance",
-        "_next",
-        "_opens",
-        "_served",
-        "_start",
-        "_warmup",
-    )
+    __slots__ = ("_bars", "_block_ns", "_instance", "_opens", "_served", "_start", "_warmup")
 
     def __init__(self, instance: StrategyInstance, bars: SymbolBars, block_ns: int) -> None:
         self._instance = instance
@@ -130,34 +120,34 @@ class SymbolBlocks:
         self._bars = bars
         self._opens: list[int] = bars.open_ns.tolist()
         self._block_ns = block_ns
-        self._next = 0
-        self._first = 0
         self._start = 0
-        self._served: list[Evaluation | None] = []
+        self._served: dict[int, Evaluation | None] = {}
 
     def at(self, open_ns: int) -> Evaluation:
-        """Return the evaluation of the bar that opens at `open_ns`; the next in turn needs no search."""
-        position = self._next
-        if position >= len(self._opens) or self._opens[position] != open_ns:
-            position = int(np.searchsorted(self._bars.open_ns, open_ns))
-            if position == len(self._opens) or self._opens[position] != open_ns:
-                raise InvariantViolation(
-                    f"{self._bars.symbol}: no bar opens at {open_ns} ns among the bars given"
-                )
-        self._next = position + 1
-        offset = position - self._first
-        found = self._served[offset] if 0 <= offset < len(self._served) else None
-        return self.entry(position) if found is None else found
+        """Return the evaluation of the bar that opens at `open_ns`."""
+        found = self._served.get(open_ns)
+        return self._evaluated(self._position(open_ns)) if found is None else found
 
     def entry(self, position: int) -> Evaluation:
         """Return the evaluation of bar `position`, counted from 0."""
-        offset = position - self._first
-        if not 0 <= offset < len(self._served):
+        return self.at(self._opens[position])
+
+    def _position(self, open_ns: int) -> int:
+        position = int(np.searchsorted(self._bars.open_ns, open_ns))
+        if position == len(self._opens) or self._opens[position] != open_ns:
+            raise InvariantViolation(
+                f"{self._bars.symbol}: no bar opens at {open_ns} ns among the bars given"
+            )
+        return position
+
+    def _evaluated(self, position: int) -> Evaluation:
+        """Return the evaluation of a bar of another block, or of one whose block failed as a whole."""
+        open_ns = self._opens[position]
+        if open_ns not in self._served:
             self._load(position)
-            offset = position - self._first
-        found = self._served[offset]
+        found = self._served[open_ns]
         if found is None:
-            found = self._served[offset] = _evaluate_last(
+            found = self._served[open_ns] = _evaluate_last(
                 self._instance, window(self._bars, self._start, position + 1)
             )
         return found
@@ -167,7 +157,7 @@ class SymbolBlocks:
         begin = block_start(self._opens[position], self._block_ns)
         first, stop = (int(i) for i in np.searchsorted(self._bars.open_ns, (begin, begin + self._block_ns)))
         start = slice_start(self._bars.session, first, self._warmup)
-        self._first, self._start = first, start
+        self._start = start
         symbol = self._bars.symbol
         early = min(max(self._warmup - first, 0), stop - first)
         served: list[Evaluation | None] = [_abstention(symbol)] * early
@@ -179,7 +169,7 @@ class SymbolBlocks:
                 strategy = self._instance.strategy_id
                 verdicts = answered.verdicts(first + early - start, symbol)
                 served += [v.of(strategy, symbol) if isinstance(v, Failed) else v for v in verdicts]
-        self._served = served
+        self._served = dict(zip(self._opens[first:stop], served, strict=True))
 
 
 def _evaluate_last(instance: StrategyInstance, bars: SymbolBars) -> Evaluation:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from math import isfinite
 
 from domain.broker import (
@@ -33,7 +32,7 @@ def place(turn: Turn, command: PlaceOrder) -> None:
     at_ns = state.cursor.known_ns
     if state.book.taken(command.order_ref, command.attached_stop_pct > 0.0):
         text = f"the ref {command.order_ref} (or that of its stop) is taken"
-        refused = replace(order.ended(OrderStatus.REFUSED, text, RefusalCode.DUPLICATE), at_ns=at_ns)
+        refused = order.ended(OrderStatus.REFUSED, text, RefusalCode.DUPLICATE)._replace(at_ns=at_ns)
         turn.events.append(refused.report())
         return
     refusal = _refusal(turn, command)

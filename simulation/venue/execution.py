@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from domain.broker import Executed, OrderStatus, OrderType, RefusalCode, Side, TimeInForce
 from domain.fills import commission_micro, market_fill_price, stop_price_for
 from simulation.venue.orders import STOP_SUFFIX, VenueOrder
@@ -31,8 +29,7 @@ def fill(turn: Turn, order: VenueOrder, lots: int, price: float, at_ns: int) -> 
         return
     turn.book(execution)
     order = turn.put(
-        replace(
-            order,
+        order._replace(
             filled_lots=total,
             average_price=average,
             charged_micro=charged,
@@ -91,11 +88,10 @@ def _protect(turn: Turn, parent: VenueOrder, lots: int, at_ns: int) -> None:
     )
     stop = turn.state.book.get(parent.order_ref + STOP_SUFFIX)
     if stop is not None:
-        turn.put(replace(stop, lots=stop.lots + lots, stop_price=price), at_ns)
+        turn.put(stop._replace(lots=stop.lots + lots, stop_price=price), at_ns)
         return
     turn.put(
-        replace(
-            parent,
+        parent._replace(
             order_ref=parent.order_ref + STOP_SUFFIX,
             number=len(turn.state.book) + 1,
             parent_ref=parent.order_ref,
@@ -133,7 +129,7 @@ def _reduce_group(turn: Turn, order: VenueOrder, lots: int, at_ns: int) -> None:
             taken = min(lots, other.remaining)
         if not taken:
             continue
-        left = replace(other, lots=other.lots - taken)
+        left = other._replace(lots=other.lots - taken)
         if left.remaining:
             turn.put(left, at_ns)
         else:

@@ -37,7 +37,7 @@ _ENUMS: dict[str, Any] = {
     "status": OrderStatus,
     "code": RefusalCode,
 }
-_ORDER_FIELDS = tuple(field.name for field in fields(VenueOrder))
+_ORDER_FIELDS = VenueOrder._fields
 _EXECUTION_FIELDS = tuple(field.name for field in fields(Executed))
 _DIVIDEND_FIELDS = tuple(field.name for field in fields(DividendPaid))
 
@@ -184,7 +184,7 @@ class VenueJournal:
         run = self._connection.execute
         orders = {order.order_ref: order for commit in commits for order in commit.orders}
         if orders:
-            rows = [_row(order, _ORDER_FIELDS) for order in orders.values()]
+            rows = [order._asdict() for order in orders.values()]
             self._put_orders.execute(self._connection, rows)
         executions = [execution for commit in commits for execution in commit.executions]
         if executions:

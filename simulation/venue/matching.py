@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 
 from domain.bars import Bar, BarGroup
 from domain.broker import DividendPaid, OrderStatus, OrderType, TimeInForce
@@ -29,14 +28,20 @@ def match_group(turn: Turn, group: BarGroup) -> None:
     _pay_dividends(turn, group, bars)
     if state.book.any_working:
         late = _begin_session(turn, group.session)
-        marks.update({symbol: bar.open for symbol, bar in bars.items()})
+        for symbol, bar in bars.items():
+            marks[symbol] = bar.open
         _Matching(turn, group, bars).run()
-        marks.update({symbol: bar.close for symbol, bar in bars.items()})
-        turn.events.extend(replace(order, at_ns=group.known_ns).report() for order in late)
+        _mark_at_close(marks, bars)
+        turn.events.extend(order._replace(at_ns=group.known_ns).report() for order in late)
         _expire_openings(turn, group.known_ns)
     else:
-        marks.update({symbol: bar.close for symbol, bar in bars.items()})
+        _mark_at_close(marks, bars)
     state.cursor = Cursor(group.index, group.known_ns, group.session)
+
+
+def _mark_at_close(marks: dict[str, float], bars: Bars) -> None:
+    for symbol, bar in bars.items():
+        marks[symbol] = bar.close
 
 
 def _pay_dividends(turn: Turn, group: BarGroup, bars: Bars) -> None:
@@ -68,7 +73,7 @@ def _begin_session(turn: Turn, session: int) -> list[VenueOrder]:
         if order.time_in_force is not TimeInForce.DAY or order.session == session:
             continue
         if order.session == 0:
-            turn.keep(replace(order, session=session))
+            turn.keep(order._replace(session=session))
         else:
             ended = order.ended(OrderStatus.EXPIRED, EXPIRED_TEXT[TimeInForce.DAY])
             turn.keep(ended)
@@ -111,7 +116,8 @@ class _Matching:
 
     def _phase(self, takes: Callable[[VenueOrder], bool], act: Callable[[VenueOrder, Bar], None]) -> None:
         book = self.turn.state.book
-        for listed in sorted(filter(takes, book.working()), key=queue_key):
+        taken = [order for order in book.working() if takes(order)]
+        for listed in sorted(taken, key=queue_key) if taken else ():
             order, bar = book.get(listed.order_ref), self.bars.get(listed.symbol)
             # An earlier fill of this phase may have changed or ended it.
             if bar is not None and order is not None and order.status is OrderStatus.WORKING:
@@ -133,7 +139,7 @@ class _Matching:
         hit, price = stop_trigger(order.sign, order.stop_price, start, high, low)
         if not hit:
             return
-        order = replace(order, triggered=True)
+        order = order._replace(triggered=True)
         self.turn.keep(order)
         if order.parent_ref:
             end_parent(self.turn, order, self._moment(bar, price))

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 from domain.broker import OrderReported, OrderStatus, OrderType, RefusalCode, Side, TimeInForce
 
 STOP_SUFFIX = ".stop"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class VenueOrder:
+class VenueOrder(NamedTuple):
     """Be one order's present state at the venue.
 
     `number` counts orders from 1. `session` is the session a DAY order belongs to, 0 until its first bar group.
@@ -53,7 +52,7 @@ class VenueOrder:
 
     def ended(self, status: OrderStatus, text: str, code: RefusalCode | None = None) -> VenueOrder:
         """Return the order ended as `status`."""
-        return replace(self, status=status, text=text, code=code)
+        return self._replace(status=status, text=text, code=code)
 
     def report(self) -> OrderReported:
         """Return the order as the gateway is told of it."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import NamedTuple
 
 from domain.broker import BrokerEvent, DividendPaid, Executed
@@ -90,7 +89,7 @@ class Turn:
     def put(self, order: VenueOrder, at_ns: int) -> VenueOrder:
         """Take `order` as its newest state, of `at_ns`, and report it; return what was taken."""
         if order.at_ns != at_ns:
-            order = replace(order, at_ns=at_ns)
+            order = order._replace(at_ns=at_ns)
         self.keep(order)
         self.events.append(order.report())
         return order
