@@ -22,8 +22,9 @@ from domain.records import (
 )
 from domain.risk.account import Account, Day
 from domain.risk.assessment import assess
+from domain.risk.checks import percent
 from domain.risk.exposure import exposure_of
-from domain.risk.heat import portfolio_heat
+from domain.risk.heat import heat_level, portfolio_heat
 from domain.risk.loss import daily_loss, drawdown, raised_peak
 from domain.risk.settings import RiskSettings
 from domain.risk.triggers import AccountFigures, breached
@@ -53,6 +54,7 @@ class BookKeeping:
         self._unheard = {HaltTrigger(name): why for name, why in values.get("unheard", {}).items()}
         self.latch_version = int(values.get("latch_version", 0))
         self.bar = int(values.get("bar", -1))
+        self._heat_level = int(values.get("heat_level", 0))
         self._sessions: list[int] = list(values.get("sessions", ()))
         self._sessions_kept = max([1, *(each.settlement_sessions for each in settings.instruments.values())])
         for first_bar in self._sessions:
@@ -90,6 +92,20 @@ class BookKeeping:
         return [
             (trigger, why) for trigger, why in breached(self._figures, limits) if trigger not in self.raised
         ]
+
+    def heat_warning(self, group: BarGroup) -> list[AuditEvent]:
+        """Return the warning that the heat of this bar's marks newly reached, the highest where it reached several.
+
+        Heat that falls below a warning and comes back is told again.
+        """
+        heat, warnings = self._figures.heat, self._settings.limits.heat_warnings
+        before, self._heat_level = self._heat_level, heat_level(heat, warnings)
+        if self._heat_level <= before:
+            return []
+        warning = warnings[self._heat_level - 1]
+        text = f"portfolio heat of {percent(heat)} has reached the warning of {percent(warning)}"
+        body = {"heat": heat, "warning": warning, "text": text}
+        return [AuditEvent(AuditKind.HEAT_WARNING, group.known_ns, group.index, "account", True, body)]
 
     def raise_latch(self, trigger: HaltTrigger, why: str) -> Rung:
         """Raise the local latch for `trigger` and return the rung it leads to."""
@@ -157,6 +173,7 @@ class BookKeeping:
             "raised": sorted(self.raised),
             "unheard": {trigger.value: why for trigger, why in sorted(self._unheard.items())},
             "latch_version": self.latch_version,
+            "heat_level": self._heat_level,
             "sessions": self._sessions,
             "counts": counts,
             "failures": failures,
@@ -235,6 +252,7 @@ class BookKeeping:
             "daily_loss": assessment.daily_loss,
             "drawdown": assessment.drawdown,
             "heat": assessment.heat,
+            "heat_level": assessment.heat_level,
             "gross_exposure": assessment.gross_exposure,
             "net_exposure": assessment.net_exposure,
             "is_safe_to_trade": assessment.is_safe_to_trade,

@@ -220,8 +220,9 @@ class RiskManager:
         decided = Send(GATEWAY, self._approved(group, approvals, cancels))
         if again:  # its records are durable, for they and the snapshot were one commit
             return [CancelTimer(SIGNAL_TIMER), decided]
+        warnings = self._books.heat_warning(group)
         records = self._books.snapshots(group, self._desk.state(), self._failures.to_values(), refs, cancels)
-        return [CancelTimer(SIGNAL_TIMER), *halts, Persist((*events, *records)), decided]
+        return [CancelTimer(SIGNAL_TIMER), *halts, Persist((*events, *warnings, *records)), decided]
 
     def _approved(
         self, group: BarGroup, approvals: list[OrderApproved], cancels: list[str]

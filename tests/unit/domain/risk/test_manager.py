@@ -452,6 +452,37 @@ def test_halt_the_coordinator_never_heard_of_is_raised_again_at_the_review() -> 
     assert again.ladder.rung is Rung.HALTED
 
 
+def heat_told(round_: Round) -> list[float]:
+    return [event.body["warning"] for event in round_.events(AuditKind.HEAT_WARNING)]
+
+
+def test_heat_warning_that_stands_is_not_told_again() -> None:
+    """A6: the whole equity in one position at a stop of 3 % is 3 % of heat."""
+    bench = all_in(WIDE._replace(heat_warnings=(0.01, 0.02, 0.031)))
+    assert bench.manager.state()["heat_level"] == 2
+    for index, price in enumerate((100.0, 99.0, 100.0), start=2):
+        assert heat_told(bench.bar(index, {"AAPL": price})) == []
+
+
+def test_the_highest_warning_reached_at_once_is_told_and_a_fallen_one_again() -> None:
+    bench = Bench(settings(limits=HALF._replace(heat_warnings=(0.005, 0.01, 0.018))))
+    bench.bar(0, {"AAPL": 100.0}, all_say(BUY))
+    first = bench.bar(1, {"AAPL": 100.0})
+    assert heat_told(first) == [0.01]
+    assert "has reached the warning of 1.000 %" in first.events(AuditKind.HEAT_WARNING)[0].body["text"]
+    bench = bench.reborn(first.snapshot)
+    assert heat_told(bench.bar(2, {"AAPL": 100.0})) == [], "told before the restart"
+    assert heat_told(bench.bar(3, {"AAPL": 40.0})) == []
+    assert heat_told(bench.bar(4, {"AAPL": 100.0})) == [0.01]
+    assert heat_told(bench.bar(5, {"AAPL": 200.0})) == [0.018]
+
+
+def test_without_configured_warnings_none_is_recorded() -> None:
+    bench = Bench(settings(limits=WIDE._replace(heat_warnings=())))
+    bench.bar(0, {"AAPL": 100.0}, all_say(BUY))
+    assert heat_told(bench.bar(1, {"AAPL": 100.0})) == []
+
+
 def test_halt_is_raised_once_while_it_is_up() -> None:
     """B3: a second halt while halted is not doubled."""
     bench = all_in(limits=WIDE._replace(max_daily_loss=0.5, halt_daily_loss=0.5))
