@@ -34,7 +34,7 @@ from domain.messages import (
 )
 from domain.outbox import AuditEvent, AuditKind
 from domain.outputs import Output, Persist, Send
-from domain.records import HaltRecord, MachineSnapshot
+from domain.records import HaltRecord, HaltTrigger, MachineSnapshot
 
 LADDER = "ladder"
 """Name of the snapshot that keeps the halt ladder."""
@@ -175,6 +175,9 @@ class Coordinator:
     # --- halts ------------------------------------------------------------------------------------------------------
 
     def _raised(self, message: RaiseHalt) -> list[Output]:
+        if message.again and self._ladder.has_heard(message):
+            latch = self._latch(lowers=False, heard=(message.trigger,))
+            return [Send(message.raised_by, latch, True)]
         record = self._ladder.raise_latch(
             message.trigger,
             max(message.rung, rung_for(message.trigger, self._settings.flattening)),
@@ -217,9 +220,11 @@ class Coordinator:
         )
         return Send(RISK, answer, True)
 
-    def _latch(self, *, lowers: bool) -> LatchChanged:
+    def _latch(self, *, lowers: bool, heard: tuple[HaltTrigger, ...] = ()) -> LatchChanged:
         ladder = self._ladder
-        return LatchChanged(rung=ladder.rung, lowers=lowers, version=ladder.version, active=ladder.active)
+        return LatchChanged(
+            rung=ladder.rung, lowers=lowers, version=ladder.version, active=ladder.active, heard=heard
+        )
 
     def _keep(self, *records: HaltRecord) -> Persist:
         values = self._ladder.to_values()

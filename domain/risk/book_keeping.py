@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from domain.bars import BarGroup
 from domain.halts import ENDS_WITH_SESSION, rung_for
 from domain.instruments import MICRO
 from domain.marks import Marks
-from domain.messages import HaltReviewed
+from domain.messages import RISK, HaltReviewed, LatchChanged, RaiseHalt
 from domain.outbox import AuditEvent, AuditKind
 from domain.portfolio import Portfolio
 from domain.records import (
@@ -34,6 +34,15 @@ SNAPSHOT = "risk"
 """Name of the snapshot from which a restarted risk manager goes on."""
 
 
+class _Raised(NamedTuple):
+    """Be where and why a halt was raised."""
+
+    at_ns: int
+    bar: int
+    session: int
+    why: str
+
+
 class BookKeeping:
     """Hold portfolio, working orders, marks and the day; value them once a bar."""
 
@@ -51,7 +60,9 @@ class BookKeeping:
         self.day = Day(int(day[0]), float(day[1]), float(day[2]), float(day[3]))
         self.rung = Rung(values.get("rung", 0))
         self.raised = {HaltTrigger(name) for name in values.get("raised", ())}
-        self._unheard = {HaltTrigger(name): why for name, why in values.get("unheard", {}).items()}
+        self._unheard = {
+            HaltTrigger(name): _Raised(*told) for name, told in values.get("unheard", {}).items()
+        }
         self.latch_version = int(values.get("latch_version", 0))
         self.bar = int(values.get("bar", -1))
         self._heat_level = int(values.get("heat_level", 0))
@@ -107,13 +118,29 @@ class BookKeeping:
         body = {"heat": heat, "warning": warning, "text": text}
         return [AuditEvent(AuditKind.HEAT_WARNING, group.known_ns, group.index, "account", True, body)]
 
-    def raise_latch(self, trigger: HaltTrigger, why: str) -> Rung:
-        """Raise the local latch for `trigger` and return the rung it leads to."""
+    def raise_latch(self, group: BarGroup, trigger: HaltTrigger, why: str) -> RaiseHalt:
+        """Raise the local latch for `trigger` and return what to tell the coordinator."""
         self.raised.add(trigger)
-        self._unheard[trigger] = why
-        rung = rung_for(trigger, self._settings.flattening)
-        self.rung = max(self.rung, rung)
-        return rung
+        told = self._unheard[trigger] = _Raised(group.known_ns, group.index, group.session, why)
+        halt = self._told(trigger, told)
+        self.rung = max(self.rung, halt.rung)
+        return halt
+
+    def unheard(self) -> list[RaiseHalt]:
+        """Return the halts that the coordinator, for all we know, never heard of, as they were raised."""
+        return [self._told(trigger, told, again=True) for trigger, told in sorted(self._unheard.items())]
+
+    def _told(self, trigger: HaltTrigger, told: _Raised, *, again: bool = False) -> RaiseHalt:
+        return RaiseHalt(
+            at_ns=told.at_ns,
+            bar=told.bar,
+            session=told.session,
+            rung=rung_for(trigger, self._settings.flattening),
+            trigger=trigger,
+            raised_by=RISK,
+            detail=told.why,
+            again=again,
+        )
 
     def end_flattening(self) -> bool:
         """Step from FLATTENING to HALTED once nothing is held and nothing works; return whether that came to pass."""
@@ -122,23 +149,25 @@ class BookKeeping:
         self.rung = Rung.HALTED
         return True
 
-    def hold_latch(self, rung: Rung, version: int, active: Iterable[HaltTrigger]) -> None:
+    def hold_latch(self, latch: LatchChanged) -> None:
         """Take over the durable latch; it never lowers the rung, and news older than ours tells nothing."""
-        if version < self.latch_version:
+        if latch.version < self.latch_version:
             return
-        self.latch_version = version
-        self.rung = max(self.rung, rung)
-        self.raised.update(active)
-        self._heard(active)
+        self.latch_version = latch.version
+        self.rung = max(self.rung, latch.rung)
+        self.raised.update(latch.active)
+        self._heard((*latch.active, *latch.heard))
 
     def take_review(self, answer: HaltReviewed) -> list[tuple[HaltTrigger, str]]:
         """Hold what the review left standing; return the halts of ours that the coordinator never heard of.
 
-        Such a halt was lost in a crash and is to be raised again, unless the session would have ended it by now. An
+        Such a halt was lost on its way and is to be raised again, unless the session would have ended it by now. An
         answer that a newer latch overtook lowers nothing; the next session's review does.
         """
         self._heard(answer.active)
-        lost = [(trigger, why) for trigger, why in self._unheard.items() if trigger not in ENDS_WITH_SESSION]
+        lost = [
+            (trigger, told.why) for trigger, told in self._unheard.items() if trigger not in ENDS_WITH_SESSION
+        ]
         self._unheard.clear()
         if answer.version >= self.latch_version:
             self.rung, self.latch_version = answer.rung, answer.version
@@ -171,7 +200,7 @@ class BookKeeping:
             "marks": self.marks.to_values(),
             "rung": int(self.rung),
             "raised": sorted(self.raised),
-            "unheard": {trigger.value: why for trigger, why in sorted(self._unheard.items())},
+            "unheard": {trigger.value: tuple(told) for trigger, told in sorted(self._unheard.items())},
             "latch_version": self.latch_version,
             "heat_level": self._heat_level,
             "sessions": self._sessions,

@@ -29,7 +29,6 @@ from domain.messages import (
     OrderApproved,
     OrdersApproved,
     PositionsClosed,
-    RaiseHalt,
     Ready,
     RequestJournal,
     ReviewHalt,
@@ -85,12 +84,13 @@ class RiskManager:
             case TimerFired():
                 return self._deadline()
             case LatchChanged():
-                self._books.hold_latch(message.rung, message.version, message.active)
+                self._books.hold_latch(message)
                 return []
             case HaltReviewed():
                 return self._reviewed(message)
             case Begin():
-                return [Send(GATEWAY, RequestJournal(requester=ROLE, after_seq=0))]
+                told = [Send(COORDINATOR, halt, control=True) for halt in self._books.unheard()]
+                return [*told, Send(GATEWAY, RequestJournal(requester=ROLE, after_seq=0))]
             case Drain():
                 return [Send(COORDINATOR, Drained(role=ROLE))]
             case _ as unreachable:
@@ -183,17 +183,7 @@ class RiskManager:
         return self._decide(group) if len(spoken) == len(self._settings.strategies) else []
 
     def _raise(self, group: BarGroup, trigger: HaltTrigger, why: str) -> Send:
-        rung = self._books.raise_latch(trigger, why)
-        halt = RaiseHalt(
-            at_ns=group.known_ns,
-            bar=group.index,
-            session=group.session,
-            rung=rung,
-            trigger=trigger,
-            raised_by=ROLE,
-            detail=why,
-        )
-        return Send(COORDINATOR, halt, control=True)
+        return Send(COORDINATOR, self._books.raise_latch(group, trigger, why), control=True)
 
     def _deadline(self) -> list[Output]:
         """Go on without the strategies that did not answer in time: their evaluation failed."""

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -205,6 +206,20 @@ def test_halts_are_counted_once_however_often_their_cause_is_raised(bench: Bench
     bench.give(halt(HaltTrigger.MANUAL, Rung.HALTED))
     assert bench.machine.state()["halts"] == 2
     assert bench.machine.state()["causes"] == ["daily_loss", "heat", "manual"]
+
+
+def test_a_halt_told_again_is_recorded_only_where_it_was_never_heard(bench: Bench) -> None:
+    """B3: the answer names what is on record, so that its teller may forget it."""
+    again = replace(halt(), again=True)
+    assert to(bench.give(again)) == [GATEWAY, RISK]
+    assert len(bench.movements()) == 1
+    heard = LatchChanged(
+        rung=Rung.REDUCING, lowers=False, version=1, active=(again.trigger,), heard=(again.trigger,)
+    )
+    assert bench.give(again) == [Send(RISK, heard, True)]
+    assert len(bench.movements()) == 1
+    bench.give(halt())
+    assert len(bench.movements()) == 2, "a second halt of this life is recorded"
 
 
 def test_a_review_that_ends_nothing_is_answered_at_once(bench: Bench) -> None:

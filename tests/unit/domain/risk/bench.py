@@ -182,7 +182,8 @@ class Round:
 class Bench:
     """Hold a risk manager and what stands round it.
 
-    Orders fill whole at the next bar's open of their symbol while `fills`; reviews are answered while `reviews`.
+    Orders fill whole at the next bar's open of their symbol while `fills`; reviews are answered while `reviews`; halts
+    reach the coordinator while it `hears`. `told` are the halts told again at the start.
     """
 
     def __init__(
@@ -202,8 +203,18 @@ class Bench:
         self.resting = dict(resting or {})
         self.fills = True
         self.reviews = True
+        self.hears = True
         self.manager = RiskManager(self.settings, policy, saved)
-        (asked,) = self.manager.handle(Begin())
+        *told, asked = self.manager.handle(Begin())
+        self.told = [
+            output.message
+            for output in told
+            if isinstance(output, Send) and isinstance(output.message, RaiseHalt)
+        ]
+        for output in told:
+            assert isinstance(output, Send)
+            for answer in self._answers(output):
+                self.manager.handle(answer)
         assert asked == Send(GATEWAY, RequestJournal(requester="risk", after_seq=0))
         self.manager.handle(self.update(tuple(self.entries), last=True))
         if self.ladder.version:
@@ -307,7 +318,11 @@ class Bench:
 
     def _answers(self, sent: Send) -> list[RiskInbox]:
         match sent.message:
+            case RaiseHalt() if not self.hears:
+                return []
             case RaiseHalt() as halt if sent.to == COORDINATOR:
+                if halt.again and self.ladder.has_heard(halt):
+                    return [replace(self.latch(), heard=(halt.trigger,))]
                 self.ladder.raise_latch(
                     halt.trigger,
                     halt.rung,

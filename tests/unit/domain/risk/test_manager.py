@@ -434,22 +434,46 @@ def replace_policy(bench: Bench, **changes: Any) -> Any:
     return policy
 
 
-def test_halt_the_coordinator_never_heard_of_is_raised_again_at_the_review() -> None:
-    """B3: the manager's snapshot outlived a crash that the coordinator's record of the halt did not."""
+def deaf() -> tuple[Bench, Round]:
+    """Return a bench that halted at bars 2 and 3, and the last round; its halts never reached the coordinator."""
     bench = all_in()
-    bench.bar(2, {"AAPL": 94.0})
-    halted = bench.bar(3, {"AAPL": 88.0})
+    bench.hears = False
+    bench.bar(2, {"AAPL": 94.0}, session=3)
+    halted = bench.bar(3, {"AAPL": 88.0}, session=3)
     assert halted.approved.rung is Rung.HALTED
-    bench.ladder = HaltLadder(POLICY)  # lost
-    unheard = dict.fromkeys(halted.snapshot.values["raised"], "why")
-    lost = {**halted.snapshot.values, "unheard": unheard, "latch_version": 0}
-    again = bench.reborn(replace(halted.snapshot, values=lost))
-    assert again.manager.state()["rung"] == "HALTED"
-    round_ = again.bar(4, {"AAPL": 88.0})
+    assert bench.ladder.active == ()
+    return bench, halted
+
+
+def test_halt_the_coordinator_never_heard_of_is_told_again_at_begin() -> None:
+    """B3: the manager's snapshot outlived a crash that the coordinator's record of the halts did not."""
+    bench, halted = deaf()
+    again = bench.reborn(halted.snapshot)
+    assert {(halt.trigger, halt.bar, halt.session, halt.again) for halt in again.told} == {
+        (HaltTrigger.DAILY_LOSS, 2, 3, True),
+        (HaltTrigger.DAILY_LOSS_SEVERE, 2, 3, True),
+        (HaltTrigger.DRAWDOWN, 3, 3, True),
+    }
+    assert again.ladder.rung is Rung.HALTED, "before any bar came"
+    assert again.reborn(halted.snapshot).ladder.version == again.ladder.version, "heard: not recorded anew"
+    assert again.bar(4, {"AAPL": 88.0}, session=3).halts == ()
+
+
+def test_halt_that_was_heard_is_not_told_again() -> None:
+    bench = all_in()
+    bench.bar(2, {"AAPL": 94.0}, session=3)
+    later = bench.bar(3, {"AAPL": 94.0}, session=3)
+    assert bench.reborn(later.snapshot).told == []
+
+
+def test_halt_lost_on_its_way_is_raised_again_at_the_review() -> None:
+    """B3: without a crash too."""
+    bench, _ = deaf()
+    bench.hears = True
+    round_ = bench.bar(4, {"AAPL": 88.0}, session=4)
     assert {halt.trigger for halt in round_.halts} == {HaltTrigger.DAILY_LOSS_SEVERE, HaltTrigger.DRAWDOWN}
-    assert all(halt.detail == "why" for halt in round_.halts)
     assert round_.approved.rung is Rung.HALTED
-    assert again.ladder.rung is Rung.HALTED
+    assert bench.ladder.rung is Rung.HALTED
 
 
 def heat_told(round_: Round) -> list[float]:
