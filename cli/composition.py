@@ -67,6 +67,11 @@ class EnginePlan:
         """Return how many messages may wait in a role's normal lane."""
         return self.settings.engine.runtime.mailbox_bound
 
+    @property
+    def answer_deadline_s(self) -> float:
+        """Return the wait for a role's answer: short enough to ask again, and give up, before the run stalls."""
+        return self.settings.engine.runtime.lockstep_stall_s / 10.0
+
     def venue(self) -> VenueSettings:
         """Return what the simulated venue is made from."""
         settings, instruments = self.settings, self.instruments
@@ -115,6 +120,7 @@ class EnginePlan:
             opening_orders=self.table.bar_ns >= DAY_NS,
             lockstep=True,
             signal_deadline_s=settings.engine.runtime.signal_deadline_s,
+            answer_deadline_s=self.answer_deadline_s,
             generation=GENERATION,
             epoch=GENERATION,
             flattening=settings.halt_policy().flattening,
@@ -271,6 +277,7 @@ def coordinator_spec(plan: EnginePlan, others: tuple[ChildSpec, ...], group_comm
         stages=stages,
         stop_order=(FEED, GATEWAY, *strategies, RISK, AUDIT),
         cancel_entries=settings.shutdown.cancels_entries(lockstep=True),
+        answer_deadline_s=plan.answer_deadline_s,
         flattening=settings.halt_policy().flattening,
         started={
             "session": plan.session.number,

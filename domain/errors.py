@@ -14,6 +14,7 @@ BreakwaterError
     ├── StateError          the state directory is in use, of another session, or corrupt
     ├── DurabilityError     a durable write failed; never retried
     ├── AuditError          the audit trail does not verify
+    ├── Unanswered          a role did not answer another, however often it was asked
     ├── EnvironmentFault    the machine lacks something: shared library, shared memory, disk
     └── InvariantViolation  the engine contradicts itself
 
@@ -91,6 +92,10 @@ class DurabilityError(Fatal):
 
 class AuditError(Fatal):
     """Report an audit trail that does not verify."""
+
+
+class Unanswered(Fatal):
+    """Report that a role did not answer another, however often it was asked: the engine would wait for ever."""
 
 
 class EnvironmentFault(Fatal):

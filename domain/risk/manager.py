@@ -13,8 +13,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, assert_never
 
+from domain.awaited import LATCH_ASKS, Awaited
 from domain.bars import BarGroup
 from domain.desk_round import DeskRound
+from domain.errors import InvariantViolation
 from domain.failures import FailureTracker
 from domain.messages import (
     COORDINATOR,
@@ -46,6 +48,9 @@ from domain.risk.settings import RiskSettings
 __all__ = ["SNAPSHOT", "RiskManager"]
 
 SIGNAL_TIMER = "signals"
+JOURNAL_ASKS = 3
+REVIEW_ASKS = 2 * LATCH_ASKS
+"""Twice as patient as the coordinator is with the gateway, for whose word the review's answer waits."""
 
 FAILURE_TRIGGERS = frozenset({HaltTrigger.CONSECUTIVE_FAILURES, HaltTrigger.FAILURE_RATE})
 """Halts whose end lets the failure tracker begin anew; any other end leaves what it has seen."""
@@ -70,7 +75,9 @@ class RiskManager:
         self._cursor = 0
         self._recovering = True
         self._ready = False
-        self._reviewing: int | None = None
+        self._reviewing: ReviewHalt | None = None
+        self._journal_due = Awaited("journal", settings.answer_deadline_s, JOURNAL_ASKS)
+        self._review_due = Awaited("review", settings.answer_deadline_s, REVIEW_ASKS)
 
     def handle(self, message: RiskInbox) -> list[Output]:
         """Return what follows from `message`."""
@@ -81,8 +88,8 @@ class RiskManager:
                 return self._signalled(message)
             case JournalUpdate():
                 return self._journal(message)
-            case TimerFired():
-                return self._deadline()
+            case TimerFired(name=name):
+                return self._timer(name)
             case LatchChanged():
                 self._books.hold_latch(message)
                 return []
@@ -90,7 +97,7 @@ class RiskManager:
                 return self._reviewed(message)
             case Begin():
                 told = [Send(COORDINATOR, halt, control=True) for halt in self._books.unheard()]
-                return [*told, Send(GATEWAY, RequestJournal(requester=ROLE, after_seq=0))]
+                return [*told, *self._ask_for_journal()]
             case Drain():
                 return [Send(COORDINATOR, Drained(role=ROLE))]
             case _ as unreachable:
@@ -116,10 +123,13 @@ class RiskManager:
         if not self._recovering and update.head - len(update.entries) > self._cursor:
             # Entries are missing before these: nothing is decided until the journal has told of all.
             self._recovering = True
-            return [Send(GATEWAY, RequestJournal(requester=ROLE, after_seq=self._cursor))]
+            return self._ask_for_journal()
         outputs = self._booked(update)
-        if self._recovering and update.last:
+        if self._recovering and not update.last:
+            outputs.append(self._journal_due.asked())
+        elif self._recovering:
             self._recovering = False
+            outputs.append(self._journal_due.answered())
             if not self._ready:
                 self._ready = True
                 outputs.append(Send(COORDINATOR, Ready(role=ROLE, generation=self._settings.generation)))
@@ -156,20 +166,44 @@ class RiskManager:
         if self._settings.lockstep and self._advanced < group.index:
             return []
         if self._books.rung > Rung.ACTIVE and group.session > self._books.day.session:
-            self._reviewing = group.index
-            review = ReviewHalt(at_ns=group.known_ns, bar=group.index, session=group.session)
-            return [Send(COORDINATOR, review)]
+            self._reviewing = ReviewHalt(at_ns=group.known_ns, bar=group.index, session=group.session)
+            return [Send(COORDINATOR, self._reviewing), self._review_due.asked()]
         return self._mark(group)
+
+    def _ask_for_journal(self) -> list[Output]:
+        asked = RequestJournal(requester=ROLE, after_seq=self._cursor)
+        return [Send(GATEWAY, asked), self._journal_due.asked()]
+
+    def _timer(self, name: str) -> list[Output]:
+        """Go on without what is late: signals count as failed, an answer is asked for again, which changes nothing."""
+        match name:
+            case "signals":
+                return self._deadline()
+            case "journal":
+                if not self._recovering:
+                    return []
+                timer = self._journal_due.again("the gateway's journal")
+                return [Send(GATEWAY, RequestJournal(requester=ROLE, after_seq=self._cursor)), timer]
+            case "review":
+                if self._reviewing is None:
+                    return []
+                return [
+                    Send(COORDINATOR, self._reviewing),
+                    self._review_due.again("the review of the halt latch"),
+                ]
+            case _:
+                raise InvariantViolation(f"the risk manager sets no timer {name}")
 
     def _reviewed(self, answer: HaltReviewed) -> list[Output]:
         books, group = self._books, self._group
-        if group is None or answer.bar != self._reviewing:
+        if group is None or self._reviewing is None or answer.bar != self._reviewing.bar:
             return []  # came twice
         self._reviewing = None
         if not FAILURE_TRIGGERS.isdisjoint(books.raised.difference(answer.active)):
             self._failures.reset()
         lost = books.take_review(answer)
-        return [*(self._raise(group, trigger, why) for trigger, why in lost), *self._mark(group)]
+        raised = (self._raise(group, trigger, why) for trigger, why in lost)
+        return [self._review_due.answered(), *raised, *self._mark(group)]
 
     def _mark(self, group: BarGroup) -> list[Output]:
         self._marked = True

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from domain.errors import InvariantViolation
 from domain.halts import HaltLadder
 from domain.messages import (
     AUDIT,
@@ -27,9 +28,10 @@ from domain.messages import (
     TimerFired,
 )
 from domain.outbox import AuditEvent, AuditKind
-from domain.outputs import Output, Persist, Send
+from domain.outputs import CancelTimer, Persist, Send, SetTimer
 from domain.records import HaltRecord, HaltTrigger, MachineSnapshot, Rung
-from supervisor.coordinator import ENDED, LADDER, Coordinator, CoordinatorSettings, Phase
+from supervisor.coordinator import ENDED, Coordinator, CoordinatorSettings, Phase
+from supervisor.latch_keeper import HELD_TIMER, LADDER
 from tests.fakes.memory_journal import MemoryJournal
 from tests.unit.domain.test_halts import policy
 
@@ -43,10 +45,15 @@ class Bench:
 
     def __init__(self, patience: int = 0, *, cancel_entries: bool = True, saved: Any = None) -> None:
         self.settings = CoordinatorSettings(
-            stages=STAGES, stop_order=STOP_ORDER, cancel_entries=cancel_entries, started={"session": 1}
+            stages=STAGES,
+            stop_order=STOP_ORDER,
+            cancel_entries=cancel_entries,
+            started={"session": 1},
+            answer_deadline_s=6.0,
         )
         self.machine = Coordinator(self.settings, HaltLadder(policy(patience), saved))
         self.journal = MemoryJournal()
+        self.timers: list[SetTimer | CancelTimer] = []
         self.saved = (saved or {}).get("version", 0)
 
     def give(self, message: CoordinatorInbox) -> list[Send]:
@@ -56,6 +63,8 @@ class Bench:
         for output in outputs:
             if isinstance(output, Persist):
                 self.journal.append(output.records)
+            elif isinstance(output, SetTimer | CancelTimer):
+                self.timers.append(output)
             else:
                 assert isinstance(output, Send)
                 if isinstance(output.message, LatchChanged):
@@ -452,9 +461,36 @@ def test_a_halt_while_draining_still_reaches_the_gateway(bench: Bench) -> None:
     assert to(bench.give(halt(HaltTrigger.MANUAL, Rung.HALTED))) == [GATEWAY, RISK]
 
 
-def test_timers_mean_nothing_to_the_coordinator(bench: Bench) -> None:
-    outputs: list[Output] = bench.machine.handle(TimerFired(name="any"))
-    assert outputs == []
+def test_unknown_timer_is_a_fault(bench: Bench) -> None:
+    with pytest.raises(InvariantViolation, match="sets no timer tea"):
+        bench.machine.handle(TimerFired(name="tea"))
+
+
+def test_gateway_is_told_again_of_the_latch_a_review_waits_for(bench: Bench) -> None:
+    """Any message may be lost: told again, it answers, and the timer goes."""
+    bench.give(halt())
+    (told,) = bench.give(review(2))
+    assert bench.timers == [SetTimer(HELD_TIMER, 6.0)]
+    assert bench.give(TimerFired(name=HELD_TIMER)) == [told]
+    assert to(bench.give(LatchHeld(role=GATEWAY, version=2))) == [RISK]
+    assert bench.timers[1:] == [SetTimer(HELD_TIMER, 6.0), CancelTimer(HELD_TIMER)]
+    assert bench.give(TimerFired(name=HELD_TIMER)) == [], "ran out with the answer"
+
+
+def test_gateway_that_never_holds_the_latch_has_failed(bench: Bench) -> None:
+    """A lost message must not stall a run: asked for three times in vain, the engine stops, halted."""
+    bench.give(halt())
+    bench.give(review(2))
+    for _ in range(2):
+        bench.give(TimerFired(name=HELD_TIMER))
+        bench.give(review(2))  # the risk manager asks again too; that gives no more patience
+    bench.give(TimerFired(name=HELD_TIMER))
+    (failure,) = bench.machine.state()["failures"]
+    assert failure == (
+        "gateway: Unanswered: word that the gateway holds the lowered halt latch did not come: "
+        "asked for 3 times, 6 s each"
+    )
+    assert (bench.phase, bench.machine.state()["rung"]) == (Phase.DRAINING, "HALTED")
 
 
 def test_nothing_more_happens_in_the_ended_phases() -> None:

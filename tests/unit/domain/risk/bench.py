@@ -85,6 +85,7 @@ def settings(
         "opening_orders": True,
         "lockstep": True,
         "signal_deadline_s": 30.0,
+        "answer_deadline_s": 6.0,
         "generation": 1,
         "epoch": 1,
     }
@@ -205,7 +206,7 @@ class Bench:
         self.reviews = True
         self.hears = True
         self.manager = RiskManager(self.settings, policy, saved)
-        *told, asked = self.manager.handle(Begin())
+        *told, asked, _ = self.manager.handle(Begin())
         self.told = [
             output.message
             for output in told

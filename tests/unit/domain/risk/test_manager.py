@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from domain.errors import InvariantViolation, Unanswered
 from domain.halts import HaltLadder
 from domain.messages import (
     COORDINATOR,
@@ -28,7 +29,7 @@ from domain.messages import (
     TimerFired,
 )
 from domain.outbox import AuditKind
-from domain.outputs import Persist, Send, SetTimer
+from domain.outputs import CancelTimer, Persist, Send, SetTimer
 from domain.records import HaltTrigger, IntentKind, OrderState, Rung
 from domain.risk.manager import RiskManager
 from tests.money import LIMITS
@@ -104,9 +105,13 @@ def test_bar_without_symbols_is_decided_and_settles() -> None:
 
 def test_begin_and_drain_are_answered() -> None:
     machine = RiskManager(settings(), POLICY, None)
-    assert machine.handle(Begin()) == [Send(GATEWAY, RequestJournal(requester="risk", after_seq=0))]
+    asked = [Send(GATEWAY, RequestJournal(requester="risk", after_seq=0)), SetTimer("journal", 6.0)]
+    assert machine.handle(Begin()) == asked
     empty = JournalUpdate(at_ns=0, advanced=-1, entries=(), head=0, last=True)
-    assert machine.handle(empty) == [Send(COORDINATOR, Ready(role="risk", generation=1))]
+    assert machine.handle(empty) == [
+        CancelTimer("journal"),
+        Send(COORDINATOR, Ready(role="risk", generation=1)),
+    ]
     assert machine.handle(Drain(reason="", cancel_entries=True)) == [Send(COORDINATOR, Drained(role="risk"))]
 
 
@@ -115,7 +120,8 @@ def test_nothing_is_decided_before_the_journal_was_read() -> None:
     machine = RiskManager(settings(), POLICY, None)
     machine.handle(Begin())
     assert machine.handle(BarsPublished(group=group(0, {"AAPL": 1.0}))) == []
-    assert machine.handle(JournalUpdate(at_ns=0, advanced=0, entries=(), head=0, last=False)) == []
+    more = [SetTimer("journal", 6.0)]
+    assert machine.handle(JournalUpdate(at_ns=0, advanced=0, entries=(), head=0, last=False)) == more
     for name in "abc":
         assert machine.handle(batch(0, name)) == []
     outputs = machine.handle(JournalUpdate(at_ns=0, advanced=-1, entries=(), head=0, last=True))
@@ -524,6 +530,61 @@ def test_latch_announced_at_the_start_is_not_raised_again() -> None:
     assert again.manager.state()["rung"] == "REDUCING"
 
 
+# --- what does not come --------------------------------------------------------------------------------------
+
+
+def test_unknown_timer_is_a_fault() -> None:
+    with pytest.raises(InvariantViolation, match="sets no timer tea"):
+        Bench().manager.handle(TimerFired(name="tea"))
+
+
+def test_journal_that_does_not_come_is_asked_for_again_and_its_silence_is_a_fault() -> None:
+    machine = RiskManager(settings(), POLICY, None)
+    asked = machine.handle(Begin())
+    fired = TimerFired(name="journal")
+    assert machine.handle(fired) == asked
+    machine.handle(JournalUpdate(at_ns=0, advanced=-1, entries=(), head=0, last=False))
+    assert machine.handle(fired) == asked
+    assert machine.handle(fired) == asked, "a part of the answer renews the patience"
+    with pytest.raises(Unanswered, match=r"the gateway's journal did not come: asked for 3 times, 6 s each"):
+        machine.handle(fired)
+
+
+def test_journal_that_comes_twice_is_booked_once() -> None:
+    bench = Bench()
+    bench.bar(0, {"AAPL": 100.0}, all_say(BUY))
+    bench.bar(1, {"AAPL": 100.0})
+    machine = RiskManager(bench.settings, POLICY, None)
+    machine.handle(Begin())
+    whole = bench.update(tuple(bench.entries), last=True)
+    machine.handle(replace(whole, last=False))
+    machine.handle(TimerFired(name="journal"))
+    machine.handle(whole)
+    assert machine.handle(TimerFired(name="journal")) == []
+    assert machine.state()["positions"] == bench.manager.state()["positions"]
+    assert machine.state()["cash"] == bench.manager.state()["cash"]
+
+
+def test_review_that_is_not_answered_is_asked_for_again_and_its_silence_is_a_fault() -> None:
+    bench = all_in()
+    bench.bar(2, {"AAPL": 97.0})
+    bench.reviews = False
+    waiting = bench.bar(3, {"AAPL": 97.0}, session=4)
+    assert (waiting.orders, waiting.timers) == ((), (SetTimer("review", 6.0),))
+    asked = [Send(COORDINATOR, waiting.reviews[0]), SetTimer("review", 6.0)]
+    for _ in range(5):
+        assert bench.manager.handle(TimerFired(name="review")) == asked
+    with pytest.raises(Unanswered, match="the review of the halt latch did not come: asked for 6 times"):
+        bench.manager.handle(TimerFired(name="review"))
+
+
+def test_answered_review_is_not_asked_for_again() -> None:
+    bench = all_in()
+    bench.bar(2, {"AAPL": 97.0})
+    assert len(bench.bar(3, {"AAPL": 97.0}, session=4).orders) == 1
+    assert bench.manager.handle(TimerFired(name="review")) == []
+
+
 # --- flattening ---------------------------------------------------------------------------------------------
 
 
@@ -620,7 +681,7 @@ def test_gap_in_the_journal_is_asked_for_before_anything_is_decided() -> None:
     machine.handle(BarsPublished(group=today))
     for name in "abc":
         machine.handle(batch(1, name))
-    (asked,) = machine.handle(replace(lost, entries=()))
+    asked, _ = machine.handle(replace(lost, entries=()))
     assert asked == Send(GATEWAY, RequestJournal(requester="risk", after_seq=1))
     assert lots(bench) == {}
     outputs = machine.handle(JournalUpdate(at_ns=0, advanced=-1, entries=lost.entries, head=3, last=True))
@@ -637,7 +698,10 @@ def test_deadline_while_the_journal_has_a_gap_decides_when_it_is_filled() -> Non
     machine = bench.manager
     head = len(bench.entries)
     later = JournalUpdate(at_ns=0, advanced=-1, entries=(), head=head, last=False)
-    assert machine.handle(later) == [Send(GATEWAY, RequestJournal(requester="risk", after_seq=1))]
+    assert machine.handle(later) == [
+        Send(GATEWAY, RequestJournal(requester="risk", after_seq=1)),
+        SetTimer("journal", 6.0),
+    ]
     assert machine.handle(TimerFired(name="signals")) == []
     round_ = bench.deliver(bench.update(tuple(bench.entries[1:]), last=True))
     assert round_.approved.bar == 1
