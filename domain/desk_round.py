@@ -22,6 +22,9 @@ from domain.risk.sizing import SizingResult, size_position
 from domain.signals import SignalFailure
 
 _CLOSE = Target(action=Action.EXIT, direction=0, confidence=1.0, reason="flattening")
+_EXIT_AGAIN = Target(
+    action=Action.EXIT, direction=0, confidence=1.0, reason="an exit that was refused, made again"
+)
 _STAY_OUT = Target(action=Action.HOLD, direction=0, confidence=0.0, reason="")
 
 
@@ -90,6 +93,8 @@ class DeskRound:
             wanted = _CLOSE if lots else _STAY_OUT
         else:
             wanted = target(book, votes, lots, shortable=self._settings.instruments[symbol].shortable)
+            if lots and wanted.action is Action.HOLD and self._books.working.exit_refused(book.name, symbol):
+                wanted = _EXIT_AGAIN
         if wanted.action is Action.HOLD:
             if wanted.reason:
                 body = {**votes_body(votes), "held": wanted.reason}

@@ -184,7 +184,7 @@ class Bench:
     """Hold a risk manager and what stands round it.
 
     Orders fill whole at the next bar's open of their symbol while `fills`; reviews are answered while `reviews`; halts
-    reach the coordinator while it `hears`. `told` are the halts told again at the start.
+    reach the coordinator while it `hears`; the gateway refuses every order unless `gate_open`. `told` are the halts told again at the start.
     """
 
     def __init__(
@@ -205,6 +205,7 @@ class Bench:
         self.fills = True
         self.reviews = True
         self.hears = True
+        self.gate_open = True
         self.manager = RiskManager(self.settings, policy, saved)
         *told, asked, _ = self.manager.handle(Begin())
         self.told = [
@@ -364,6 +365,9 @@ class Bench:
                 fresh.append(order_entry(intent, len(self.entries) + len(fresh) + 1, OrderState.CANCELED))
         for approval in orders.approvals:
             intent = approval.intent
+            if not self.gate_open:
+                fresh.append(order_entry(intent, len(self.entries) + len(fresh) + 1, OrderState.REFUSED))
+                continue
             self.resting[intent.intent_id] = intent
             fresh.append(order_entry(intent, len(self.entries) + len(fresh) + 1, OrderState.WORKING))
         self.entries += fresh
