@@ -11,6 +11,7 @@ from domain.broker import OrderType, Side, TimeInForce
 from domain.desk import NO_VOTES, Action, Tally, Target, tally, target, votes_body
 from domain.instruments import lots_for
 from domain.messages import OrderApproved, OrderIntent, SignalBatch
+from domain.order_refs import order_ref
 from domain.outbox import AuditEvent, AuditKind
 from domain.records import IntentKind, Rung
 from domain.risk.book_keeping import BookKeeping
@@ -157,7 +158,7 @@ class DeskRound:
         settings = self._settings
         opening = settings.opening_orders
         return OrderIntent(
-            intent_id=f"{settings.session_number}.{book.name}.{symbol}.{group.index}.1",
+            intent_id=order_ref(settings.session_number, book.name, symbol, group.index),
             at_ns=group.known_ns,
             bar=group.index,
             book=book.name,

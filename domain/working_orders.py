@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from domain.execution_book import signed
+from domain.broker import signed
 from domain.messages import OrderIntent
 from domain.orders import OPEN_STATES
 from domain.records import IntentKind, OrderEntry, OrderState

@@ -8,8 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from domain.bars import Bar, BarGroup
-from domain.broker import Executed, OrderType
-from domain.execution_book import signed
+from domain.broker import Executed, OrderType, signed
 from domain.halts import HaltLadder
 from domain.instruments import Instrument
 from domain.messages import (
@@ -184,7 +183,8 @@ class Bench:
     """Hold a risk manager and what stands round it.
 
     Orders fill whole at the next bar's open of their symbol while `fills`; reviews are answered while `reviews`; halts
-    reach the coordinator while it `hears`; the gateway refuses every order unless `gate_open`. `told` are the halts told again at the start.
+    reach the coordinator while it `hears`; the gateway refuses every order unless `gate_open`. `told` are the halts
+    told again at the start.
     """
 
     def __init__(
