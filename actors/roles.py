@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from actors.parts import ActorContext, Parts
+from config.strategy_files import with_file
 from domain.audit_machine import AuditMachine, AuditPace
 from domain.gateway import LATCH, Gateway
 from domain.gateway_policy import GatewaySettings
@@ -112,7 +113,7 @@ def strategy_instance(arguments: Mapping[str, Any]) -> StrategyInstance:
     """Build the instance that `arguments` name: id, strategy, file or None, parameters."""
     registry = discover()
     if arguments["file"] is not None:
-        registry = registry.with_file(Path(arguments["file"]))
+        registry = with_file(registry, Path(arguments["file"]))
     definition = registry.get(arguments["strategy"])
     parameters = definition.parameters(**arguments["parameters"])
     return StrategyInstance(

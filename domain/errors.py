@@ -2,7 +2,6 @@
 
 BreakwaterError
 ├── Recoverable             the engine goes on; the shell reports it and the failure tracker counts it
-│   ├── SignalError         a strategy could not produce a signal
 │   ├── BrokerUnavailable   the venue cannot be reached or did not answer in time
 │   ├── MailboxFull         a role's queue is full, so a message was refused
 │   ├── CodecError          a value cannot be encoded, or bytes are not a message
@@ -34,10 +33,6 @@ class BreakwaterError(Exception):
 
 class Recoverable(BreakwaterError):
     """Mark a failure that the engine survives."""
-
-
-class SignalError(Recoverable):
-    """Say that a strategy could not produce a signal."""
 
 
 class BrokerUnavailable(Recoverable):

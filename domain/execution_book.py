@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import replace
+from typing import assert_never
 
 from domain.broker import (
     DividendPaid,
@@ -246,6 +247,8 @@ class ExecutionBook:
                 self.cash.paid(dividend)
             case ExecutionEntry():
                 self._stand(entry)
+            case _ as unreachable:
+                assert_never(unreachable)
 
 
 _TOLD = frozenset({OrderStatus.CANCELED, OrderStatus.EXPIRED, OrderStatus.REFUSED})

@@ -25,12 +25,9 @@ RUNG_OF: dict[HaltTrigger, Rung] = {
     HaltTrigger.HEAT: Rung.HALTED,
     HaltTrigger.FAILURE_RATE: Rung.HALTED,
     HaltTrigger.CONSECUTIVE_FAILURES: Rung.HALTED,
-    HaltTrigger.STRATEGIES_QUARANTINED: Rung.HALTED,
     HaltTrigger.BROKER_LOST: Rung.HALTED,
-    HaltTrigger.MARKET_CRASH: Rung.HALTED,
     HaltTrigger.TECHNICAL_FAILURE: Rung.HALTED,
     HaltTrigger.LATE_ARRIVAL: Rung.HALTED,
-    HaltTrigger.MANUAL: Rung.HALTED,
     HaltTrigger.KILL_SWITCH: Rung.FLATTENING,
 }
 """The rung each trigger leads to (requirement B1)."""

@@ -147,6 +147,8 @@ class RiskManager:
                     self._books.working.follow(entry)
                 case ExecutionEntry() | CashEntry():
                     positions += self._books.book(entry)
+                case _ as unreachable:
+                    assert_never(unreachable)
         return [Persist(tuple(positions))] if positions and self._ready else []
 
     def _signalled(self, batch: SignalBatch) -> list[Output]:

@@ -243,7 +243,9 @@ def test_halt_and_exit_cancel_an_entry_once() -> None:
     entry = bench.bar(0, {"AAPL": 100.0}, all_say(BUY)).intents["AAPL"]
     bench.fills = False
     bench.deliver(bench.fill_part(entry, 100.0, 10))
-    bench.deliver(LatchChanged(rung=Rung.HALTED, lowers=False, version=1, active=(HaltTrigger.MANUAL,)))
+    bench.deliver(
+        LatchChanged(rung=Rung.HALTED, lowers=False, version=1, active=(HaltTrigger.TECHNICAL_FAILURE,))
+    )
     round_ = bench.bar(1, {"AAPL": 100.0}, all_say(SELL), session=1)
     assert round_.approved.cancels == (entry.intent_id,)
 

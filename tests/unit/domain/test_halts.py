@@ -57,12 +57,9 @@ def reviewed(ladder: HaltLadder, session: int) -> tuple[list[HaltRecord], bool]:
         (T.HEAT, Rung.HALTED),
         (T.FAILURE_RATE, Rung.HALTED),
         (T.CONSECUTIVE_FAILURES, Rung.HALTED),
-        (T.STRATEGIES_QUARANTINED, Rung.HALTED),
         (T.BROKER_LOST, Rung.HALTED),
-        (T.MARKET_CRASH, Rung.HALTED),
         (T.TECHNICAL_FAILURE, Rung.HALTED),
         (T.LATE_ARRIVAL, Rung.HALTED),
-        (T.MANUAL, Rung.HALTED),
         (T.KILL_SWITCH, Rung.FLATTENING),
     ],
 )
@@ -99,8 +96,8 @@ def test_a_second_halt_while_halted_is_recorded_not_doubled() -> None:
 )
 def test_a_cause_raised_again_may_climb_and_never_steps_down(first: Rung, again: Rung, stands: Rung) -> None:
     ladder = HaltLadder(policy())
-    raised(ladder, T.MANUAL, rung=first)
-    raised(ladder, T.MANUAL, rung=again)
+    raised(ladder, T.TECHNICAL_FAILURE, rung=first)
+    raised(ladder, T.TECHNICAL_FAILURE, rung=again)
     assert ladder.rung is stands
 
 

@@ -212,9 +212,9 @@ def test_halts_are_counted_once_however_often_their_cause_is_raised(bench: Bench
         bench.give(halt())
     assert (bench.machine.state()["halts"], len(bench.movements())) == (1, 3)
     bench.give(halt(HaltTrigger.HEAT, Rung.HALTED))
-    bench.give(halt(HaltTrigger.MANUAL, Rung.HALTED))
+    bench.give(halt(HaltTrigger.TECHNICAL_FAILURE, Rung.HALTED))
     assert bench.machine.state()["halts"] == 2
-    assert bench.machine.state()["causes"] == ["daily_loss", "heat", "manual"]
+    assert bench.machine.state()["causes"] == ["daily_loss", "heat", "technical_failure"]
 
 
 def test_a_halt_told_again_is_recorded_only_where_it_was_never_heard(bench: Bench) -> None:
@@ -458,7 +458,7 @@ def test_an_engine_that_survived_a_fault_ends_clean(bench: Bench) -> None:
 
 def test_a_halt_while_draining_still_reaches_the_gateway(bench: Bench) -> None:
     bench.give(Drain(reason="signal", cancel_entries=True))
-    assert to(bench.give(halt(HaltTrigger.MANUAL, Rung.HALTED))) == [GATEWAY, RISK]
+    assert to(bench.give(halt(HaltTrigger.TECHNICAL_FAILURE, Rung.HALTED))) == [GATEWAY, RISK]
 
 
 def test_unknown_timer_is_a_fault(bench: Bench) -> None:

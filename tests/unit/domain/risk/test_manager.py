@@ -341,11 +341,11 @@ def test_reducing_lets_exits_through_by_size_and_cancels_entries() -> None:
 def test_halt_raised_elsewhere_holds_and_announcements_never_lower_it() -> None:
     """B1: any role may raise the latch, only a review lowers the manager's rung."""
     bench = Bench()
-    up = LatchChanged(rung=Rung.HALTED, lowers=False, version=4, active=(HaltTrigger.MANUAL,))
+    up = LatchChanged(rung=Rung.HALTED, lowers=False, version=4, active=(HaltTrigger.TECHNICAL_FAILURE,))
     down = LatchChanged(rung=Rung.ACTIVE, lowers=True, version=5, active=())
     assert bench.deliver(up, down).orders == ()
     bench.ladder.raise_latch(
-        HaltTrigger.MANUAL, Rung.HALTED, at_ns=0, bar=0, session=1, raised_by="p", detail=""
+        HaltTrigger.TECHNICAL_FAILURE, Rung.HALTED, at_ns=0, bar=0, session=1, raised_by="p", detail=""
     )
     round_ = bench.deliver(BarsPublished(group=group(0, {"AAPL": 1.0}, session=0)), *_rest(0))
     assert (round_.approved.rung, round_.approved.latch_version) == (Rung.HALTED, 5)
@@ -358,7 +358,7 @@ def _rest(index: int) -> list[RiskInbox]:
 
 def test_news_older_than_the_latch_held_tells_nothing() -> None:
     bench = Bench()
-    late = LatchChanged(rung=Rung.HALTED, lowers=False, version=3, active=(HaltTrigger.MANUAL,))
+    late = LatchChanged(rung=Rung.HALTED, lowers=False, version=3, active=(HaltTrigger.TECHNICAL_FAILURE,))
     bench.deliver(LatchChanged(rung=Rung.ACTIVE, lowers=True, version=4, active=()), late)
     assert bench.manager.state()["rung"] == "ACTIVE"
 
