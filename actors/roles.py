@@ -18,7 +18,7 @@ from domain.gateway_policy import GatewaySettings
 from domain.ports import Journal
 from domain.records import JournalEntry
 from domain.risk.limits import HaltPolicy
-from domain.risk.manager import SNAPSHOT, RiskManager
+from domain.risk.manager import SNAPSHOT, TOLD, RiskManager
 from domain.risk.settings import RiskSettings
 from domain.strategies.blocks import block_ns
 from domain.strategies.evaluator import Evaluator, LiveEvaluator
@@ -89,7 +89,10 @@ def risk(spec: Spec, context: ActorContext) -> Parts:
     settings: RiskSettings = spec.arguments["settings"]
     policy: HaltPolicy = spec.arguments["policy"]
     saved = journal.snapshot(SNAPSHOT)
-    machine = RiskManager(settings, policy, None if saved is None else saved.values)
+    told = journal.snapshot(TOLD)
+    machine = RiskManager(
+        settings, policy, None if saved is None else saved.values, 0 if told is None else told.values["seq"]
+    )
     return Parts(machine=machine, journal=journal)
 
 

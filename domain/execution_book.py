@@ -1,6 +1,8 @@
 """Hold the gateway's view of orders, executions and positions, and turn a venue's events into journal entries.
 
-Every execution is booked once per `exec_id`, every dividend once per `payment_id`; an order's filled lots are the sum
+It grows with the account's life, by 0.7 KB an execution and 0.5 KB an order (measured: 100,000 of each are 120 MB): a
+venue may tell its whole history at each connect, and what it tells again must be known (I2). Every execution is booked
+once per `exec_id`, every dividend once per `payment_id`; an order's filled lots are the sum
 of its executions, never a venue's own count.
 """
 
@@ -84,10 +86,8 @@ class ExecutionBook:
         if state is not order.state:
             self._put(replace(order, state=state, text=text or order.text))
             if state is OrderState.CANCEL_SENT:
-                key, body = (
-                    without_session(ref),
-                    {"symbol": order.symbol, "open_lots": order.lots - order.filled_lots},
-                )
+                key, open_lots = without_session(ref), order.lots - order.filled_lots
+                body = {"symbol": order.symbol, "open_lots": open_lots}
                 self._events.append(AuditEvent(AuditKind.CANCEL, order.at_ns, order.bar, key, False, body))
 
     def adopt(self, report: OrderReported, bar: int) -> OrderEntry | None:

@@ -1,6 +1,9 @@
 """Decide what the gateway refuses by itself, whatever the risk manager approved, and word what it sends.
 
-These checks repeat none of the risk engine's code: two independent components stand before the wire.
+These checks repeat none of the risk engine's code, and positions, open orders, the number of orders and their lots are
+the gateway's own knowledge. Prices are not: the gateway gets no bars, so an order's value is judged at the reference
+price that the risk manager sent with it. A wrong price passes here; what bounds such an order are its lots
+(`docs/decisions/0011-what-the-gateway-knows-by-itself.md`).
 """
 
 from __future__ import annotations

@@ -23,7 +23,7 @@ from domain.records import (
 from domain.risk.account import Account, Day
 from domain.risk.assessment import assess
 from domain.risk.checks import percent
-from domain.risk.exposure import exposure_of
+from domain.risk.exposure import exposure_of, gross_usd
 from domain.risk.heat import heat_level, portfolio_heat
 from domain.risk.loss import daily_loss, drawdown, raised_peak
 from domain.risk.settings import RiskSettings
@@ -89,9 +89,7 @@ class BookKeeping:
         day.equity = self.portfolio.equity(self.marks.prices)
         day.peak_equity = raised_peak(day.peak_equity, day.equity)
         held = self.account.held(self.marks)
-        gross = 0.0
-        for position in held:
-            gross = gross + abs(position.value_usd)
+        gross = gross_usd(held)  # netted over books, as the limit of an order is judged
         self._figures = AccountFigures(
             equity=day.equity,
             daily_loss=daily_loss(day.start_equity, day.equity),

@@ -41,9 +41,10 @@ class RiskLimits(NamedTuple):
 
 
 class HardLimits(NamedTuple):
-    """Bound what the gateway lets onto the wire, checked by itself, whatever the risk manager approved.
+    """Bound what the gateway lets onto the wire, checked once more, whatever the risk manager approved.
 
-    `max_order_lots` is by symbol.
+    `max_order_lots` is by symbol. Lots and numbers are counted by the gateway itself; the value of an order is taken at
+    the reference price it came with.
     """
 
     max_order_value_usd: float

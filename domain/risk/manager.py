@@ -39,13 +39,17 @@ from domain.messages import (
     TimerFired,
 )
 from domain.messages import RISK as ROLE
+from domain.outbox import AuditEvent
 from domain.outputs import CancelTimer, Output, Persist, Send, SetTimer
-from domain.records import CashEntry, ExecutionEntry, HaltTrigger, OrderEntry, Rung
+from domain.records import CashEntry, ExecutionEntry, HaltTrigger, MachineSnapshot, OrderEntry, Rung
 from domain.risk.book_keeping import SNAPSHOT, BookKeeping
 from domain.risk.limits import HaltPolicy
 from domain.risk.settings import RiskSettings
 
-__all__ = ["SNAPSHOT", "RiskManager"]
+__all__ = ["SNAPSHOT", "TOLD", "RiskManager"]
+
+TOLD = "told"
+"""Name of the snapshot that keeps up to which journal entry the positions' changes are on record."""
 
 SIGNAL_TIMER = "signals"
 JOURNAL_ASKS = 3
@@ -59,8 +63,13 @@ FAILURE_TRIGGERS = frozenset({HaltTrigger.CONSECUTIVE_FAILURES, HaltTrigger.FAIL
 class RiskManager:
     """Join bars, fills and signals; keep the books; approve orders."""
 
-    def __init__(self, settings: RiskSettings, policy: HaltPolicy, saved: Mapping[str, Any] | None) -> None:
-        """Start from the saved snapshot (None: a new session); the journal is asked for on `Begin`."""
+    def __init__(
+        self, settings: RiskSettings, policy: HaltPolicy, saved: Mapping[str, Any] | None, told: int = 0
+    ) -> None:
+        """Start from the saved snapshot (None: a new session); the journal is asked for on `Begin`.
+
+        `told` is the journal's sequence up to which the positions' changes are on record (snapshot `TOLD`).
+        """
         self._settings = settings
         self._books = BookKeeping(settings, saved)
         self._desk = DeskRound(settings, self._books)
@@ -73,6 +82,7 @@ class RiskManager:
         self._marked = False
         self._batches: dict[int, dict[str, SignalBatch]] = {}
         self._cursor = 0
+        self._told = told
         self._recovering = True
         self._ready = False
         self._reviewing: ReviewHalt | None = None
@@ -138,7 +148,8 @@ class RiskManager:
         return [*outputs, *self._proceed()]
 
     def _booked(self, update: JournalUpdate) -> list[Output]:
-        positions = []
+        told: list[AuditEvent] = []
+        newest = self._told
         for entry in update.entries:
             if entry.seq <= self._cursor:
                 continue  # came twice: an order's older state must not replace its newer one
@@ -146,10 +157,19 @@ class RiskManager:
                 case OrderEntry():
                     self._books.working.follow(entry)
                 case ExecutionEntry() | CashEntry():
-                    positions += self._books.book(entry)
+                    events = self._books.book(entry)
+                    if entry.seq > self._told:  # else told in a former life
+                        told += events
+                        newest = max(newest, entry.seq)
                 case _ as unreachable:
                     assert_never(unreachable)
-        return [Persist(tuple(positions))] if positions and self._ready else []
+        self._told = newest
+        if not told:
+            return []
+        at = MachineSnapshot(
+            name=TOLD, bar=max(self._books.bar, 0), at_ns=update.at_ns, values={"seq": newest}
+        )
+        return [Persist((*told, at))]  # one commit: after a crash what is missing is told, and nothing twice
 
     def _signalled(self, batch: SignalBatch) -> list[Output]:
         """Keep what came for its own bar; where that is over, the next bar drops it."""

@@ -39,7 +39,7 @@ from domain.records import (
     Record,
 )
 from domain.risk.limits import BookSettings, HaltPolicy, RiskLimits
-from domain.risk.manager import RiskManager
+from domain.risk.manager import SNAPSHOT, RiskManager
 from domain.risk.settings import RiskSettings
 from domain.signals import Signal, SignalFailure
 from tests.money import LIMITS, stock
@@ -175,7 +175,9 @@ class Round:
     @property
     def snapshot(self) -> MachineSnapshot:
         """Return the snapshot to restart from."""
-        (only,) = (each for each in self.records if isinstance(each, MachineSnapshot))
+        (only,) = (
+            each for each in self.records if isinstance(each, MachineSnapshot) and each.name == SNAPSHOT
+        )
         return only
 
 

@@ -73,6 +73,16 @@ def test_mark_of_a_symbol_without_a_bar_stays() -> None:
     assert kept.marks.age_bars("AAPL", 1) == 1
 
 
+def test_books_that_offset_each_other_have_no_gross_exposure_together() -> None:
+    """B1: the halt on exposure sees what the check of an order sees, and the broker: the account's net in a symbol."""
+    kept = books()
+    kept.portfolio.apply(executed(100, 100.0, seq=1))
+    kept.portfolio.apply(executed(-60, 100.0, seq=2, book="other"))
+    kept.mark(group(0, {"AAPL": 100.0}))
+    equity, _ = kept.snapshots(group(0, {}), {}, {}, (), ())
+    assert equity.gross_exposure == kept.state()["gross_exposure"] == pytest.approx(0.04)
+
+
 def test_halts_that_are_up_are_not_called_for_again() -> None:
     kept = books()
     kept.portfolio.apply(executed(1_000, 100.0, seq=1))

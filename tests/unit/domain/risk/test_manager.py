@@ -30,8 +30,8 @@ from domain.messages import (
 )
 from domain.outbox import AuditKind
 from domain.outputs import CancelTimer, Persist, Send, SetTimer
-from domain.records import HaltTrigger, IntentKind, OrderState, Rung
-from domain.risk.manager import RiskManager
+from domain.records import HaltTrigger, IntentKind, MachineSnapshot, OrderState, Rung
+from domain.risk.manager import TOLD, RiskManager
 from tests.money import LIMITS
 from tests.unit.domain.risk.bench import (
     BUY,
@@ -800,11 +800,30 @@ def test_bar_before_the_snapshot_is_settled_without_a_second_decision() -> None:
     assert list(again.bar(3, {"AAPL": 100.0}, all_say(BUY)).intents) == ["AAPL"]
 
 
+def records_of(outputs: list[Any]) -> list[Any]:
+    return [record for output in outputs if isinstance(output, Persist) for record in output.records]
+
+
 def test_positions_read_at_the_start_are_not_reported_as_new() -> None:
     bench = Bench()
-    last = [bench.bar(i, {"AAPL": 100.0}, all_say(BUY) if i == 0 else None) for i in range(2)][-1]
-    machine = RiskManager(bench.settings, POLICY, last.snapshot.values)
+    rounds = [bench.bar(i, {"AAPL": 100.0}, all_say(BUY) if i == 0 else None) for i in range(2)]
+    (told,) = (each for each in rounds[1].records if isinstance(each, MachineSnapshot) and each.name == TOLD)
+    machine = RiskManager(bench.settings, POLICY, rounds[1].snapshot.values, told.values["seq"])
     machine.handle(Begin())
     outputs = machine.handle(bench.update(tuple(bench.entries), last=True))
-    assert not [output for output in outputs if isinstance(output, Persist)]
+    assert records_of(outputs) == []
     assert machine.state()["positions"] == bench.manager.state()["positions"]
+
+
+def test_positions_a_crash_kept_from_the_record_are_recorded_at_the_start_and_once() -> None:
+    """C6: the gateway had booked the execution, the manager died before it recorded what became of the position."""
+    bench = Bench()
+    rounds = [bench.bar(i, {"AAPL": 100.0}, all_say(BUY) if i == 0 else None) for i in range(2)]
+    (lost,) = rounds[1].events(AuditKind.POSITION)
+    machine = RiskManager(bench.settings, POLICY, rounds[0].snapshot.values)
+    machine.handle(Begin())
+    whole = bench.update(tuple(bench.entries), last=True)
+    event, told = records_of(machine.handle(replace(whole, last=False)))
+    assert (event.key, event.body) == (lost.key, lost.body)
+    assert (told.name, told.values) == (TOLD, {"seq": 2}), "in the same commit"
+    assert records_of(machine.handle(whole)) == [], "the journal came twice"
