@@ -11,13 +11,14 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from actors.parts import ActorContext, Parts
+from config.strategy_files import with_file
 from domain.audit_machine import AuditMachine, AuditPace
 from domain.gateway import LATCH, Gateway
 from domain.gateway_policy import GatewaySettings
 from domain.ports import Journal
 from domain.records import JournalEntry
 from domain.risk.limits import HaltPolicy
-from domain.risk.manager import SNAPSHOT, RiskManager
+from domain.risk.manager import SNAPSHOT, TOLD, RiskManager
 from domain.risk.settings import RiskSettings
 from domain.strategies.blocks import block_ns
 from domain.strategies.evaluator import Evaluator, LiveEvaluator
@@ -88,7 +89,10 @@ def risk(spec: Spec, context: ActorContext) -> Parts:
     settings: RiskSettings = spec.arguments["settings"]
     policy: HaltPolicy = spec.arguments["policy"]
     saved = journal.snapshot(SNAPSHOT)
-    machine = RiskManager(settings, policy, None if saved is None else saved.values)
+    told = journal.snapshot(TOLD)
+    machine = RiskManager(
+        settings, policy, None if saved is None else saved.values, 0 if told is None else told.values["seq"]
+    )
     return Parts(machine=machine, journal=journal)
 
 
@@ -112,7 +116,7 @@ def strategy_instance(arguments: Mapping[str, Any]) -> StrategyInstance:
     """Build the instance that `arguments` name: id, strategy, file or None, parameters."""
     registry = discover()
     if arguments["file"] is not None:
-        registry = registry.with_file(Path(arguments["file"]))
+        registry = with_file(registry, Path(arguments["file"]))
     definition = registry.get(arguments["strategy"])
     parameters = definition.parameters(**arguments["parameters"])
     return StrategyInstance(

@@ -35,6 +35,7 @@ LIMITS = RiskLimits(
     max_daily_loss=0.02,
     max_total_drawdown=0.10,
     max_portfolio_heat=0.25,
+    heat_warnings=(0.15, 0.20, 0.25),
     max_single_position_risk=0.02,
     stop_loss_percent=0.03,
     position_size_min_usd=500.0,

@@ -25,6 +25,7 @@ _COLUMNS = (
 
 _STYLES = {
     AuditKind.HALT.value: "bold red",
+    AuditKind.HEAT_WARNING.value: "yellow",
     AuditKind.SIGNAL_FAILURE.value: "red",
     AuditKind.BAD_BAR.value: "red",
     AuditKind.ORDER.value: "cyan",

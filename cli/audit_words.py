@@ -110,6 +110,10 @@ def _dividend(body: Mapping[str, Any]) -> str:
     return f"{body['symbol']} {_figure(body['per_unit'])} a unit, {money(body['amount_micro'])} in all"
 
 
+def _heat_warning(body: Mapping[str, Any]) -> str:
+    return str(body["text"])
+
+
 def _halt(body: Mapping[str, Any]) -> str:
     moved = f"{body['previous']} to {body['rung']}"
     return f"{moved} by {body['raised_by']}, {body['trigger'].replace('_', ' ')}: {body['detail']}"
@@ -145,6 +149,7 @@ WORDS = {
     AuditKind.EXECUTION.value: _execution,
     AuditKind.POSITION.value: _position,
     AuditKind.DIVIDEND.value: _dividend,
+    AuditKind.HEAT_WARNING.value: _heat_warning,
     AuditKind.HALT.value: _halt,
     AuditKind.STARTED.value: _started,
     AuditKind.STOPPED.value: _stopped,

@@ -13,6 +13,7 @@ from typing import Any
 from config.settings import Settings
 from domain.audit_machine import AuditPace
 from domain.bars import BarTable
+from domain.cash_book import CashTerms
 from domain.errors import ConfigurationError
 from domain.gateway_policy import GatewayLimits, GatewaySettings
 from domain.instruments import MICRO, AssetKind, Instrument
@@ -84,13 +85,16 @@ class EnginePlan:
     def gateway(self) -> GatewaySettings:
         """Return the gateway's settings."""
         settings = self.settings
-        runtime, connection = settings.engine.runtime, settings.retry.broker_connection
+        runtime, account = settings.engine.runtime, settings.engine.account
+        connection = settings.retry.broker_connection
         delays = [
             min(connection.max_delay_s, connection.first_delay_s * connection.base**attempt)
             for attempt in range(connection.attempts)
         ]
         return GatewaySettings(
             limits=GatewayLimits(hard=settings.hard_limits(self.table.symbols), instruments=self.instruments),
+            cash=CashTerms(account.currency, tolerance_micro=0),  # a simulated venue counts as we do
+            cash_micro=round(account.initial_cash * MICRO),
             generation=GENERATION,
             next_bar=self.session.first,
             ack_deadline_s=runtime.ack_deadline_s,
@@ -115,6 +119,7 @@ class EnginePlan:
             opening_orders=self.table.bar_ns >= DAY_NS,
             lockstep=True,
             signal_deadline_s=settings.engine.runtime.signal_deadline_s,
+            answer_deadline_s=settings.engine.runtime.answer_deadline_s,
             generation=GENERATION,
             epoch=GENERATION,
             flattening=settings.halt_policy().flattening,
@@ -271,6 +276,7 @@ def coordinator_spec(plan: EnginePlan, others: tuple[ChildSpec, ...], group_comm
         stages=stages,
         stop_order=(FEED, GATEWAY, *strategies, RISK, AUDIT),
         cancel_entries=settings.shutdown.cancels_entries(lockstep=True),
+        answer_deadline_s=settings.engine.runtime.answer_deadline_s,
         flattening=settings.halt_policy().flattening,
         started={
             "session": plan.session.number,

@@ -20,7 +20,7 @@ from storage.audit.digest import decisions_digest
 from storage.audit.recovery import trail_end
 from storage.journal_reader import JournalReader
 from storage.state import StateDirectory
-from supervisor.coordinator import LADDER
+from supervisor.latch_keeper import LADDER
 
 _BATCH = 10_000
 

@@ -67,6 +67,11 @@ class Runtime(Section):
     )
     ray: Ray = part("The local Ray instance")
 
+    @property
+    def answer_deadline_s(self) -> float:
+        """Return the wait for a role's answer: short enough to ask again, and give up, before a run stalls."""
+        return self.lockstep_stall_s / 10.0
+
 
 class Audit(Section):
     """Say how often the audit trail reaches the disk and is sealed."""

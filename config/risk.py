@@ -112,7 +112,9 @@ class RiskManagement(Section):
     min_confidence: float = number("Weakest signal that is traded", "confidence", least=0, most=1)
     exposure: Exposure = part("What is held at once")
     mark_max_age_bars: int = number("Age at which a price is stale", "bars", least=1, most=1_000)
-    heat_warnings: tuple[Warning_, ...] = entries("Portfolio heat that warns, rising", fewest=0, most=10)
+    heat_warnings: tuple[Warning_, ...] = entries(
+        "Portfolio heat that is recorded as a warning when reached, rising", fewest=0, most=10
+    )
     enable_drawdown_protection: bool = flag("Stop entries at max_total_drawdown")
     require_positive_expectancy: bool = flag("Enter only with strategies that have earned so far")
     halt: Halt = part("What halts the account and how a halt ends")

@@ -77,6 +77,7 @@ class Settings:
             max_daily_loss=risk.max_daily_loss,
             max_total_drawdown=risk.max_total_drawdown,
             max_portfolio_heat=risk.max_portfolio_heat,
+            heat_warnings=risk.heat_warnings,
             max_single_position_risk=risk.max_single_position_risk,
             stop_loss_percent=risk.stop_loss_percent,
             position_size_min_usd=size.min,

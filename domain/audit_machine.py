@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple, assert_never
 
+from domain.errors import InvariantViolation
 from domain.messages import AUDIT, COORDINATOR, AuditInbox, Begin, Drain, Drained, Ready, TimerFired
 from domain.outbox import OutboxAcknowledged, OutboxRecords, RequestOutbox
 from domain.outputs import CancelTimer, Output, Persist, Send, SetTimer
@@ -76,11 +77,15 @@ class AuditMachine:
         }
 
     def _timer(self, name: str) -> list[Output]:
-        if name == FLUSH:
-            return self._flush()
-        if name == LAST_CALL:
-            return self._drained()
-        return self._resync()
+        match name:
+            case "flush":
+                return self._flush()
+            case "last_call":
+                return self._drained()
+            case "resync":
+                return self._resync()
+            case _:
+                raise InvariantViolation(f"the audit writer sets no timer {name}")
 
     def _last_call(self) -> list[Output]:
         """Ask every source for what is left: messages of different senders may have overtaken each other."""

@@ -18,6 +18,11 @@ class Side(StrEnum):
     SELL = "sell"
 
 
+def signed(side: Side, lots: int) -> int:
+    """Return `lots` positive for a buy and negative for a sell."""
+    return lots if side is Side.BUY else -lots
+
+
 class OrderType(StrEnum):
     """Name the order types the engine uses."""
 

@@ -6,6 +6,9 @@ A book's rule decides what its strategies' signals on one symbol and bar mean (r
   say the opposite; fewer hold. Entry votes on both sides cancel out.
 * `independent`: one vote is enough.
 
+An exit that the gateway (its gate closed: the venue is away) or the venue refused stands: it is made again, under a new
+ref, at each next bar until it works or the position is closed.
+
 When a strategy that votes on a symbol failed at this bar, no order for that symbol is made from it (requirement A2);
 the protective stop, held at the venue, still works.
 """

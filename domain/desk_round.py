@@ -11,6 +11,7 @@ from domain.broker import OrderType, Side, TimeInForce
 from domain.desk import NO_VOTES, Action, Tally, Target, tally, target, votes_body
 from domain.instruments import lots_for
 from domain.messages import OrderApproved, OrderIntent, SignalBatch
+from domain.order_refs import order_ref
 from domain.outbox import AuditEvent, AuditKind
 from domain.records import IntentKind, Rung
 from domain.risk.book_keeping import BookKeeping
@@ -22,6 +23,9 @@ from domain.risk.sizing import SizingResult, size_position
 from domain.signals import SignalFailure
 
 _CLOSE = Target(action=Action.EXIT, direction=0, confidence=1.0, reason="flattening")
+_EXIT_AGAIN = Target(
+    action=Action.EXIT, direction=0, confidence=1.0, reason="an exit that was refused, made again"
+)
 _STAY_OUT = Target(action=Action.HOLD, direction=0, confidence=0.0, reason="")
 
 
@@ -94,6 +98,8 @@ class DeskRound:
             wanted = _CLOSE if lots else _STAY_OUT
         else:
             wanted = target(book, votes, lots, shortable=self._settings.instruments[symbol].shortable)
+            if lots and wanted.action is Action.HOLD and self._books.working.exit_refused(book.name, symbol):
+                wanted = _EXIT_AGAIN
         if wanted.action is Action.HOLD:
             if wanted.reason:
                 body = {**votes_body(votes), "held": wanted.reason}
@@ -156,7 +162,7 @@ class DeskRound:
         settings = self._settings
         opening = settings.opening_orders
         return OrderIntent(
-            intent_id=f"{settings.session_number}.{book.name}.{symbol}.{group.index}.1",
+            intent_id=order_ref(settings.session_number, book.name, symbol, group.index),
             at_ns=group.known_ns,
             bar=group.index,
             book=book.name,

@@ -2,7 +2,6 @@
 
 BreakwaterError
 ├── Recoverable             the engine goes on; the shell reports it and the failure tracker counts it
-│   ├── SignalError         a strategy could not produce a signal
 │   ├── BrokerUnavailable   the venue cannot be reached or did not answer in time
 │   ├── MailboxFull         a role's queue is full, so a message was refused
 │   ├── CodecError          a value cannot be encoded, or bytes are not a message
@@ -14,6 +13,7 @@ BreakwaterError
     ├── StateError          the state directory is in use, of another session, or corrupt
     ├── DurabilityError     a durable write failed; never retried
     ├── AuditError          the audit trail does not verify
+    ├── Unanswered          a role did not answer another, however often it was asked
     ├── EnvironmentFault    the machine lacks something: shared library, shared memory, disk
     └── InvariantViolation  the engine contradicts itself
 
@@ -33,10 +33,6 @@ class BreakwaterError(Exception):
 
 class Recoverable(BreakwaterError):
     """Mark a failure that the engine survives."""
-
-
-class SignalError(Recoverable):
-    """Say that a strategy could not produce a signal."""
 
 
 class BrokerUnavailable(Recoverable):
@@ -91,6 +87,10 @@ class DurabilityError(Fatal):
 
 class AuditError(Fatal):
     """Report an audit trail that does not verify."""
+
+
+class Unanswered(Fatal):
+    """Report that a role did not answer another, however often it was asked: the engine would wait for ever."""
 
 
 class EnvironmentFault(Fatal):

@@ -1,6 +1,8 @@
 """Hold the gateway's view of orders, executions and positions, and turn a venue's events into journal entries.
 
-Every execution is booked once per `exec_id`, every dividend once per `payment_id`; an order's filled lots are the sum
+It grows with the account's life, by 0.7 KB an execution and 0.5 KB an order (measured: 100,000 of each are 120 MB): a
+venue may tell its whole history at each connect, and what it tells again must be known (I2). Every execution is booked
+once per `exec_id`, every dividend once per `payment_id`; an order's filled lots are the sum
 of its executions, never a venue's own count.
 """
 
@@ -8,37 +10,36 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable
+from typing import assert_never
 
-from domain.broker import DividendPaid, Executed, OrderReported, OrderStatus, OrderType, RefusalCode, Side
-from domain.executions import Executions
+from domain.broker import (
+    DividendPaid,
+    Executed,
+    OrderReported,
+    OrderStatus,
+    OrderType,
+    RefusalCode,
+    Side,
+    signed,
+)
+from domain.cash_book import CashBook
+from domain.executions import Change, Executions
 from domain.messages import OrderIntent
+from domain.order_refs import STOP_SUFFIX, without_session
 from domain.orders import FINAL_STATES, OPEN_STATES, STATUS_EVENTS, OrderEvent, next_state
 from domain.outbox import AuditEvent, AuditKind
 from domain.records import CashEntry, ExecutionEntry, IntentKind, JournalEntry, OrderEntry, OrderState
 
-
-def without_session(ref: str) -> str:
-    """Return an order ref without its session number, as decisions name it: two sessions on one data set must agree."""
-    return ref.partition(".")[2]
-
-
 UNASSIGNED = "unassigned"
 """Book of executions whose order we do not know: shown as a residual, never traded."""
-
-STOP_SUFFIX = ".stop"
-"""What a venue adds to an entry's ref to name its attached stop (`domain.broker.PlaceOrder`)."""
-
-
-def signed(side: Side, lots: int) -> int:
-    """Return `lots` positive for a buy and negative for a sell."""
-    return lots if side is Side.BUY else -lots
 
 
 class ExecutionBook:
     """Apply reports and executions; collect the entries and audit events they lead to until `collect`."""
 
-    def __init__(self, entries: Iterable[JournalEntry] = ()) -> None:
-        """Rebuild from journal `entries` in sequence (an order's newest state suffices)."""
+    def __init__(self, entries: Iterable[JournalEntry] = (), cash: CashBook | None = None) -> None:
+        """Rebuild from journal `entries` in sequence (an order's newest state suffices), counting `cash` along."""
+        self.cash = cash or CashBook()
         self.orders: dict[str, OrderEntry] = {}
         self.open_refs: dict[str, None] = {}
         self.positions: defaultdict[tuple[str, str], int] = defaultdict(int)
@@ -84,10 +85,8 @@ class ExecutionBook:
         if state is not order.state:
             self._put(order._replace(state=state, text=text or order.text))
             if state is OrderState.CANCEL_SENT:
-                key, body = (
-                    without_session(ref),
-                    {"symbol": order.symbol, "open_lots": order.lots - order.filled_lots},
-                )
+                key, open_lots = without_session(ref), order.lots - order.filled_lots
+                body = {"symbol": order.symbol, "open_lots": open_lots}
                 self._events.append(AuditEvent(AuditKind.CANCEL, order.at_ns, order.bar, key, False, body))
 
     def adopt(self, report: OrderReported, bar: int) -> OrderEntry | None:
@@ -147,9 +146,8 @@ class ExecutionBook:
         self._fresh.append(entry)
         self._events.append(_execution_event(entry))
         filled = {execution.order_ref: 0}
-        for changed, sign in self._executions.add(entry):
+        for changed, sign in self._stand(entry):
             done = changed.execution
-            self.positions[(changed.book, done.symbol)] += sign * signed(done.side, done.lots)
             filled[done.order_ref] = filled.get(done.order_ref, 0) + sign * done.lots
         for ref, lots in filled.items():
             self._fill(ref, lots, execution.at_ns)
@@ -166,6 +164,7 @@ class ExecutionBook:
             self.duplicates += 1
             return False
         self._payments.add(dividend.payment_id)
+        self.cash.paid(dividend)
         self.seq += 1
         self._fresh.append(CashEntry(seq=self.seq, at_ns=dividend.at_ns, dividend=dividend))
         body = {
@@ -198,6 +197,15 @@ class ExecutionBook:
         for (_, symbol), lots in self.positions.items():
             totals[symbol] += lots
         return {symbol: lots for symbol, lots in sorted(totals.items()) if lots}
+
+    def _stand(self, entry: ExecutionEntry) -> list[Change]:
+        """Take an execution into positions and cash; return which executions stand or no longer do."""
+        changes = self._executions.add(entry)
+        for changed, sign in changes:
+            done = changed.execution
+            self.positions[(changed.book, done.symbol)] += sign * signed(done.side, done.lots)
+            self.cash.executed(done, sign)
+        return changes
 
     def _stop_executed(self, execution: Executed, bar: int) -> OrderEntry | None:
         """Take in a stop whose execution overtook its report; its lots are its parent's until the venue tells."""
@@ -236,10 +244,11 @@ class ExecutionBook:
                 self._late.clear()
             case CashEntry(dividend=dividend):
                 self._payments.add(dividend.payment_id)
+                self.cash.paid(dividend)
             case ExecutionEntry():
-                for changed, sign in self._executions.add(entry):
-                    done = changed.execution
-                    self.positions[(changed.book, done.symbol)] += sign * signed(done.side, done.lots)
+                self._stand(entry)
+            case _ as unreachable:
+                assert_never(unreachable)
 
 
 _TOLD = frozenset({OrderStatus.CANCELED, OrderStatus.EXPIRED, OrderStatus.REFUSED})

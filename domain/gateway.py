@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any, assert_never
 
 from domain.broker import BrokerLink, BrokerUpdate, CancelOrder, Downloaded
+from domain.cash_book import CashBook
 from domain.errors import InvariantViolation
 from domain.execution_book import ExecutionBook
 from domain.gateway_policy import GateView, GatewaySettings, audit_order, halt_raised, place_order, refusal
@@ -55,7 +56,8 @@ class Gateway:
     ) -> None:
         """Rebuild from the journal's `entries` and the saved `latch`; the gate opens after reconciliation."""
         self._settings = settings
-        self._book = ExecutionBook(entries)
+        opening = {settings.cash.currency: settings.cash_micro}
+        self._book = ExecutionBook(entries, CashBook(settings.limits.instruments, opening))
         self._link = VenueLink(settings, self._book)
         values = latch or {}
         self._rung = Rung(values.get("rung", 0))
@@ -103,6 +105,7 @@ class Gateway:
             "open_orders": len(self._book.open_refs),
             "orders": len(self._book.orders),
             "journal_head": self._book.seq,
+            "cash_micro": self._book.cash.cash_micro(self._settings.cash.currency),
             "duplicate_executions": self._book.duplicates,
             "refused": self._refused,
             "settling": self._settling[0] if self._settling else None,
@@ -209,7 +212,7 @@ class Gateway:
         findings, timers = self._link.reconcile(at_ns, max(self._bar, self._settings.next_bar))
         outputs = [*self._commit(at_ns, findings.events), *timers]
         if findings.faults:
-            why = f"positions or stops differ from the venue's: {', '.join(findings.faults)}"
+            why = f"positions, cash or stops differ from the venue's: {', '.join(findings.faults)}"
             outputs += self._raise(HaltTrigger.TECHNICAL_FAILURE, why)
         if self._link.gate_open and not self._ready:
             self._ready = True

@@ -1,6 +1,9 @@
 """Decide what the gateway refuses by itself, whatever the risk manager approved, and word what it sends.
 
-These checks repeat none of the risk engine's code: two independent components stand before the wire.
+These checks repeat none of the risk engine's code, and positions, open orders, the number of orders and their lots are
+the gateway's own knowledge. Prices are not: the gateway gets no bars, so an order's value is judged at the reference
+price that the risk manager sent with it. A wrong price passes here; what bounds such an order are its lots
+(`docs/decisions/0011-what-the-gateway-knows-by-itself.md`).
 """
 
 from __future__ import annotations
@@ -9,10 +12,12 @@ from dataclasses import dataclass
 from math import isfinite
 from typing import NamedTuple
 
-from domain.broker import OrderType, PlaceOrder
-from domain.execution_book import ExecutionBook, signed, without_session
+from domain.broker import OrderType, PlaceOrder, signed
+from domain.cash_book import CashTerms
+from domain.execution_book import ExecutionBook
 from domain.instruments import Instrument, notional_micro
 from domain.messages import GATEWAY, OrderApproved, OrderIntent, RaiseHalt
+from domain.order_refs import without_session
 from domain.outbox import AuditEvent, AuditKind
 from domain.records import HaltTrigger, IntentKind, Rung
 from domain.risk.limits import HardLimits
@@ -30,11 +35,14 @@ class GatewayLimits:
 class GatewaySettings:
     """Configure the gateway.
 
-    Seconds are of the control clock; `reconnect_delays_s` is used in order, the last again. `next_bar` is the first bar
-    group to be published: what a simulated market did before we heard of it belongs there, it is never further ahead.
+    `cash_micro` is the account's deposit, `cash` says how it is compared. Seconds are of the control clock;
+    `reconnect_delays_s` is used in order, the last again. `next_bar` is the first bar group to be published: what a
+    simulated market did before we heard of it belongs there, it is never further ahead.
     """
 
     limits: GatewayLimits
+    cash: CashTerms
+    cash_micro: int
     generation: int
     next_bar: int
     ack_deadline_s: float

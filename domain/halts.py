@@ -25,12 +25,9 @@ RUNG_OF: dict[HaltTrigger, Rung] = {
     HaltTrigger.HEAT: Rung.HALTED,
     HaltTrigger.FAILURE_RATE: Rung.HALTED,
     HaltTrigger.CONSECUTIVE_FAILURES: Rung.HALTED,
-    HaltTrigger.STRATEGIES_QUARANTINED: Rung.HALTED,
     HaltTrigger.BROKER_LOST: Rung.HALTED,
-    HaltTrigger.MARKET_CRASH: Rung.HALTED,
     HaltTrigger.TECHNICAL_FAILURE: Rung.HALTED,
     HaltTrigger.LATE_ARRIVAL: Rung.HALTED,
-    HaltTrigger.MANUAL: Rung.HALTED,
     HaltTrigger.KILL_SWITCH: Rung.FLATTENING,
 }
 """The rung each trigger leads to (requirement B1)."""
@@ -66,6 +63,9 @@ class HaltLadder:
         self.resumed_by_rule = int(values.get("resumed_by_rule", 0))
         session, new_peak = values.get("reviewed", (-1, False))
         self._reviewed: tuple[int, bool] = (session, new_peak)
+        self._heard: dict[str, tuple[int, int]] = {
+            source: (at_ns, bar) for source, (at_ns, bar) in values.get("heard", {}).items()
+        }
         self.causes: dict[HaltTrigger, Cause] = {
             HaltTrigger(name): Cause(Rung(rung), session, since, detail)
             for name, (rung, session, since, detail) in values.get("causes", {}).items()
@@ -81,6 +81,7 @@ class HaltLadder:
             "version": self.version,
             "resumed_by_rule": self.resumed_by_rule,
             "reviewed": self._reviewed,
+            "heard": dict(sorted(self._heard.items())),
             "causes": causes,
         }
 
@@ -110,9 +111,17 @@ class HaltLadder:
         Raised again it may reach a higher rung, never a lower one.
         """
         previous = self.rung
+        self._heard[f"{raised_by}:{trigger.value}"] = (at_ns, bar)
         cause = self.causes.setdefault(trigger, Cause(rung, session, 0, detail))
         cause.rung = max(cause.rung, rung)
         return self._record(previous, trigger, at_ns, bar, session, raised_by, detail)
+
+    def has_heard(self, told: RaiseHalt) -> bool:
+        """Return whether `told` was raised before, or was of a session whose end has ended it."""
+        if told.trigger in ENDS_WITH_SESSION and told.session < self._reviewed[0]:
+            return True
+        heard = self._heard.get(f"{told.raised_by}:{told.trigger.value}")
+        return heard is not None and heard >= (told.at_ns, told.bar)
 
     def review(self, *, at_ns: int, bar: int, session: int) -> tuple[list[HaltRecord], bool]:
         """End, at the start of `session`, the causes whose rule says so.

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from typing import Any, assert_never
 
 from domain.bars import Bar, BarFault, BarGroup, bar_fault
+from domain.errors import InvariantViolation
 from domain.messages import (
     COORDINATOR,
     BarsArrived,
@@ -30,6 +31,8 @@ from domain.messages import (
 from domain.messages import FEED as ROLE
 from domain.outbox import AuditEvent, AuditKind
 from domain.outputs import Output, Persist, Pull, Send, SendHistory, SetTimer
+
+PACE_TIMER = "pace"
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,7 +84,9 @@ class MarketData:
             case RequestHistory(requester=requester, block_ns=block_ns, warmup=warmup):
                 # What is out is history already: a strategy that starts now never got it.
                 return [SendHistory(requester, block_ns, warmup, before=self._next + self._awaiting)]
-            case TimerFired():
+            case TimerFired(name=name):
+                if name != PACE_TIMER:
+                    raise InvariantViolation(f"the feed sets no timer {name}")
                 self._pace_open = True
                 waiting, self._paced = self._paced, None
                 return [] if waiting is None else self._publish(waiting)
@@ -119,7 +124,7 @@ class MarketData:
         outputs += [Send(consumer, message) for consumer in self._settings.consumers]
         if self._settings.pace_s > 0.0:
             self._pace_open = False
-            outputs.append(SetTimer("pace", self._settings.pace_s))
+            outputs.append(SetTimer(PACE_TIMER, self._settings.pace_s))
         self._awaiting = True
         self._published += 1
         return outputs

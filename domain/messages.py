@@ -217,7 +217,10 @@ class RequestJournal:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RaiseHalt:
-    """Ask the coordinator to record, and everyone to hold, a raised latch."""
+    """Ask the coordinator to record, and everyone to hold, a raised latch.
+
+    `again` says that a restarted role tells what a crash may have swallowed: heard before, it is not recorded anew.
+    """
 
     at_ns: int
     bar: int
@@ -226,16 +229,21 @@ class RaiseHalt:
     trigger: HaltTrigger
     raised_by: str
     detail: str
+    again: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LatchChanged:
-    """Announce the durable latch. Only the coordinator sends it; it lowers the receiver's rung only with `lowers`."""
+    """Announce the durable latch. Only the coordinator sends it; it lowers the receiver's rung only with `lowers`.
+
+    `heard` are triggers, perhaps ended since, that the receiver told again and that are on record.
+    """
 
     rung: Rung
     lowers: bool
     version: int
     active: tuple[HaltTrigger, ...]
+    heard: tuple[HaltTrigger, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -27,6 +27,7 @@ class AuditKind(StrEnum):
     EXECUTION = "execution"
     DIVIDEND = "dividend"
     POSITION = "position"
+    HEAT_WARNING = "heat_warning"
     HALT = "halt"
     FAILURE = "failure"
     RECONCILIATION = "reconciliation"

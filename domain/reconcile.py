@@ -1,8 +1,9 @@
 """Compare what we know with what the venue says, after every (re)connect, before the gate opens.
 
-Four downloads must each have ended. An order we sent that no complete download names is absent; absent twice, the
-second time in the download that the absence timer asked for, on a connection opened after the one that sent it, it
-never arrived. A link lost in between begins the count anew: only the timer's download knows the interval has passed.
+Four downloads must each have ended. Positions must then agree to the lot, and cash within the tolerance stated: 0 for a
+simulated venue. An order we sent that no complete download names is absent; absent twice, the second time in the
+download that the absence timer asked for, on a connection opened after the one that sent it, it never arrived. A link
+lost in between begins the count anew: only the timer's download knows the interval has passed.
 """
 
 from __future__ import annotations
@@ -11,7 +12,9 @@ from collections.abc import Mapping
 from typing import NamedTuple, assert_never
 
 from domain.broker import DividendPaid, Downloaded, DownloadKind, Executed, OrderReported, RequestDownload
+from domain.cash_book import CashTerms
 from domain.execution_book import ExecutionBook
+from domain.instruments import MICRO
 from domain.orders import OPEN_STATES, OrderEvent
 from domain.outbox import AuditEvent, AuditKind
 from domain.outputs import Output, Wire
@@ -87,7 +90,7 @@ class Reconciliation:
         self._received[download.kind] = download
         return not self._expected
 
-    def settle(self, book: ExecutionBook, at_ns: int, bar: int, connection: int) -> Findings:
+    def settle(self, book: ExecutionBook, at_ns: int, bar: int, connection: int, cash: CashTerms) -> Findings:
         """Bring `book` to what the complete downloads say and return what was found.
 
         Attached stops are taken in first, so that their executions find them; then executions, then states.
@@ -104,15 +107,22 @@ class Reconciliation:
         for ref in absent.confirmed:
             book.mark(ref, OrderEvent.ABSENT_TWICE, "absent twice: it never arrived")
         mismatches = self.position_mismatches(book.account_positions())
+        cash_mismatch = self.cash_mismatch(book.cash.cash_micro(cash.currency), cash)
         body = {
             "absent": absent.first,
             "never_arrived": absent.confirmed,
             "mismatches": mismatches,
+            "cash_mismatches": cash_mismatch,
+            "cash_unknown_for": sorted(book.cash.unknown),
             "connection": connection,
         }
         events.append(AuditEvent(AuditKind.RECONCILIATION, at_ns, bar, f"{connection}", False, body))
         faults = [
             f"{symbol}: ours {ours} lots, venue {theirs}" for symbol, (ours, theirs) in mismatches.items()
+        ]
+        faults += [
+            f"cash: ours {ours / MICRO:.6f} {currency}, venue {theirs / MICRO:.6f}"
+            for currency, (ours, theirs) in cash_mismatch.items()
         ]
         stops = [ref for ref in absent.confirmed if book.orders[ref].kind is IntentKind.STOP]
         faults += [f"the venue no longer knows the protective stop {ref}" for ref in stops]
@@ -145,6 +155,13 @@ class Reconciliation:
         symbols = sorted(set(ours) | set(theirs))
         pairs = {symbol: (ours.get(symbol, 0), theirs.get(symbol, 0)) for symbol in symbols}
         return {symbol: pair for symbol, pair in pairs.items() if pair[0] != pair[1]}
+
+    def cash_mismatch(self, ours_micro: int | None, cash: CashTerms) -> dict[str, tuple[int, int]]:
+        """Return {currency: (ours, venue's)} in micro-units where the two differ by more than is tolerated."""
+        theirs_micro = self._received[DownloadKind.POSITIONS].cash_micro
+        if ours_micro is None or abs(ours_micro - theirs_micro) <= cash.tolerance_micro:
+            return {}
+        return {cash.currency: (ours_micro, theirs_micro)}
 
 
 def booked(book: ExecutionBook, event: VenueEvent, bar: int, *, complete: bool = False) -> list[AuditEvent]:

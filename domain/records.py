@@ -94,7 +94,10 @@ class Rung(IntEnum):
 
 
 class HaltTrigger(StrEnum):
-    """Name what may raise the latch (requirement B1)."""
+    """Name what may raise the latch (requirement B1).
+
+    Nothing raises KILL_SWITCH by itself yet: the configuration says what it does and which other triggers do the same.
+    """
 
     DAILY_LOSS = "daily_loss"
     DAILY_LOSS_SEVERE = "daily_loss_severe"
@@ -104,12 +107,9 @@ class HaltTrigger(StrEnum):
     HEAT = "heat"
     FAILURE_RATE = "failure_rate"
     CONSECUTIVE_FAILURES = "consecutive_failures"
-    STRATEGIES_QUARANTINED = "strategies_quarantined"
     BROKER_LOST = "broker_lost"
-    MARKET_CRASH = "market_crash"
     TECHNICAL_FAILURE = "technical_failure"
     LATE_ARRIVAL = "late_arrival"
-    MANUAL = "manual"
     KILL_SWITCH = "kill_switch"
 
 

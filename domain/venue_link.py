@@ -79,7 +79,7 @@ class VenueLink:
 
     def reconcile(self, at_ns: int, bar: int) -> tuple[Findings, list[Output]]:
         """Bring the book to what the complete downloads say; the gate opens unless an order is newly absent."""
-        findings = self._reconciliation.settle(self._book, at_ns, bar, self.number)
+        findings = self._reconciliation.settle(self._book, at_ns, bar, self.number, self._settings.cash)
         self._attempt, self._outage = 0, False
         outputs: list[Output] = [CancelTimer(DOWNLOAD_TIMER), CancelTimer(LOST_TIMER)]
         self.gate_open = not findings.recheck

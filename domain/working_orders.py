@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from domain.execution_book import signed
+from domain.broker import signed
 from domain.messages import OrderIntent
 from domain.orders import OPEN_STATES
-from domain.records import IntentKind, OrderEntry
+from domain.records import IntentKind, OrderEntry, OrderState
 
 
 class WorkingOrder(NamedTuple):
@@ -28,6 +28,7 @@ class WorkingOrders:
         self._orders: dict[str, WorkingOrder] = {}
         self._stops: dict[str, tuple[str, str, float]] = {}
         self._unconfirmed: dict[str, int] = {}
+        self._refused_exits: set[tuple[str, str]] = set()
 
     def approve(self, intent: OrderIntent) -> None:
         """Reserve an intent's exposure from the moment of its approval."""
@@ -51,7 +52,12 @@ class WorkingOrders:
                 self._stops[entry.order_ref] = (entry.book, entry.symbol, entry.stop_price)
             else:
                 self._stops.pop(entry.order_ref, None)
-        elif open_:
+            return
+        if entry.kind is IntentKind.EXIT and entry.state is OrderState.REFUSED:
+            self._refused_exits.add((entry.book, entry.symbol))
+        else:
+            self._refused_exits.discard((entry.book, entry.symbol))
+        if open_:
             lots = signed(entry.side, entry.lots - entry.filled_lots)
             self._orders[entry.order_ref] = WorkingOrder(entry.book, entry.symbol, entry.kind, lots)
         else:
@@ -63,6 +69,10 @@ class WorkingOrders:
             if order.symbol == symbol and order.book == book:
                 return ref, order
         return None
+
+    def exit_refused(self, book: str, symbol: str) -> bool:
+        """Return whether the last order of `book` in `symbol` was an exit that never went out or was turned down."""
+        return (book, symbol) in self._refused_exits
 
     def entries(self) -> Iterator[tuple[str, WorkingOrder]]:
         """Yield the open entries, by ref."""

@@ -9,9 +9,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any, NamedTuple, assert_never
+from typing import Any, assert_never
 
-from domain.halts import HaltLadder, rung_for, technical_failure
+from domain.errors import InvariantViolation, Unanswered
+from domain.halts import HaltLadder, technical_failure
 from domain.messages import (
     FEED,
     GATEWAY,
@@ -21,8 +22,6 @@ from domain.messages import (
     DataEnded,
     Drain,
     Drained,
-    HaltReviewed,
-    LatchChanged,
     LatchHeld,
     PositionsClosed,
     RaiseHalt,
@@ -34,10 +33,7 @@ from domain.messages import (
 )
 from domain.outbox import AuditEvent, AuditKind
 from domain.outputs import Output, Persist, Send
-from domain.records import HaltRecord, MachineSnapshot
-
-LADDER = "ladder"
-"""Name of the snapshot that keeps the halt ladder."""
+from supervisor.latch_keeper import HELD_TIMER, LatchKeeper
 
 
 class Phase(StrEnum):
@@ -56,21 +52,17 @@ ENDED = frozenset({Phase.STOPPED, Phase.FAILED})
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CoordinatorSettings:
-    """Configure the coordinator: start stages and stop order of roles, and what to say at the start."""
+    """Configure the coordinator: start stages and stop order of roles, and what to say at the start.
+
+    `answer_deadline_s` is the wait, on the control clock, for an answer before it is asked for again.
+    """
 
     stages: tuple[tuple[str, ...], ...]
     stop_order: tuple[str, ...]
     cancel_entries: bool
     started: Mapping[str, Any]
+    answer_deadline_s: float
     flattening: frozenset[str] = frozenset()
-
-
-class _ReviewDue(NamedTuple):
-    """Be a review whose answer waits until the gateway holds the latch at `version`."""
-
-    version: int
-    bar: int
-    new_peak: bool
 
 
 class Coordinator:
@@ -79,18 +71,16 @@ class Coordinator:
     def __init__(self, settings: CoordinatorSettings, ladder: HaltLadder) -> None:
         """Stand before the first stage."""
         self._settings = settings
-        self._ladder = ladder
+        self._latch = LatchKeeper(ladder, settings.flattening, settings.answer_deadline_s)
         self._phase = Phase.STARTING
         self._reason = ""
         self._stage = -1
         self._ready: dict[str, int] = {}
         self._to_drain: list[str] = []
         self._failures: list[RoleFailed] = []
-        self._halts = 0
         self._completed = False
         self._faults = 0
         self._last_fault = ""
-        self._review_due: _ReviewDue | None = None
         self._drain = Drain(reason="", cancel_entries=False)
 
     def handle(self, message: CoordinatorInbox) -> list[Output]:
@@ -113,23 +103,12 @@ class Coordinator:
                 return self._stop(reason, cancel_entries and self._settings.cancel_entries)
             case Drained(role=role):
                 return self._drained(role)
-            case RaiseHalt():
-                return self._raised(message)
-            case PositionsClosed(at_ns=at_ns, bar=bar, session=session):
-                record = self._ladder.end_flattening(at_ns=at_ns, bar=bar, session=session)
-                return (
-                    []
-                    if record is None
-                    else [self._keep(record), Send(GATEWAY, self._latch(lowers=True), True)]
-                )
-            case ReviewHalt():
-                return self._review(message)
-            case LatchHeld():
-                return self._held(message)
+            case RaiseHalt() | PositionsClosed() | ReviewHalt() | LatchHeld():
+                return self._latch.handle(message)
             case RoleFailed():
                 return self._failed(message)
-            case TimerFired():
-                return []
+            case TimerFired(name=name):
+                return self._timer(name)
             case _ as unreachable:
                 assert_never(unreachable)
 
@@ -145,10 +124,7 @@ class Coordinator:
             "reason": self._reason,
             "ready": dict(self._ready),
             "completed": self._completed,
-            "rung": self._ladder.rung.name,
-            "causes": [trigger.value for trigger in self._ladder.active],
-            "halts": self._halts,
-            "resumed_by_rule": self._ladder.resumed_by_rule,
+            **self._latch.state(),
             "failures": [f"{failed.role}: {failed.error}" for failed in self._failures],
             "faults": self._faults,
             "last_fault": self._last_fault,
@@ -168,63 +144,16 @@ class Coordinator:
         if self._stage < len(stages):
             return [Send(role, Begin()) for role in stages[self._stage]]
         self._phase = Phase.RUNNING
-        latch = self._latch(lowers=False)
-        announced = [Send(role, latch, True) for role in (GATEWAY, RISK)] if latch.version else []
-        return [*announced, Send(FEED, StartFeed())]
+        return [*self._latch.announced(), Send(FEED, StartFeed())]
 
-    # --- halts ------------------------------------------------------------------------------------------------------
-
-    def _raised(self, message: RaiseHalt) -> list[Output]:
-        record = self._ladder.raise_latch(
-            message.trigger,
-            max(message.rung, rung_for(message.trigger, self._settings.flattening)),
-            at_ns=message.at_ns,
-            bar=message.bar,
-            session=message.session,
-            raised_by=message.raised_by,
-            detail=message.detail,
-        )
-        self._halts += record.rung is not record.previous
-        latch = self._latch(lowers=False)
-        return [self._keep(record), Send(GATEWAY, latch, True), Send(RISK, latch, True)]
-
-    def _review(self, message: ReviewHalt) -> list[Output]:
-        records, new_peak = self._ladder.review(at_ns=message.at_ns, bar=message.bar, session=message.session)
-        kept = self._keep(*records)
-        waiting = self._review_due
-        if not records and waiting is None:
-            return [kept, self._answer(message.bar, new_peak)]
-        # The gateway holds the lowered latch before the risk manager acts on it, so that no approval meets the old one.
-        new_peak = new_peak or (waiting is not None and waiting.new_peak)
-        self._review_due = _ReviewDue(self._ladder.version, message.bar, new_peak)
-        return [kept, Send(GATEWAY, self._latch(lowers=True), True)]
-
-    def _held(self, message: LatchHeld) -> list[Output]:
-        due = self._review_due
-        if due is None or message.role != GATEWAY or message.version < due.version:
-            return []
-        self._review_due = None
-        return [self._answer(due.bar, due.new_peak)]
-
-    def _answer(self, bar: int, new_peak: bool) -> Send:
-        """Answer a review with the ladder as it is now: it may have been raised since.
-
-        In the control lane, like every latch: an older answer that is overtaken by a raised latch would undo it.
-        """
-        ladder = self._ladder
-        answer = HaltReviewed(
-            bar=bar, rung=ladder.rung, version=ladder.version, active=ladder.active, new_peak=new_peak
-        )
-        return Send(RISK, answer, True)
-
-    def _latch(self, *, lowers: bool) -> LatchChanged:
-        ladder = self._ladder
-        return LatchChanged(rung=ladder.rung, lowers=lowers, version=ladder.version, active=ladder.active)
-
-    def _keep(self, *records: HaltRecord) -> Persist:
-        values = self._ladder.to_values()
-        snapshot = MachineSnapshot(name=LADDER, bar=-1, at_ns=0, values=values)
-        return Persist((*records, snapshot, *(_halt_event(record) for record in records)))
+    def _timer(self, name: str) -> list[Output]:
+        if name != HELD_TIMER:
+            raise InvariantViolation(f"the coordinator sets no timer {name}")
+        try:
+            return self._latch.overdue()
+        except Unanswered as error:  # it is the gateway that fails, not who waits for it
+            text = f"{type(error).__name__}: {error}"
+            return self._failed(RoleFailed(role=GATEWAY, error=text, traceback="", fatal=True))
 
     # --- the end ----------------------------------------------------------------------------------------------------
 
@@ -262,7 +191,7 @@ class Coordinator:
         self._failures.append(message)
         why = f"{message.role} failed: {message.error}"
         # A process that was killed decided nothing wrong: the next start goes on. What a machine raised is unknown.
-        outputs = [] if message.ended else self._raised(technical_failure(message))
+        outputs = [] if message.ended else self._latch.raise_latch(technical_failure(message))
         self._ready.pop(message.role, None)
         if message.role in (RISK, GATEWAY) and FEED in self._ready:
             del self._ready[FEED]
@@ -275,17 +204,3 @@ class Coordinator:
             self._to_drain = [role for role in self._to_drain if role in self._ready]
             return [*outputs, *(self._drain_next() if waited_for != self._to_drain[:1] else ())]
         return [*outputs, *self._stop(why, True)]
-
-
-def _halt_event(record: HaltRecord) -> AuditEvent:
-    body = {
-        "rung": record.rung.name,
-        "previous": record.previous.name,
-        "trigger": record.trigger.value,
-        "raised_by": record.raised_by,
-        "detail": record.detail,
-    }
-    key = f"{record.trigger.value}.{record.version}"
-    return AuditEvent(
-        AuditKind.HALT, record.at_ns, record.bar, key, record.raised_by in ("risk", "rule"), body
-    )

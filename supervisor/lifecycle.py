@@ -35,12 +35,6 @@ def stop_waves(specs: Sequence[ChildSpec]) -> Waves:
     return tuple(reversed(start_waves(specs)))
 
 
-def stop_deadline_s(specs: Sequence[ChildSpec]) -> float:
-    """Return how long a stop in waves may take at most: the sum over waves of the slowest role's deadline."""
-    allowed = {spec.role: spec.stop_s for spec in specs}
-    return sum(max(allowed[role] for role in wave) for wave in stop_waves(specs))
-
-
 def _dependencies(specs: Sequence[ChildSpec]) -> dict[str, set[str]]:
     roles = [spec.role for spec in specs]
     twice = sorted({role for role in roles if roles.count(role) > 1})

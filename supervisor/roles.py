@@ -5,7 +5,8 @@ from __future__ import annotations
 from actors.parts import ActorContext, Parts
 from actors.roles import Spec, open_journal
 from domain.halts import HaltLadder
-from supervisor.coordinator import LADDER, Coordinator
+from supervisor.coordinator import Coordinator
+from supervisor.latch_keeper import LADDER
 
 
 def coordinator(spec: Spec, context: ActorContext) -> Parts:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from domain.execution_book import signed
+from domain.broker import signed
 from domain.instruments import MICRO, Instrument
 from domain.marks import Marks
 from domain.messages import OrderIntent

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from domain.risk.bounds import exceeds, reaches
 from domain.risk.checks import percent
-from domain.risk.heat import HeatLevel, heat_level
+from domain.risk.heat import heat_level
 from domain.risk.limits import RiskLimits
 from domain.risk.loss import daily_loss, drawdown
 from domain.risk.measures import share_of_equity
@@ -25,13 +25,16 @@ class CheckResult:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RiskAssessment:
-    """Hold the account's risk at one moment; `reasons` are the texts of the checks that failed. All are fractions."""
+    """Hold the account's risk at one moment; `reasons` are the texts of the checks that failed.
+
+    `equity` is in the account's currency, `heat_level` counts the heat warnings reached, the rest are fractions.
+    """
 
     equity: float
     daily_loss: float
     drawdown: float
     heat: float
-    heat_level: HeatLevel
+    heat_level: int
     gross_exposure: float
     net_exposure: float
     checks: tuple[CheckResult, ...]
@@ -71,7 +74,7 @@ def assess(
         daily_loss=lost,
         drawdown=fallen,
         heat=heat,
-        heat_level=heat_level(heat, limits.max_portfolio_heat),
+        heat_level=heat_level(heat, limits.heat_warnings),
         gross_exposure=gross,
         net_exposure=net,
         checks=checks,

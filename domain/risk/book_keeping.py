@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from domain.bars import BarGroup
 from domain.halts import ENDS_WITH_SESSION, rung_for
 from domain.instruments import MICRO
 from domain.marks import Marks
-from domain.messages import HaltReviewed
+from domain.messages import RISK, HaltReviewed, LatchChanged, RaiseHalt
 from domain.outbox import AuditEvent, AuditKind
 from domain.portfolio import Portfolio
 from domain.records import (
@@ -22,8 +22,9 @@ from domain.records import (
 )
 from domain.risk.account import Account, Day
 from domain.risk.assessment import assess
-from domain.risk.exposure import exposure_of
-from domain.risk.heat import portfolio_heat
+from domain.risk.checks import percent
+from domain.risk.exposure import exposure_of, gross_usd
+from domain.risk.heat import heat_level, portfolio_heat
 from domain.risk.loss import daily_loss, drawdown, raised_peak
 from domain.risk.settings import RiskSettings
 from domain.risk.triggers import AccountFigures, breached
@@ -31,6 +32,15 @@ from domain.working_orders import WorkingOrders
 
 SNAPSHOT = "risk"
 """Name of the snapshot from which a restarted risk manager goes on."""
+
+
+class _Raised(NamedTuple):
+    """Be where and why a halt was raised."""
+
+    at_ns: int
+    bar: int
+    session: int
+    why: str
 
 
 class BookKeeping:
@@ -50,9 +60,12 @@ class BookKeeping:
         self.day = Day(int(day[0]), float(day[1]), float(day[2]), float(day[3]))
         self.rung = Rung(values.get("rung", 0))
         self.raised = {HaltTrigger(name) for name in values.get("raised", ())}
-        self._unheard = {HaltTrigger(name): why for name, why in values.get("unheard", {}).items()}
+        self._unheard = {
+            HaltTrigger(name): _Raised(*told) for name, told in values.get("unheard", {}).items()
+        }
         self.latch_version = int(values.get("latch_version", 0))
         self.bar = int(values.get("bar", -1))
+        self._heat_level = int(values.get("heat_level", 0))
         self._sessions: list[int] = list(values.get("sessions", ()))
         self._sessions_kept = max([1, *(each.settlement_sessions for each in settings.instruments.values())])
         for first_bar in self._sessions:
@@ -76,9 +89,7 @@ class BookKeeping:
         day.equity = self.portfolio.equity(self.marks.prices)
         day.peak_equity = raised_peak(day.peak_equity, day.equity)
         held = self.account.held(self.marks)
-        gross = 0.0
-        for position in held:
-            gross = gross + abs(position.value_usd)
+        gross = gross_usd(held)  # netted over books, as the limit of an order is judged
         self._figures = AccountFigures(
             equity=day.equity,
             daily_loss=daily_loss(day.start_equity, day.equity),
@@ -91,13 +102,43 @@ class BookKeeping:
             (trigger, why) for trigger, why in breached(self._figures, limits) if trigger not in self.raised
         ]
 
-    def raise_latch(self, trigger: HaltTrigger, why: str) -> Rung:
-        """Raise the local latch for `trigger` and return the rung it leads to."""
+    def heat_warning(self, group: BarGroup) -> list[AuditEvent]:
+        """Return the warning that the heat of this bar's marks newly reached, the highest where it reached several.
+
+        Heat that falls below a warning and comes back is told again.
+        """
+        heat, warnings = self._figures.heat, self._settings.limits.heat_warnings
+        before, self._heat_level = self._heat_level, heat_level(heat, warnings)
+        if self._heat_level <= before:
+            return []
+        warning = warnings[self._heat_level - 1]
+        text = f"portfolio heat of {percent(heat)} has reached the warning of {percent(warning)}"
+        body = {"heat": heat, "warning": warning, "text": text}
+        return [AuditEvent(AuditKind.HEAT_WARNING, group.known_ns, group.index, "account", True, body)]
+
+    def raise_latch(self, group: BarGroup, trigger: HaltTrigger, why: str) -> RaiseHalt:
+        """Raise the local latch for `trigger` and return what to tell the coordinator."""
         self.raised.add(trigger)
-        self._unheard[trigger] = why
-        rung = rung_for(trigger, self._settings.flattening)
-        self.rung = max(self.rung, rung)
-        return rung
+        told = self._unheard[trigger] = _Raised(group.known_ns, group.index, group.session, why)
+        halt = self._told(trigger, told)
+        self.rung = max(self.rung, halt.rung)
+        return halt
+
+    def unheard(self) -> list[RaiseHalt]:
+        """Return the halts that the coordinator, for all we know, never heard of, as they were raised."""
+        return [self._told(trigger, told, again=True) for trigger, told in sorted(self._unheard.items())]
+
+    def _told(self, trigger: HaltTrigger, told: _Raised, *, again: bool = False) -> RaiseHalt:
+        return RaiseHalt(
+            at_ns=told.at_ns,
+            bar=told.bar,
+            session=told.session,
+            rung=rung_for(trigger, self._settings.flattening),
+            trigger=trigger,
+            raised_by=RISK,
+            detail=told.why,
+            again=again,
+        )
 
     def end_flattening(self) -> bool:
         """Step from FLATTENING to HALTED once nothing is held and nothing works; return whether that came to pass."""
@@ -106,23 +147,25 @@ class BookKeeping:
         self.rung = Rung.HALTED
         return True
 
-    def hold_latch(self, rung: Rung, version: int, active: Iterable[HaltTrigger]) -> None:
+    def hold_latch(self, latch: LatchChanged) -> None:
         """Take over the durable latch; it never lowers the rung, and news older than ours tells nothing."""
-        if version < self.latch_version:
+        if latch.version < self.latch_version:
             return
-        self.latch_version = version
-        self.rung = max(self.rung, rung)
-        self.raised.update(active)
-        self._heard(active)
+        self.latch_version = latch.version
+        self.rung = max(self.rung, latch.rung)
+        self.raised.update(latch.active)
+        self._heard((*latch.active, *latch.heard))
 
     def take_review(self, answer: HaltReviewed) -> list[tuple[HaltTrigger, str]]:
         """Hold what the review left standing; return the halts of ours that the coordinator never heard of.
 
-        Such a halt was lost in a crash and is to be raised again, unless the session would have ended it by now. An
+        Such a halt was lost on its way and is to be raised again, unless the session would have ended it by now. An
         answer that a newer latch overtook lowers nothing; the next session's review does.
         """
         self._heard(answer.active)
-        lost = [(trigger, why) for trigger, why in self._unheard.items() if trigger not in ENDS_WITH_SESSION]
+        lost = [
+            (trigger, told.why) for trigger, told in self._unheard.items() if trigger not in ENDS_WITH_SESSION
+        ]
         self._unheard.clear()
         if answer.version >= self.latch_version:
             self.rung, self.latch_version = answer.rung, answer.version
@@ -155,8 +198,9 @@ class BookKeeping:
             "marks": self.marks.to_values(),
             "rung": int(self.rung),
             "raised": sorted(self.raised),
-            "unheard": {trigger.value: why for trigger, why in sorted(self._unheard.items())},
+            "unheard": {trigger.value: tuple(told) for trigger, told in sorted(self._unheard.items())},
             "latch_version": self.latch_version,
+            "heat_level": self._heat_level,
             "sessions": self._sessions,
             "counts": counts,
             "failures": failures,
@@ -235,6 +279,7 @@ class BookKeeping:
             "daily_loss": assessment.daily_loss,
             "drawdown": assessment.drawdown,
             "heat": assessment.heat,
+            "heat_level": assessment.heat_level,
             "gross_exposure": assessment.gross_exposure,
             "net_exposure": assessment.net_exposure,
             "is_safe_to_trade": assessment.is_safe_to_trade,

@@ -1,7 +1,7 @@
 """Judge an order before it is approved: one named check per limit, in a fixed order.
 
-The arithmetic is in `domain/risk/measures.py`; here each check gets its code and its words. `denials` returns every
-reason and `first_denial` the one that counts; an order is free to go only when there is none.
+The arithmetic is in `domain/risk/measures.py`; here each check gets its code and its words. `first_denial`
+returns the one that counts; an order is free to go only when there is none.
 """
 
 from __future__ import annotations
@@ -145,12 +145,6 @@ CHECKS: tuple[Check, ...] = (
     ),
 )
 """Every check, in the order in which reasons are given. `measures.refusal` follows the same order."""
-
-
-def denials(order: OrderFigures, limits: RiskLimits) -> tuple[Denial, ...]:
-    """Return every reason against `order`, in the order of `CHECKS`; empty when it may go."""
-    found = (check.judge(order, limits) for check in CHECKS)
-    return tuple(denial for denial in found if denial is not None)
 
 
 def first_denial(order: OrderFigures, limits: RiskLimits) -> Denial | None:

@@ -9,9 +9,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from domain.broker import signed
 from domain.desk import Tally, votes_body
-from domain.execution_book import signed, without_session
 from domain.messages import OrderApproved, OrderIntent
+from domain.order_refs import without_session
 from domain.outbox import AuditEvent, AuditKind
 from domain.records import Rung
 from domain.risk.checks import first_denial

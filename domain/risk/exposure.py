@@ -31,6 +31,16 @@ class Exposure:
     by_sector: Mapping[str, float]
 
 
+def gross_usd(positions: Iterable[ValuedPosition]) -> float:
+    """Return the gross exposure of `positions` that come sorted by symbol: `exposure_of(positions).gross`, faster."""
+    gross, value, symbol = 0.0, 0.0, ""
+    for position in positions:
+        if position.symbol != symbol:
+            gross, value, symbol = gross + abs(value), 0.0, position.symbol
+        value = value + position.value_usd
+    return gross + abs(value)
+
+
 def exposure_of(positions: Iterable[ValuedPosition]) -> Exposure:
     """Return the exposure of `positions`, added in order of symbol, then book."""
     by_symbol: dict[str, float] = {}

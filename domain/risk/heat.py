@@ -3,22 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
-from enum import IntEnum
+from collections.abc import Iterable, Sequence
 
 from domain.risk.bounds import reaches
-
-WARNING_SHARES = (0.6, 0.8, 1.0)
-"""Shares of the heat limit at which a warning is due: 15 %, 20 % and 25 % of equity at the default limit of 25 %."""
-
-
-class HeatLevel(IntEnum):
-    """Grade heat by how many of the warning shares it has reached."""
-
-    NORMAL = 0
-    RAISED = 1
-    HIGH = 2
-    AT_LIMIT = 3
 
 
 def position_risk(value_usd: float, stop_pct: float, equity: float) -> float:
@@ -43,10 +30,10 @@ def portfolio_heat(positions: Iterable[tuple[float, float]], equity: float) -> f
     return heat
 
 
-def heat_level(heat: float, max_portfolio_heat: float) -> HeatLevel:
-    """Return how near `heat` is to its limit; the last level says that nothing is left, not that it is exceeded."""
+def heat_level(heat: float, warnings: Sequence[float]) -> int:
+    """Return how many of the rising `warnings` (fractions of equity) `heat` has reached."""
     level = 0
-    for share in WARNING_SHARES:
-        if reaches(heat, share * max_portfolio_heat):
+    for warning in warnings:
+        if reaches(heat, warning):
             level += 1
-    return HeatLevel(level)
+    return level

@@ -11,12 +11,14 @@ class RiskLimits(NamedTuple):
 
     Fractions are of current equity unless their name says otherwise; `_usd` are in the account's currency.
     `version` names the configuration the limits came from, so that an approval can be traced to it. Limits on heat and
-    exposure deny when exceeded (>), limits on loss and drawdown bind when reached (>=).
+    exposure deny when exceeded (>), limits on loss and drawdown bind when reached (>=). `heat_warnings` rise and deny
+    nothing: heat that reaches one is recorded.
     """
 
     max_daily_loss: float
     max_total_drawdown: float
     max_portfolio_heat: float
+    heat_warnings: tuple[float, ...]
     max_single_position_risk: float
     stop_loss_percent: float
     position_size_min_usd: float
@@ -39,9 +41,10 @@ class RiskLimits(NamedTuple):
 
 
 class HardLimits(NamedTuple):
-    """Bound what the gateway lets onto the wire, checked by itself, whatever the risk manager approved.
+    """Bound what the gateway lets onto the wire, checked once more, whatever the risk manager approved.
 
-    `max_order_lots` is by symbol.
+    `max_order_lots` is by symbol. Lots and numbers are counted by the gateway itself; the value of an order is taken at
+    the reference price it came with.
     """
 
     max_order_value_usd: float

@@ -13,8 +13,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, assert_never
 
+from domain.awaited import LATCH_ASKS, Awaited
 from domain.bars import BarGroup
 from domain.desk_round import DeskRound
+from domain.errors import InvariantViolation
 from domain.failures import FailureTracker
 from domain.messages import (
     COORDINATOR,
@@ -29,7 +31,6 @@ from domain.messages import (
     OrderApproved,
     OrdersApproved,
     PositionsClosed,
-    RaiseHalt,
     Ready,
     RequestJournal,
     ReviewHalt,
@@ -38,15 +39,22 @@ from domain.messages import (
     TimerFired,
 )
 from domain.messages import RISK as ROLE
+from domain.outbox import AuditEvent
 from domain.outputs import CancelTimer, Output, Persist, Send, SetTimer
-from domain.records import CashEntry, ExecutionEntry, HaltTrigger, OrderEntry, Rung
+from domain.records import CashEntry, ExecutionEntry, HaltTrigger, MachineSnapshot, OrderEntry, Rung
 from domain.risk.book_keeping import SNAPSHOT, BookKeeping
 from domain.risk.limits import HaltPolicy
 from domain.risk.settings import RiskSettings
 
-__all__ = ["SNAPSHOT", "RiskManager"]
+__all__ = ["SNAPSHOT", "TOLD", "RiskManager"]
+
+TOLD = "told"
+"""Name of the snapshot that keeps up to which journal entry the positions' changes are on record."""
 
 SIGNAL_TIMER = "signals"
+JOURNAL_ASKS = 3
+REVIEW_ASKS = 2 * LATCH_ASKS
+"""Twice as patient as the coordinator is with the gateway, for whose word the review's answer waits."""
 
 FAILURE_TRIGGERS = frozenset({HaltTrigger.CONSECUTIVE_FAILURES, HaltTrigger.FAILURE_RATE})
 """Halts whose end lets the failure tracker begin anew; any other end leaves what it has seen."""
@@ -55,8 +63,13 @@ FAILURE_TRIGGERS = frozenset({HaltTrigger.CONSECUTIVE_FAILURES, HaltTrigger.FAIL
 class RiskManager:
     """Join bars, fills and signals; keep the books; approve orders."""
 
-    def __init__(self, settings: RiskSettings, policy: HaltPolicy, saved: Mapping[str, Any] | None) -> None:
-        """Start from the saved snapshot (None: a new session); the journal is asked for on `Begin`."""
+    def __init__(
+        self, settings: RiskSettings, policy: HaltPolicy, saved: Mapping[str, Any] | None, told: int = 0
+    ) -> None:
+        """Start from the saved snapshot (None: a new session); the journal is asked for on `Begin`.
+
+        `told` is the journal's sequence up to which the positions' changes are on record (snapshot `TOLD`).
+        """
         self._settings = settings
         self._books = BookKeeping(settings, saved)
         self._desk = DeskRound(settings, self._books)
@@ -69,9 +82,12 @@ class RiskManager:
         self._marked = False
         self._batches: dict[int, dict[str, SignalBatch]] = {}
         self._cursor = 0
+        self._told = told
         self._recovering = True
         self._ready = False
-        self._reviewing: int | None = None
+        self._reviewing: ReviewHalt | None = None
+        self._journal_due = Awaited("journal", settings.answer_deadline_s, JOURNAL_ASKS)
+        self._review_due = Awaited("review", settings.answer_deadline_s, REVIEW_ASKS)
 
     def handle(self, message: RiskInbox) -> list[Output]:
         """Return what follows from `message`."""
@@ -82,15 +98,16 @@ class RiskManager:
                 return self._signalled(message)
             case JournalUpdate():
                 return self._journal(message)
-            case TimerFired():
-                return self._deadline()
+            case TimerFired(name=name):
+                return self._timer(name)
             case LatchChanged():
-                self._books.hold_latch(message.rung, message.version, message.active)
+                self._books.hold_latch(message)
                 return []
             case HaltReviewed():
                 return self._reviewed(message)
             case Begin():
-                return [Send(GATEWAY, RequestJournal(requester=ROLE, after_seq=0))]
+                told = [Send(COORDINATOR, halt, control=True) for halt in self._books.unheard()]
+                return [*told, *self._ask_for_journal()]
             case Drain():
                 return [Send(COORDINATOR, Drained(role=ROLE))]
             case _ as unreachable:
@@ -116,10 +133,13 @@ class RiskManager:
         if not self._recovering and update.head - len(update.entries) > self._cursor:
             # Entries are missing before these: nothing is decided until the journal has told of all.
             self._recovering = True
-            return [Send(GATEWAY, RequestJournal(requester=ROLE, after_seq=self._cursor))]
+            return self._ask_for_journal()
         outputs = self._booked(update)
-        if self._recovering and update.last:
+        if self._recovering and not update.last:
+            outputs.append(self._journal_due.asked())
+        elif self._recovering:
             self._recovering = False
+            outputs.append(self._journal_due.answered())
             if not self._ready:
                 self._ready = True
                 outputs.append(Send(COORDINATOR, Ready(role=ROLE, generation=self._settings.generation)))
@@ -128,7 +148,8 @@ class RiskManager:
         return [*outputs, *self._proceed()]
 
     def _booked(self, update: JournalUpdate) -> list[Output]:
-        positions = []
+        told: list[AuditEvent] = []
+        newest = self._told
         for entry in update.entries:
             if entry.seq <= self._cursor:
                 continue  # came twice: an order's older state must not replace its newer one
@@ -136,8 +157,19 @@ class RiskManager:
                 case OrderEntry():
                     self._books.working.follow(entry)
                 case ExecutionEntry() | CashEntry():
-                    positions += self._books.book(entry)
-        return [Persist(tuple(positions))] if positions and self._ready else []
+                    events = self._books.book(entry)
+                    if entry.seq > self._told:  # else told in a former life
+                        told += events
+                        newest = max(newest, entry.seq)
+                case _ as unreachable:
+                    assert_never(unreachable)
+        self._told = newest
+        if not told:
+            return []
+        at = MachineSnapshot(
+            name=TOLD, bar=max(self._books.bar, 0), at_ns=update.at_ns, values={"seq": newest}
+        )
+        return [Persist((*told, at))]  # one commit: after a crash what is missing is told, and nothing twice
 
     def _signalled(self, batch: SignalBatch) -> list[Output]:
         """Keep what came for its own bar; where that is over, the next bar drops it."""
@@ -156,20 +188,44 @@ class RiskManager:
         if self._settings.lockstep and self._advanced < group.index:
             return []
         if self._books.rung > Rung.ACTIVE and group.session > self._books.day.session:
-            self._reviewing = group.index
-            review = ReviewHalt(at_ns=group.known_ns, bar=group.index, session=group.session)
-            return [Send(COORDINATOR, review)]
+            self._reviewing = ReviewHalt(at_ns=group.known_ns, bar=group.index, session=group.session)
+            return [Send(COORDINATOR, self._reviewing), self._review_due.asked()]
         return self._mark(group)
+
+    def _ask_for_journal(self) -> list[Output]:
+        asked = RequestJournal(requester=ROLE, after_seq=self._cursor)
+        return [Send(GATEWAY, asked), self._journal_due.asked()]
+
+    def _timer(self, name: str) -> list[Output]:
+        """Go on without what is late: signals count as failed, an answer is asked for again, which changes nothing."""
+        match name:
+            case "signals":
+                return self._deadline()
+            case "journal":
+                if not self._recovering:
+                    return []
+                timer = self._journal_due.again("the gateway's journal")
+                return [Send(GATEWAY, RequestJournal(requester=ROLE, after_seq=self._cursor)), timer]
+            case "review":
+                if self._reviewing is None:
+                    return []
+                return [
+                    Send(COORDINATOR, self._reviewing),
+                    self._review_due.again("the review of the halt latch"),
+                ]
+            case _:
+                raise InvariantViolation(f"the risk manager sets no timer {name}")
 
     def _reviewed(self, answer: HaltReviewed) -> list[Output]:
         books, group = self._books, self._group
-        if group is None or answer.bar != self._reviewing:
+        if group is None or self._reviewing is None or answer.bar != self._reviewing.bar:
             return []  # came twice
         self._reviewing = None
         if not FAILURE_TRIGGERS.isdisjoint(books.raised.difference(answer.active)):
             self._failures.reset()
         lost = books.take_review(answer)
-        return [*(self._raise(group, trigger, why) for trigger, why in lost), *self._mark(group)]
+        raised = (self._raise(group, trigger, why) for trigger, why in lost)
+        return [self._review_due.answered(), *raised, *self._mark(group)]
 
     def _mark(self, group: BarGroup) -> list[Output]:
         self._marked = True
@@ -183,17 +239,7 @@ class RiskManager:
         return self._decide(group) if len(spoken) == len(self._settings.strategies) else []
 
     def _raise(self, group: BarGroup, trigger: HaltTrigger, why: str) -> Send:
-        rung = self._books.raise_latch(trigger, why)
-        halt = RaiseHalt(
-            at_ns=group.known_ns,
-            bar=group.index,
-            session=group.session,
-            rung=rung,
-            trigger=trigger,
-            raised_by=ROLE,
-            detail=why,
-        )
-        return Send(COORDINATOR, halt, control=True)
+        return Send(COORDINATOR, self._books.raise_latch(group, trigger, why), control=True)
 
     def _deadline(self) -> list[Output]:
         """Go on without the strategies that did not answer in time: their evaluation failed."""
@@ -220,8 +266,9 @@ class RiskManager:
         decided = Send(GATEWAY, self._approved(group, approvals, cancels))
         if again:  # its records are durable, for they and the snapshot were one commit
             return [CancelTimer(SIGNAL_TIMER), decided]
+        warnings = self._books.heat_warning(group)
         records = self._books.snapshots(group, self._desk.state(), self._failures.to_values(), refs, cancels)
-        return [CancelTimer(SIGNAL_TIMER), *halts, Persist((*events, *records)), decided]
+        return [CancelTimer(SIGNAL_TIMER), *halts, Persist((*events, *warnings, *records)), decided]
 
     def _approved(
         self, group: BarGroup, approvals: list[OrderApproved], cancels: list[str]

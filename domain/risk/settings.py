@@ -16,7 +16,8 @@ class RiskSettings:
     `strategies` are the ids that must speak at every bar, `session_number` the trading session of the state directory
     (it begins every intent id), `opening_orders` sends entries and exits as market-on-open orders (daily bars), `epoch`
     is this manager's generation. `lockstep` makes each bar wait for the simulated market's word that it is done.
-    `flattening` names the halt triggers that close every position.
+    `flattening` names the halt triggers that close every position. Deadlines are in seconds of the control clock:
+    for all signals of a bar, and for another role's answer before it is asked for again.
     """
 
     limits: RiskLimits
@@ -30,6 +31,7 @@ class RiskSettings:
     opening_orders: bool
     lockstep: bool
     signal_deadline_s: float
+    answer_deadline_s: float
     generation: int
     epoch: int
     flattening: frozenset[str] = frozenset()

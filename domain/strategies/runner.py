@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any, assert_never
 
 from domain.bars import BarGroup, bar_fault
+from domain.errors import InvariantViolation
 from domain.messages import (
     COORDINATOR,
     FEED,
@@ -74,8 +75,8 @@ class StrategyRunner:
                 )
             case Drain():
                 return [Send(COORDINATOR, Drained(role=self._role))]
-            case TimerFired():
-                return []
+            case TimerFired(name=name):
+                raise InvariantViolation(f"a strategy sets no timer {name}")
             case _ as unreachable:
                 assert_never(unreachable)
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Row, Select, and_, or_, select
 
-from domain.execution_book import without_session
+from domain.order_refs import without_session
 from domain.outbox import AuditKind
 from storage.audit.index import AuditIndex, records, subjects_of
 from storage.audit.subjects import Subject

@@ -89,7 +89,7 @@ class RuntimeContract:
         runtime.send("a", BarSettled(bar=7))
         self.eventually(runtime, lambda: self.seen(runtime, "a") == [7])
         self.eventually(runtime, lambda: bool(self.seen(runtime, COORDINATOR)))
-        assert self.seen(runtime, COORDINATOR) == [("a", False, "SignalError: told to")]
+        assert self.seen(runtime, COORDINATOR) == [("a", False, "Busy: told to")]
 
     def test_an_unknown_failure_is_fatal_and_ends_the_role(self, runtime: Runtime[ChildSpec]) -> None:
         runtime.spawn([recorder("a"), recorder(COORDINATOR)])

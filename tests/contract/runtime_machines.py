@@ -6,7 +6,7 @@ import time
 from typing import Any
 
 from actors.parts import ActorContext, Parts
-from domain.errors import ConfigurationError, SignalError
+from domain.errors import Busy, ConfigurationError
 from domain.messages import BarSettled, Begin, RoleFailed, TimerFired
 from domain.outputs import Output, Send, SetTimer
 from supervisor.child_spec import ChildSpec
@@ -27,7 +27,7 @@ class Recorder:
     def handle(self, message: Any) -> list[Output]:
         match message:
             case BarSettled(bar=bar) if bar == RECOVERABLE_BAR:
-                raise SignalError("told to")
+                raise Busy("told to")
             case BarSettled(bar=bar) if bar == UNKNOWN_BAR:
                 raise ZeroDivisionError("told to")
             case BarSettled(bar=bar):

@@ -9,8 +9,11 @@ from typing import Any
 
 from sqlalchemy import create_engine, select
 
+from domain.outbox import AuditKind
 from domain.records import OrderState
 from simulation.venue.tables import EXECUTIONS, ORDERS
+from storage.audit.index import AuditIndex
+from storage.audit.query import AuditQuery, run_query
 from storage.engine import sqlite_url
 from storage.journal_reader import JournalReader
 
@@ -22,6 +25,24 @@ def lost_on_the_way(summary: Mapping[str, Any]) -> list[str]:
         for order in summary["details"]["orders"]
         if order["state"] == OrderState.NEVER_ARRIVED.value
     ]
+
+
+def assert_positions_told(state: Path) -> None:
+    """Hold the trail to itself: what each execution made of its position is on record, once (requirement C6)."""
+    index = AuditIndex(state / "audit", sqlite_url(state / "index.db"))
+    try:
+        records = list(run_query(index, AuditQuery(kinds=(AuditKind.EXECUTION, AuditKind.POSITION))))
+    finally:
+        index.engine.dispose()
+    keys = {
+        kind: Counter(record.key for record in records if record.kind == kind.value)
+        for kind in (AuditKind.EXECUTION, AuditKind.POSITION)
+    }
+    executed = set(keys[AuditKind.EXECUTION])
+    assert executed, "nothing was traded"
+    assert {key: n for key, n in keys[AuditKind.POSITION].items() if key in executed} == dict.fromkeys(
+        executed, 1
+    )
 
 
 def assert_booked_once(state: Path) -> None:

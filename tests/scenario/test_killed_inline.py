@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.scenario.bars import thin_market
-from tests.scenario.books import assert_booked_once, lost_on_the_way
+from tests.scenario.books import assert_booked_once, assert_positions_told, lost_on_the_way
 from tests.scenario.engine import differences, environment, request, session
 from tests.scenario.settings import tight
 from tests.sizes import prove_size
@@ -57,5 +57,6 @@ def test_inline_engine_killed_between_any_two_messages_goes_on(seed: int, tmp_pa
     last = session(request(data, state, config=config))
     assert last["completed"]
     assert_booked_once(state)
+    assert_positions_told(state)
     if not lost_on_the_way(last):
         assert not differences(expected, last), f"seed {seed}"

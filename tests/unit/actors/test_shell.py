@@ -13,7 +13,7 @@ from actors.parts import Parts
 from actors.shell import Shell
 from actors.shell_loop import ShellLoop
 from domain.broker import BrokerCommand, CancelOrder
-from domain.errors import InvariantViolation, SignalError
+from domain.errors import Busy, InvariantViolation
 from domain.messages import COORDINATOR, RISK, BarSettled, Begin, RoleFailed, TimerFired
 from domain.outbox import AuditEvent, AuditKind, OutboxAcknowledged
 from domain.outputs import CancelTimer, Output, Persist, Send, SetTimer, Wire
@@ -116,7 +116,7 @@ def test_nothing_follows_a_failed_commit() -> None:
 
 @pytest.mark.parametrize(
     ("error", "fatal", "handled"),
-    [(SignalError("nan"), False, 2), (InvariantViolation("no"), True, 1), (KeyError("x"), True, 1)],
+    [(Busy("nan"), False, 2), (InvariantViolation("no"), True, 1), (KeyError("x"), True, 1)],
 )
 def test_recoverable_failure_goes_on_and_any_other_ends_the_role(
     error: Exception, fatal: bool, handled: int

@@ -74,6 +74,11 @@ VOTES = {"long": ["a", "b"], "short": ["c"], "failed": [], "long_confidence": 0.
             {"previous": "ACTIVE", "rung": "HALTED", "raised_by": "risk", "trigger": "daily_loss", "detail": "2.1 %"},
             "ACTIVE to HALTED by risk, daily loss: 2.1 %",
         ),
+        (
+            "heat_warning",
+            {"heat": 0.16, "warning": 0.15, "text": "portfolio heat of 16.000 % has reached 15.000 %"},
+            "portfolio heat of 16.000 % has reached 15.000 %",
+        ),
         ("signal_failure", {"kind": "not_finite", "error": "NaN"}, "not finite: NaN"),
         ("signal_failure", {"traceback": "Traceback\n  ...\nValueError: no"}, "traceback: ValueError: no"),
         ("stopped", {"reason": "the data ended"}, "the data ended"),

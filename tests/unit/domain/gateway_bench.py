@@ -23,8 +23,10 @@ from domain.broker import (
     Side,
     TimeInForce,
     VenuePosition,
+    signed,
 )
-from domain.execution_book import ExecutionBook, signed, without_session
+from domain.cash_book import CashTerms
+from domain.execution_book import ExecutionBook
 from domain.gateway import LATCH, Gateway
 from domain.gateway_policy import GatewayLimits, GatewaySettings
 from domain.messages import (
@@ -42,6 +44,7 @@ from domain.messages import (
     RaiseHalt,
     TimerFired,
 )
+from domain.order_refs import without_session
 from domain.orders import OPEN_STATES
 from domain.outbox import AuditEvent, AuditKind
 from domain.outputs import CancelTimer, Connect, Output, Persist, Send, SetTimer, Wire
@@ -60,6 +63,8 @@ SETTINGS = GatewaySettings(
         ),
         instruments={symbol: stock(symbol) for symbol in ("AAPL", "KO")},
     ),
+    cash=CashTerms("USD", tolerance_micro=0),
+    cash_micro=100_000_000_000,
     generation=1,
     next_bar=0,
     ack_deadline_s=10.0,
@@ -166,6 +171,7 @@ class FakeVenue:
         self.executions: list[Executed] = []
         self.said: list[BrokerUpdate] = []
         self.stop_pcts: dict[str, float] = {}
+        self.deposit_micro = SETTINGS.cash_micro
 
     def take(self, command: PlaceOrder | CancelOrder | RequestDownload) -> None:
         match command:
@@ -227,6 +233,15 @@ class FakeVenue:
                 total[done.symbol] += signed(done.side, done.lots)
         return {symbol: lots for symbol, lots in sorted(total.items()) if lots}
 
+    def cash_micro(self) -> int:
+        """Return the cash: the deposit, less what the standing executions cost in all."""
+        corrected = {done.corrects for done in self.executions}
+        standing = [done for done in self.executions if done.exec_id not in corrected]
+        return self.deposit_micro - sum(
+            round(signed(done.side, done.lots) * done.price * 1e6) + done.commission_micro
+            for done in standing
+        )
+
     def download(self, request: RequestDownload) -> Downloaded:
         kind = request.kind
         working = kind is DownloadKind.OPEN_ORDERS
@@ -241,7 +256,7 @@ class FakeVenue:
             orders=tuple(orders) if kind in (DownloadKind.OPEN_ORDERS, DownloadKind.COMPLETED_ORDERS) else (),
             executions=tuple(self.executions) if kind is DownloadKind.EXECUTIONS else (),
             dividends=(),
-            cash_micro=0,
+            cash_micro=self.cash_micro() if kind is DownloadKind.POSITIONS else 0,
         )
 
     def _put(self, order: OrderReported) -> None:

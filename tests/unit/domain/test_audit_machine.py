@@ -2,10 +2,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from domain.audit_machine import FLUSH, LAST_CALL, LAST_CALL_S, RESYNC, AuditMachine, AuditPace
+from domain.errors import InvariantViolation
 from domain.messages import AUDIT, COORDINATOR, Begin, Drain, Drained, Ready, TimerFired
 from domain.outbox import OutboxAcknowledged, OutboxRecords, RequestOutbox
 from domain.outputs import CancelTimer, Output, Persist, Send, SetTimer
@@ -128,3 +130,8 @@ def test_whatever_is_lost_doubled_or_reordered_the_trail_holds_each_event_once_i
             case Send(message=OutboxAcknowledged(seq=seq)):
                 assert seq <= durable, "acknowledged before it was durable"
     assert durable == 12
+
+
+def test_unknown_timer_is_a_fault() -> None:
+    with pytest.raises(InvariantViolation, match="the audit writer sets no timer x"):
+        AuditMachine((), {}, AuditPace()).handle(TimerFired(name="x"))

@@ -97,6 +97,44 @@ def test_fraction_of_a_coin_is_sized_in_its_lots() -> None:
     assert intent.lots == 7_083_333  # 4,250 / 60,000 of 100,000,000 lots a coin
 
 
+def test_exit_that_was_refused_comes_again_at_each_bar_until_it_works() -> None:
+    """The gate was closed when the votes came, and they come once: the position must not stay for want of another."""
+    bench = Bench()
+    bench.bar(0, {"AAPL": 100.0}, all_say(BUY))
+    bench.gate_open = False
+    first = bench.bar(1, {"AAPL": 100.0}, all_say(SELL)).intents["AAPL"]
+    second = bench.bar(2, {"AAPL": 99.0})
+    again = second.intents["AAPL"]
+    assert (again.kind, side_lots(again), again.reference_price) == (IntentKind.EXIT, side_lots(first), 99.0)
+    assert (first.intent_id, again.intent_id) == ("1.main.AAPL.1.1", "1.main.AAPL.2.1")
+    bench = bench.reborn(second.snapshot)
+    assert set(bench.bar(3, {"AAPL": 99.0}).intents) == {"AAPL"}, "the journal tells a restarted manager"
+    assert bench.bar(4, {"AAPL": 99.0}).intents == {}, "it works: filled at this bar"
+    assert bench.manager.state()["positions"] == {}
+    assert bench.bar(5, {"AAPL": 99.0}).intents == {}
+
+
+def test_refused_entry_is_not_made_again() -> None:
+    """Signals and intents expire: an entry missed costs a trade, and nothing is at risk."""
+    bench = Bench()
+    bench.gate_open = False
+    assert set(bench.bar(0, {"AAPL": 100.0}, all_say(BUY)).intents) == {"AAPL"}
+    assert bench.bar(1, {"AAPL": 100.0}).intents == {}
+
+
+def test_refused_exit_is_forgotten_with_the_next_order() -> None:
+    bench = Bench()
+    bench.bar(0, {"AAPL": 100.0}, all_say(BUY))
+    bench.gate_open = False
+    bench.bar(1, {"AAPL": 100.0}, all_say(SELL))
+    bench.gate_open = True
+    bench.bar(2, {"AAPL": 100.0})
+    bench.bar(3, {"AAPL": 100.0}, all_say(BUY))
+    assert bench.bar(4, {"AAPL": 100.0}).intents == {}
+    assert bench.manager.state()["positions"] == {"AAPL": 42}
+    assert bench.bar(5, {"AAPL": 100.0}).intents == {}
+
+
 def test_size_that_buys_no_lot_is_refused() -> None:
     bench = Bench()
     round_ = bench.bar(0, {"AAPL": 4_251.0}, all_say(BUY))
@@ -205,7 +243,9 @@ def test_halt_and_exit_cancel_an_entry_once() -> None:
     entry = bench.bar(0, {"AAPL": 100.0}, all_say(BUY)).intents["AAPL"]
     bench.fills = False
     bench.deliver(bench.fill_part(entry, 100.0, 10))
-    bench.deliver(LatchChanged(rung=Rung.HALTED, lowers=False, version=1, active=(HaltTrigger.MANUAL,)))
+    bench.deliver(
+        LatchChanged(rung=Rung.HALTED, lowers=False, version=1, active=(HaltTrigger.TECHNICAL_FAILURE,))
+    )
     round_ = bench.bar(1, {"AAPL": 100.0}, all_say(SELL), session=1)
     assert round_.approved.cancels == (entry.intent_id,)
 

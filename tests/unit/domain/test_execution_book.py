@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from domain.broker import DividendPaid, OrderReported, OrderStatus, RefusalCode, Side
-from domain.execution_book import UNASSIGNED, ExecutionBook, without_session
+from domain.execution_book import UNASSIGNED, ExecutionBook
+from domain.order_refs import without_session
 from domain.orders import OrderEvent
 from domain.outbox import AuditKind
 from domain.records import CashEntry, ExecutionEntry, IntentKind, OrderEntry, OrderState

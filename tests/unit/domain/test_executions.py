@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from domain.broker import signed
 from domain.errors import InvariantViolation
-from domain.execution_book import signed
 from domain.executions import Executions
 from domain.portfolio import Portfolio
 from tests.fakes.records import execution

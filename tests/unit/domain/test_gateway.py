@@ -408,6 +408,7 @@ def test_the_state_is_for_people(bench: Bench) -> None:
         "open_orders": 1,
         "orders": 1,
         "journal_head": 1,
+        "cash_micro": 100_000_000_000,
         "duplicate_executions": 0,
         "refused": 0,
         "settling": 1,

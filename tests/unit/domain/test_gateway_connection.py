@@ -1,15 +1,18 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from domain.broker import DownloadKind, OrderStatus, RequestDownload, Side
+from domain.cash_book import CashTerms
 from domain.messages import COORDINATOR, Ready
 from domain.outbox import AuditEvent, AuditKind
 from domain.outputs import CancelTimer, Connect, Persist, Send, SetTimer, Wire
 from domain.records import HaltTrigger, IntentKind, OrderState, Rung
 from tests.unit.domain.gateway_bench import (
+    SETTINGS,
     Bench,
     FakeVenue,
     approved,
@@ -397,6 +400,59 @@ def test_a_position_mismatch_halts_and_the_gate_opens_halted(bench: Bench) -> No
     assert bench.rung is Rung.HALTED
     assert [halt.trigger for halt in bench.halts] == [HaltTrigger.TECHNICAL_FAILURE]
     assert "AAPL: ours 10 lots, venue 0" in bench.halts[0].detail
+
+
+@pytest.mark.parametrize(("differs_micro", "halts"), [(0, 0), (1, 1), (-1, 1)])
+def test_a_cash_mismatch_of_a_micro_unit_halts_and_is_recorded(differs_micro: int, halts: int) -> None:
+    """I3: after the fills the cash is the venue's; a simulated one is met exactly."""
+    bench = Bench()
+    venue = FakeVenue()
+    bench.open(1, venue)
+    sent(bench, venue)
+    venue.fill(REF, 10)
+    for said in venue.said:
+        bench.give(said)
+    venue.deposit_micro += differs_micro
+    outputs = bench.open(2, venue)
+    found = {"USD": (99_000_000_000, 99_000_000_000 + differs_micro)} if halts else {}
+    assert [event.body["cash_mismatches"] for event in reconciliations(outputs)] == [found]
+    assert [halt.trigger for halt in bench.halts] == [HaltTrigger.TECHNICAL_FAILURE] * halts
+    if halts:
+        theirs = f"{99_000 + differs_micro / 1e6:.6f}"
+        assert f"cash: ours 99000.000000 USD, venue {theirs}" in bench.halts[0].detail
+    assert gate_open(bench), "exits must still pass"
+
+
+def test_cash_within_the_tolerance_agrees() -> None:
+    bench = Bench(replace(SETTINGS, cash=CashTerms("USD", tolerance_micro=5_000_000)))
+    venue = FakeVenue()
+    venue.deposit_micro += 5_000_000
+    bench.open(1, venue)
+    assert bench.halts == []
+    venue.deposit_micro += 1
+    bench.open(2, venue)
+    assert len(bench.halts) == 1
+
+
+def test_cash_is_not_compared_once_a_symbol_nobody_describes_was_traded(bench: Bench) -> None:
+    venue = FakeVenue()
+    venue.executions.append(fill("by.hand", "E9", 3, symbol="ZZZ", price=7.0))
+    outputs = bench.open(2, venue)
+    assert [event.body["cash_unknown_for"] for event in reconciliations(outputs)] == [["ZZZ"]]
+    assert bench.halts == []
+
+
+def test_cash_is_counted_on_over_a_restart(bench: Bench) -> None:
+    venue = FakeVenue()
+    sent(bench, venue)
+    venue.fill(REF, 4)
+    venue.fill(REF, 6)
+    for said in venue.said:
+        bench.give(said)
+    bench.restart()
+    assert bench.machine.state()["cash_micro"] == 99_000_000_000
+    bench.open(1, venue)
+    assert bench.halts == []
 
 
 def test_a_protective_stop_the_venue_no_longer_knows_halts(bench: Bench) -> None:

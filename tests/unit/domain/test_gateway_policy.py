@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domain.broker import OrderType, Side
-from domain.execution_book import ExecutionBook, signed
+from domain.broker import OrderType, Side, signed
+from domain.execution_book import ExecutionBook
 from domain.gateway_policy import GateView, audit_order, place_order, reduces_by_size, refusal
 from domain.orders import OPEN_STATES
 from domain.records import IntentKind, OrderState, Rung

@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from domain.halts import RUNG_OF, HaltLadder
+from domain.messages import RaiseHalt
 from domain.records import HaltRecord, HaltTrigger, Rung
 from domain.risk.limits import HaltPolicy
 
@@ -56,12 +57,9 @@ def reviewed(ladder: HaltLadder, session: int) -> tuple[list[HaltRecord], bool]:
         (T.HEAT, Rung.HALTED),
         (T.FAILURE_RATE, Rung.HALTED),
         (T.CONSECUTIVE_FAILURES, Rung.HALTED),
-        (T.STRATEGIES_QUARANTINED, Rung.HALTED),
         (T.BROKER_LOST, Rung.HALTED),
-        (T.MARKET_CRASH, Rung.HALTED),
         (T.TECHNICAL_FAILURE, Rung.HALTED),
         (T.LATE_ARRIVAL, Rung.HALTED),
-        (T.MANUAL, Rung.HALTED),
         (T.KILL_SWITCH, Rung.FLATTENING),
     ],
 )
@@ -98,8 +96,8 @@ def test_a_second_halt_while_halted_is_recorded_not_doubled() -> None:
 )
 def test_a_cause_raised_again_may_climb_and_never_steps_down(first: Rung, again: Rung, stands: Rung) -> None:
     ladder = HaltLadder(policy())
-    raised(ladder, T.MANUAL, rung=first)
-    raised(ladder, T.MANUAL, rung=again)
+    raised(ladder, T.TECHNICAL_FAILURE, rung=first)
+    raised(ladder, T.TECHNICAL_FAILURE, rung=again)
     assert ladder.rung is stands
 
 
@@ -111,6 +109,42 @@ def test_the_ladder_stands_on_the_highest_of_its_causes() -> None:
     assert ladder.rung is Rung.HALTED
     reviewed(ladder, 2)
     assert (ladder.rung, ladder.active) == (Rung.HALTED, (T.DRAWDOWN_SEVERE,))
+
+
+def told(trigger: HaltTrigger, bar: int = 7, session: int = 1, raised_by: str = "risk") -> RaiseHalt:
+    return RaiseHalt(
+        at_ns=5,
+        bar=bar,
+        session=session,
+        rung=RUNG_OF[trigger],
+        trigger=trigger,
+        raised_by=raised_by,
+        detail="why",
+        again=True,
+    )
+
+
+def test_ladder_knows_what_it_has_heard_over_a_restart_and_after_its_end() -> None:
+    """B3: what is told again is recorded once, whether or not its cause still stands."""
+    ladder = HaltLadder(policy(resume_after_sessions=1))
+    assert not ladder.has_heard(told(T.HEAT))
+    raised(ladder, T.HEAT)
+    for each in (ladder, HaltLadder(policy(1), json.loads(json.dumps(ladder.to_values())))):
+        assert each.has_heard(told(T.HEAT))
+        assert not each.has_heard(told(T.HEAT, bar=8))
+        assert not each.has_heard(told(T.DRAWDOWN))
+        assert not each.has_heard(told(T.HEAT, raised_by="gateway"))
+        reviewed(each, 2)
+        assert each.active == ()
+        assert each.has_heard(told(T.HEAT))
+
+
+def test_lost_halt_of_a_session_that_ended_it_counts_as_heard() -> None:
+    ladder = HaltLadder(policy())
+    reviewed(ladder, 2)
+    assert ladder.has_heard(told(T.DAILY_LOSS, session=1))
+    assert not ladder.has_heard(told(T.DAILY_LOSS, session=2))
+    assert not ladder.has_heard(told(T.HEAT, session=1))
 
 
 @pytest.mark.parametrize("trigger", [T.DAILY_LOSS, T.EXPOSURE])

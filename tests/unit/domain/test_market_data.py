@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from domain.bars import Bar, BarFault, BarGroup, bar_fault
+from domain.errors import InvariantViolation
 from domain.market_data import MarketData, MarketDataSettings
 from domain.messages import (
     COORDINATOR,
@@ -220,6 +221,11 @@ def test_pace_holds_the_next_group_back() -> None:
     machine.handle(BarSettled(bar=1))
     assert machine.handle(TimerFired(name="pace")) == []
     assert published(machine.handle(BarsArrived(group=group(2, GOOD)))) is not None
+
+
+def test_unknown_timer_is_a_fault() -> None:
+    with pytest.raises(InvariantViolation, match="the feed sets no timer x"):
+        feed().handle(TimerFired(name="x"))
 
 
 def test_end_of_the_data_is_told() -> None:

@@ -16,6 +16,7 @@ from domain.broker import (
     Side,
     VenuePosition,
 )
+from domain.cash_book import CashTerms
 from domain.execution_book import ExecutionBook
 from domain.orders import OrderEvent
 from domain.outputs import Output, Wire
@@ -24,6 +25,7 @@ from domain.records import OrderEntry, OrderState
 from tests.unit.domain.gateway_bench import fill, intent, reported
 
 REF = "1.main.AAPL.1.1"
+CASH = CashTerms("USD", tolerance_micro=0)
 
 
 def requests(outputs: list[Output]) -> list[RequestDownload]:
@@ -168,13 +170,13 @@ def test_what_is_found_is_marked_audited_and_reported() -> None:
     book.execute(fill("by.hand", "E1", 2), 1)
     reconciliation = Reconciliation()
     complete(reconciliation)
-    findings = reconciliation.settle(book, 5, 3, 2)
+    findings = reconciliation.settle(book, 5, 3, 2, CASH)
     assert findings.recheck
     assert findings.faults == ["AAPL: ours 2 lots, venue 0"]
     assert [event.body["absent"] for event in findings.events] == [[REF]]
     assert book.orders[REF].state is OrderState.UNKNOWN
     complete(reconciliation, confirming=True, lots={"AAPL": 2})
-    findings = reconciliation.settle(book, 6, 3, 2)
+    findings = reconciliation.settle(book, 6, 3, 2, CASH)
     assert (findings.recheck, findings.faults) == (False, [])
     assert book.orders[REF].state is OrderState.NEVER_ARRIVED
 
@@ -189,7 +191,7 @@ def test_a_stop_is_taken_in_before_its_executions_whatever_the_venue_calls_it() 
     complete(
         reconciliation, orders=(reported(REF, OrderStatus.FILLED, filled_lots=10), stop), executions=done
     )
-    assert reconciliation.settle(book, 5, 3, 2).faults == []
+    assert reconciliation.settle(book, 5, 3, 2, CASH).faults == []
     assert dict(book.positions) == {("main", "AAPL"): 0}
     assert book.orders["S-77"].state is OrderState.FILLED
 
@@ -201,7 +203,7 @@ def test_an_order_told_filled_has_ended_once_all_executions_are_downloaded() -> 
     told = reported(REF, OrderStatus.FILLED, filled_lots=10)
     reconciliation = Reconciliation()
     complete(reconciliation, orders=(told,), executions=(fill(REF, "E1", 4),), lots={"AAPL": 4})
-    assert not reconciliation.settle(book, 5, 3, 2).recheck
+    assert not reconciliation.settle(book, 5, 3, 2, CASH).recheck
     assert (book.orders[REF].state, book.orders[REF].filled_lots) == (OrderState.FILLED, 4)
 
 
@@ -211,4 +213,4 @@ def test_a_given_up_order_stays_given_up_without_further_word() -> None:
     book.mark(REF, OrderEvent.ABSENT_TWICE)
     reconciliation = Reconciliation()
     complete(reconciliation)
-    assert not reconciliation.settle(book, 5, 3, 2).recheck
+    assert not reconciliation.settle(book, 5, 3, 2, CASH).recheck

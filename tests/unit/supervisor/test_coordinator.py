@@ -1,9 +1,11 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
+from domain.errors import InvariantViolation
 from domain.halts import HaltLadder
 from domain.messages import (
     AUDIT,
@@ -26,9 +28,10 @@ from domain.messages import (
     TimerFired,
 )
 from domain.outbox import AuditEvent, AuditKind
-from domain.outputs import Output, Persist, Send
+from domain.outputs import CancelTimer, Persist, Send, SetTimer
 from domain.records import HaltRecord, HaltTrigger, MachineSnapshot, Rung
-from supervisor.coordinator import ENDED, LADDER, Coordinator, CoordinatorSettings, Phase
+from supervisor.coordinator import ENDED, Coordinator, CoordinatorSettings, Phase
+from supervisor.latch_keeper import HELD_TIMER, LADDER
 from tests.fakes.memory_journal import MemoryJournal
 from tests.unit.domain.test_halts import policy
 
@@ -42,10 +45,15 @@ class Bench:
 
     def __init__(self, patience: int = 0, *, cancel_entries: bool = True, saved: Any = None) -> None:
         self.settings = CoordinatorSettings(
-            stages=STAGES, stop_order=STOP_ORDER, cancel_entries=cancel_entries, started={"session": 1}
+            stages=STAGES,
+            stop_order=STOP_ORDER,
+            cancel_entries=cancel_entries,
+            started={"session": 1},
+            answer_deadline_s=6.0,
         )
         self.machine = Coordinator(self.settings, HaltLadder(policy(patience), saved))
         self.journal = MemoryJournal()
+        self.timers: list[SetTimer | CancelTimer] = []
         self.saved = (saved or {}).get("version", 0)
 
     def give(self, message: CoordinatorInbox) -> list[Send]:
@@ -55,6 +63,8 @@ class Bench:
         for output in outputs:
             if isinstance(output, Persist):
                 self.journal.append(output.records)
+            elif isinstance(output, SetTimer | CancelTimer):
+                self.timers.append(output)
             else:
                 assert isinstance(output, Send)
                 if isinstance(output.message, LatchChanged):
@@ -202,9 +212,23 @@ def test_halts_are_counted_once_however_often_their_cause_is_raised(bench: Bench
         bench.give(halt())
     assert (bench.machine.state()["halts"], len(bench.movements())) == (1, 3)
     bench.give(halt(HaltTrigger.HEAT, Rung.HALTED))
-    bench.give(halt(HaltTrigger.MANUAL, Rung.HALTED))
+    bench.give(halt(HaltTrigger.TECHNICAL_FAILURE, Rung.HALTED))
     assert bench.machine.state()["halts"] == 2
-    assert bench.machine.state()["causes"] == ["daily_loss", "heat", "manual"]
+    assert bench.machine.state()["causes"] == ["daily_loss", "heat", "technical_failure"]
+
+
+def test_a_halt_told_again_is_recorded_only_where_it_was_never_heard(bench: Bench) -> None:
+    """B3: the answer names what is on record, so that its teller may forget it."""
+    again = replace(halt(), again=True)
+    assert to(bench.give(again)) == [GATEWAY, RISK]
+    assert len(bench.movements()) == 1
+    heard = LatchChanged(
+        rung=Rung.REDUCING, lowers=False, version=1, active=(again.trigger,), heard=(again.trigger,)
+    )
+    assert bench.give(again) == [Send(RISK, heard, True)]
+    assert len(bench.movements()) == 1
+    bench.give(halt())
+    assert len(bench.movements()) == 2, "a second halt of this life is recorded"
 
 
 def test_a_review_that_ends_nothing_is_answered_at_once(bench: Bench) -> None:
@@ -434,12 +458,39 @@ def test_an_engine_that_survived_a_fault_ends_clean(bench: Bench) -> None:
 
 def test_a_halt_while_draining_still_reaches_the_gateway(bench: Bench) -> None:
     bench.give(Drain(reason="signal", cancel_entries=True))
-    assert to(bench.give(halt(HaltTrigger.MANUAL, Rung.HALTED))) == [GATEWAY, RISK]
+    assert to(bench.give(halt(HaltTrigger.TECHNICAL_FAILURE, Rung.HALTED))) == [GATEWAY, RISK]
 
 
-def test_timers_mean_nothing_to_the_coordinator(bench: Bench) -> None:
-    outputs: list[Output] = bench.machine.handle(TimerFired(name="any"))
-    assert outputs == []
+def test_unknown_timer_is_a_fault(bench: Bench) -> None:
+    with pytest.raises(InvariantViolation, match="sets no timer tea"):
+        bench.machine.handle(TimerFired(name="tea"))
+
+
+def test_gateway_is_told_again_of_the_latch_a_review_waits_for(bench: Bench) -> None:
+    """Any message may be lost: told again, it answers, and the timer goes."""
+    bench.give(halt())
+    (told,) = bench.give(review(2))
+    assert bench.timers == [SetTimer(HELD_TIMER, 6.0)]
+    assert bench.give(TimerFired(name=HELD_TIMER)) == [told]
+    assert to(bench.give(LatchHeld(role=GATEWAY, version=2))) == [RISK]
+    assert bench.timers[1:] == [SetTimer(HELD_TIMER, 6.0), CancelTimer(HELD_TIMER)]
+    assert bench.give(TimerFired(name=HELD_TIMER)) == [], "ran out with the answer"
+
+
+def test_gateway_that_never_holds_the_latch_has_failed(bench: Bench) -> None:
+    """A lost message must not stall a run: asked for three times in vain, the engine stops, halted."""
+    bench.give(halt())
+    bench.give(review(2))
+    for _ in range(2):
+        bench.give(TimerFired(name=HELD_TIMER))
+        bench.give(review(2))  # the risk manager asks again too; that gives no more patience
+    bench.give(TimerFired(name=HELD_TIMER))
+    (failure,) = bench.machine.state()["failures"]
+    assert failure == (
+        "gateway: Unanswered: word that the gateway holds the lowered halt latch did not come: "
+        "asked for 3 times, 6 s each"
+    )
+    assert (bench.phase, bench.machine.state()["rung"]) == (Phase.DRAINING, "HALTED")
 
 
 def test_nothing_more_happens_in_the_ended_phases() -> None:

@@ -8,11 +8,11 @@ from hypothesis import strategies as st
 
 from domain.errors import ConfigurationError
 from supervisor.child_spec import ChildSpec
-from supervisor.lifecycle import start_waves, stop_deadline_s, stop_waves
+from supervisor.lifecycle import start_waves, stop_waves
 
 
-def child(role: str, *after: str, stop_s: float = 5.0) -> ChildSpec:
-    return ChildSpec(role=role, factory="m:f", after=after, stop_s=stop_s)
+def child(role: str, *after: str) -> ChildSpec:
+    return ChildSpec(role=role, factory="m:f", after=after)
 
 
 ENGINE = (
@@ -20,9 +20,9 @@ ENGINE = (
     child("strategy:a", "risk"),
     child("strategy:b", "risk"),
     child("risk", "gateway"),
-    child("gateway", "coordinator", stop_s=10.0),
+    child("gateway", "coordinator"),
     child("coordinator", "audit"),
-    child("audit", stop_s=7.0),
+    child("audit"),
 )
 WAVES = (("audit",), ("coordinator",), ("gateway",), ("risk",), ("strategy:a", "strategy:b"), ("feed",))
 
@@ -30,7 +30,6 @@ WAVES = (("audit",), ("coordinator",), ("gateway",), ("risk",), ("strategy:a", "
 def test_audit_starts_first_and_stops_last() -> None:
     assert start_waves(ENGINE) == WAVES
     assert stop_waves(ENGINE) == tuple(reversed(WAVES))
-    assert stop_deadline_s(ENGINE) == 37.0
 
 
 @given(st.permutations(ENGINE))

@@ -8,8 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from domain.bars import Bar, BarGroup
-from domain.broker import Executed, OrderType
-from domain.execution_book import signed
+from domain.broker import Executed, OrderType, signed
 from domain.halts import HaltLadder
 from domain.instruments import Instrument
 from domain.messages import (
@@ -40,7 +39,7 @@ from domain.records import (
     Record,
 )
 from domain.risk.limits import BookSettings, HaltPolicy, RiskLimits
-from domain.risk.manager import RiskManager
+from domain.risk.manager import SNAPSHOT, RiskManager
 from domain.risk.settings import RiskSettings
 from domain.signals import Signal, SignalFailure
 from tests.money import LIMITS, stock
@@ -85,6 +84,7 @@ def settings(
         "opening_orders": True,
         "lockstep": True,
         "signal_deadline_s": 30.0,
+        "answer_deadline_s": 6.0,
         "generation": 1,
         "epoch": 1,
     }
@@ -175,14 +175,18 @@ class Round:
     @property
     def snapshot(self) -> MachineSnapshot:
         """Return the snapshot to restart from."""
-        (only,) = (each for each in self.records if isinstance(each, MachineSnapshot))
+        (only,) = (
+            each for each in self.records if isinstance(each, MachineSnapshot) and each.name == SNAPSHOT
+        )
         return only
 
 
 class Bench:
     """Hold a risk manager and what stands round it.
 
-    Orders fill whole at the next bar's open of their symbol while `fills`; reviews are answered while `reviews`.
+    Orders fill whole at the next bar's open of their symbol while `fills`; reviews are answered while `reviews`; halts
+    reach the coordinator while it `hears`; the gateway refuses every order unless `gate_open`. `told` are the halts
+    told again at the start.
     """
 
     def __init__(
@@ -202,8 +206,19 @@ class Bench:
         self.resting = dict(resting or {})
         self.fills = True
         self.reviews = True
+        self.hears = True
+        self.gate_open = True
         self.manager = RiskManager(self.settings, policy, saved)
-        (asked,) = self.manager.handle(Begin())
+        *told, asked, _ = self.manager.handle(Begin())
+        self.told = [
+            output.message
+            for output in told
+            if isinstance(output, Send) and isinstance(output.message, RaiseHalt)
+        ]
+        for output in told:
+            assert isinstance(output, Send)
+            for answer in self._answers(output):
+                self.manager.handle(answer)
         assert asked == Send(GATEWAY, RequestJournal(requester="risk", after_seq=0))
         self.manager.handle(self.update(tuple(self.entries), last=True))
         if self.ladder.version:
@@ -307,7 +322,11 @@ class Bench:
 
     def _answers(self, sent: Send) -> list[RiskInbox]:
         match sent.message:
+            case RaiseHalt() if not self.hears:
+                return []
             case RaiseHalt() as halt if sent.to == COORDINATOR:
+                if halt.again and self.ladder.has_heard(halt):
+                    return [replace(self.latch(), heard=(halt.trigger,))]
                 self.ladder.raise_latch(
                     halt.trigger,
                     halt.rung,
@@ -348,6 +367,9 @@ class Bench:
                 fresh.append(order_entry(intent, len(self.entries) + len(fresh) + 1, OrderState.CANCELED))
         for approval in orders.approvals:
             intent = approval.intent
+            if not self.gate_open:
+                fresh.append(order_entry(intent, len(self.entries) + len(fresh) + 1, OrderState.REFUSED))
+                continue
             self.resting[intent.intent_id] = intent
             fresh.append(order_entry(intent, len(self.entries) + len(fresh) + 1, OrderState.WORKING))
         self.entries += fresh

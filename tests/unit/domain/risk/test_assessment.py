@@ -5,7 +5,6 @@ import math
 import pytest
 
 from domain.risk.assessment import RiskAssessment, assess
-from domain.risk.heat import HeatLevel
 from tests.money import LIMITS
 
 
@@ -27,7 +26,7 @@ def test_a_healthy_account_is_safe_and_shows_every_check() -> None:
         "gross exposure",
         "net exposure",
     ]
-    assert (found.gross_exposure, found.net_exposure, found.heat_level) == (0.35, -0.2, HeatLevel.NORMAL)
+    assert (found.gross_exposure, found.net_exposure, found.heat_level) == (0.35, -0.2, 0)
     assert found.checks[2].text == "portfolio heat of 1.070 % is within the limit of 25.000 %"
 
 

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domain.messages import HaltReviewed
+from domain.messages import HaltReviewed, LatchChanged
 from domain.outbox import AuditKind
 from domain.records import HaltTrigger, Rung
 from domain.risk.book_keeping import SNAPSHOT, BookKeeping
@@ -29,6 +29,10 @@ def saved(of: BookKeeping, index: int = 0) -> dict[str, Any]:
     _, snapshot = of.snapshots(group(index, {}), {}, {}, (), ())
     assert snapshot.name == SNAPSHOT
     return dict(json.loads(json.dumps(snapshot.values)))
+
+
+def latch(version: int, *active: HaltTrigger, heard: tuple[HaltTrigger, ...] = ()) -> LatchChanged:
+    return LatchChanged(rung=Rung.HALTED, lowers=False, version=version, active=active, heard=heard)
 
 
 def answer(
@@ -69,12 +73,22 @@ def test_mark_of_a_symbol_without_a_bar_stays() -> None:
     assert kept.marks.age_bars("AAPL", 1) == 1
 
 
+def test_books_that_offset_each_other_have_no_gross_exposure_together() -> None:
+    """B1: the halt on exposure sees what the check of an order sees, and the broker: the account's net in a symbol."""
+    kept = books()
+    kept.portfolio.apply(executed(100, 100.0, seq=1))
+    kept.portfolio.apply(executed(-60, 100.0, seq=2, book="other"))
+    kept.mark(group(0, {"AAPL": 100.0}))
+    equity, _ = kept.snapshots(group(0, {}), {}, {}, (), ())
+    assert equity.gross_exposure == kept.state()["gross_exposure"] == pytest.approx(0.04)
+
+
 def test_halts_that_are_up_are_not_called_for_again() -> None:
     kept = books()
     kept.portfolio.apply(executed(1_000, 100.0, seq=1))
     found = kept.mark(group(0, {"AAPL": 97.0}))
     assert [trigger for trigger, _ in found] == [T.DAILY_LOSS]
-    kept.raise_latch(*found[0])
+    kept.raise_latch(group(0, {}), *found[0])
     assert kept.mark(group(1, {"AAPL": 97.0}, session=1)) == []
 
 
@@ -90,17 +104,17 @@ def test_equity_of_nothing_calls_for_every_halt_and_is_kept_as_it_is() -> None:
 @pytest.mark.parametrize(("trigger", "rung"), [(T.DAILY_LOSS, Rung.REDUCING), (T.HEAT, Rung.HALTED)])
 def test_trigger_raises_the_latch_to_its_rung_and_never_lowers_it(trigger: T, rung: Rung) -> None:
     kept = books()
-    assert kept.raise_latch(trigger, "") is rung
+    assert kept.raise_latch(group(0, {}), trigger, "").rung is rung
     assert kept.rung is rung
-    kept.raise_latch(T.EXPOSURE, "")
+    kept.raise_latch(group(0, {}), T.EXPOSURE, "")
     assert kept.rung is rung
 
 
 def test_review_leaves_what_the_coordinator_says_is_up() -> None:
     kept = books()
-    kept.raise_latch(T.DAILY_LOSS, "")
-    kept.raise_latch(T.HEAT, "")
-    kept.hold_latch(Rung.HALTED, 2, (T.DAILY_LOSS, T.HEAT))
+    kept.raise_latch(group(0, {}), T.DAILY_LOSS, "")
+    kept.raise_latch(group(0, {}), T.HEAT, "")
+    kept.hold_latch(latch(2, T.DAILY_LOSS, T.HEAT))
     assert kept.take_review(answer(3, T.HEAT, rung=Rung.HALTED)) == []
     assert (kept.rung, kept.raised, kept.latch_version) == (Rung.HALTED, {T.HEAT}, 3)
 
@@ -127,12 +141,25 @@ def test_halt_lost_on_its_way_is_returned_by_the_review(
 ) -> None:
     """B3: also over a restart."""
     kept = books()
-    kept.raise_latch(trigger, "why")
+    kept.raise_latch(group(0, {}), trigger, "why")
     if heard:
-        kept.hold_latch(Rung.HALTED, 1, (trigger,))
+        kept.hold_latch(latch(1, trigger))
     kept = books(saved(kept))
     assert kept.take_review(answer(kept.latch_version + 1)) == lost
     assert kept.take_review(answer(kept.latch_version + 1)) == []
+
+
+@pytest.mark.parametrize("heard", [(latch(1, T.HEAT), 0), (latch(1, heard=(T.HEAT,)), 0), (latch(1), 1)])
+def test_halt_is_told_again_as_it_was_raised_until_the_coordinator_has_heard_of_it(
+    heard: tuple[LatchChanged, int],
+) -> None:
+    """B3: a cause that has ended since was heard all the same."""
+    kept = books()
+    first = kept.raise_latch(group(4, {}, session=2), T.HEAT, "why")
+    kept = books(saved(kept, 5))
+    assert kept.unheard() == [dataclasses.replace(first, again=True)]
+    kept.hold_latch(heard[0])
+    assert len(kept.unheard()) == heard[1]
 
 
 @pytest.mark.parametrize("settlement_sessions", [1, 2, 7])

@@ -7,11 +7,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domain.risk.checks import CHECKS, DenialCode, denials, first_denial
+from domain.risk.checks import CHECKS, Denial, DenialCode, first_denial
 from domain.risk.exposure import ValuedPosition
 from domain.risk.figures import AccountView, ProposedOrder, figures_for
+from domain.risk.limits import RiskLimits
 from domain.risk.measures import OrderFigures, only_reduces, refusal, share_of_equity
 from tests.money import LIMITS
+
+
+def denials(order: OrderFigures, limits: RiskLimits) -> tuple[Denial, ...]:
+    """Return every reason against `order`, in the order of `CHECKS`."""
+    found = (check.judge(order, limits) for check in CHECKS)
+    return tuple(denial for denial in found if denial is not None)
+
 
 FINE = OrderFigures(
     value_usd=2_000.0,

@@ -1,9 +1,11 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from domain.equity import account_equity, market_value
-from domain.risk.exposure import ValuedPosition, exposure_of
+from domain.risk.exposure import ValuedPosition, exposure_of, gross_usd
 
 
 def held(symbol: str, value: float, sector: str = "technology", book: str = "main") -> ValuedPosition:
@@ -48,3 +50,17 @@ def test_exposure_does_not_depend_on_the_order_of_positions() -> None:
 def test_no_positions_no_exposure() -> None:
     assert exposure_of([]).gross == 0.0
     assert account_equity(1_500_000, []) == 1.5
+
+
+@given(
+    st.lists(st.tuples(st.sampled_from("AB"), st.sampled_from("XYZ"), st.integers(-1_000, 1_000)), max_size=8)
+)
+def test_gross_exposure_of_a_bar_is_the_one_that_orders_are_judged_by(
+    held: list[tuple[str, str, int]],
+) -> None:
+    """B1: a long in one book and a short in another offset, in the halt as in the check."""
+    positions = sorted(
+        (ValuedPosition(book, symbol, "s", float(value), 0.03) for book, symbol, value in held),
+        key=lambda position: (position.symbol, position.book),
+    )
+    assert gross_usd(positions) == exposure_of(positions).gross

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from domain.risk.bounds import exceeds
-from domain.risk.heat import HeatLevel, heat_level, portfolio_heat, position_risk
+from domain.risk.heat import heat_level, portfolio_heat, position_risk
 
 EQUITY = 100_000.0
 
@@ -51,16 +51,24 @@ def test_a_position_on_no_equity_is_infinitely_hot(equity: float) -> None:
 @pytest.mark.parametrize(
     ("heat", "level"),
     [
-        (0.1499, HeatLevel.NORMAL),
-        (0.15, HeatLevel.RAISED),
-        (0.20, HeatLevel.HIGH),
-        (0.25, HeatLevel.AT_LIMIT),
-        (0.40, HeatLevel.AT_LIMIT),
-        (math.nan, HeatLevel.AT_LIMIT),
+        (0.1499, 0),
+        (0.15, 1),
+        (0.20, 2),
+        (0.25, 3),
+        (0.40, 3),
+        (math.nan, 3),
     ],
 )
-def test_warnings_come_at_15_20_and_25_percent(heat: float, level: HeatLevel) -> None:
-    assert heat_level(heat, 0.25) is level
+def test_warnings_come_at_15_20_and_25_percent(heat: float, level: int) -> None:
+    assert heat_level(heat, (0.15, 0.20, 0.25)) == level
+
+
+@pytest.mark.parametrize(("warnings", "level"), [((), 0), ((0.3,), 0), ((0.1,), 1), ((0.1, 0.2, 0.21), 2)])
+def test_warnings_are_those_configured_and_not_shares_of_the_limit(
+    warnings: tuple[float, ...], level: int
+) -> None:
+    """A5: no risk number is hard-coded."""
+    assert heat_level(0.2, warnings) == level
 
 
 @given(

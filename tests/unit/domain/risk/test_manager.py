@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from domain.errors import InvariantViolation, Unanswered
 from domain.halts import HaltLadder
 from domain.messages import (
     COORDINATOR,
@@ -28,9 +29,9 @@ from domain.messages import (
     TimerFired,
 )
 from domain.outbox import AuditKind
-from domain.outputs import Persist, Send, SetTimer
-from domain.records import HaltTrigger, IntentKind, OrderState, Rung
-from domain.risk.manager import RiskManager
+from domain.outputs import CancelTimer, Persist, Send, SetTimer
+from domain.records import HaltTrigger, IntentKind, MachineSnapshot, OrderState, Rung
+from domain.risk.manager import TOLD, RiskManager
 from tests.money import LIMITS
 from tests.unit.domain.risk.bench import (
     BUY,
@@ -104,9 +105,13 @@ def test_bar_without_symbols_is_decided_and_settles() -> None:
 
 def test_begin_and_drain_are_answered() -> None:
     machine = RiskManager(settings(), POLICY, None)
-    assert machine.handle(Begin()) == [Send(GATEWAY, RequestJournal(requester="risk", after_seq=0))]
+    asked = [Send(GATEWAY, RequestJournal(requester="risk", after_seq=0)), SetTimer("journal", 6.0)]
+    assert machine.handle(Begin()) == asked
     empty = JournalUpdate(at_ns=0, advanced=-1, entries=(), head=0, last=True)
-    assert machine.handle(empty) == [Send(COORDINATOR, Ready(role="risk", generation=1))]
+    assert machine.handle(empty) == [
+        CancelTimer("journal"),
+        Send(COORDINATOR, Ready(role="risk", generation=1)),
+    ]
     assert machine.handle(Drain(reason="", cancel_entries=True)) == [Send(COORDINATOR, Drained(role="risk"))]
 
 
@@ -115,7 +120,8 @@ def test_nothing_is_decided_before_the_journal_was_read() -> None:
     machine = RiskManager(settings(), POLICY, None)
     machine.handle(Begin())
     assert machine.handle(BarsPublished(group=group(0, {"AAPL": 1.0}))) == []
-    assert machine.handle(JournalUpdate(at_ns=0, advanced=0, entries=(), head=0, last=False)) == []
+    more = [SetTimer("journal", 6.0)]
+    assert machine.handle(JournalUpdate(at_ns=0, advanced=0, entries=(), head=0, last=False)) == more
     for name in "abc":
         assert machine.handle(batch(0, name)) == []
     outputs = machine.handle(JournalUpdate(at_ns=0, advanced=-1, entries=(), head=0, last=True))
@@ -335,11 +341,11 @@ def test_reducing_lets_exits_through_by_size_and_cancels_entries() -> None:
 def test_halt_raised_elsewhere_holds_and_announcements_never_lower_it() -> None:
     """B1: any role may raise the latch, only a review lowers the manager's rung."""
     bench = Bench()
-    up = LatchChanged(rung=Rung.HALTED, lowers=False, version=4, active=(HaltTrigger.MANUAL,))
+    up = LatchChanged(rung=Rung.HALTED, lowers=False, version=4, active=(HaltTrigger.TECHNICAL_FAILURE,))
     down = LatchChanged(rung=Rung.ACTIVE, lowers=True, version=5, active=())
     assert bench.deliver(up, down).orders == ()
     bench.ladder.raise_latch(
-        HaltTrigger.MANUAL, Rung.HALTED, at_ns=0, bar=0, session=1, raised_by="p", detail=""
+        HaltTrigger.TECHNICAL_FAILURE, Rung.HALTED, at_ns=0, bar=0, session=1, raised_by="p", detail=""
     )
     round_ = bench.deliver(BarsPublished(group=group(0, {"AAPL": 1.0}, session=0)), *_rest(0))
     assert (round_.approved.rung, round_.approved.latch_version) == (Rung.HALTED, 5)
@@ -352,7 +358,7 @@ def _rest(index: int) -> list[RiskInbox]:
 
 def test_news_older_than_the_latch_held_tells_nothing() -> None:
     bench = Bench()
-    late = LatchChanged(rung=Rung.HALTED, lowers=False, version=3, active=(HaltTrigger.MANUAL,))
+    late = LatchChanged(rung=Rung.HALTED, lowers=False, version=3, active=(HaltTrigger.TECHNICAL_FAILURE,))
     bench.deliver(LatchChanged(rung=Rung.ACTIVE, lowers=True, version=4, active=()), late)
     assert bench.manager.state()["rung"] == "ACTIVE"
 
@@ -434,22 +440,77 @@ def replace_policy(bench: Bench, **changes: Any) -> Any:
     return policy
 
 
-def test_halt_the_coordinator_never_heard_of_is_raised_again_at_the_review() -> None:
-    """B3: the manager's snapshot outlived a crash that the coordinator's record of the halt did not."""
+def deaf() -> tuple[Bench, Round]:
+    """Return a bench that halted at bars 2 and 3, and the last round; its halts never reached the coordinator."""
     bench = all_in()
-    bench.bar(2, {"AAPL": 94.0})
-    halted = bench.bar(3, {"AAPL": 88.0})
+    bench.hears = False
+    bench.bar(2, {"AAPL": 94.0}, session=3)
+    halted = bench.bar(3, {"AAPL": 88.0}, session=3)
     assert halted.approved.rung is Rung.HALTED
-    bench.ladder = HaltLadder(POLICY)  # lost
-    unheard = dict.fromkeys(halted.snapshot.values["raised"], "why")
-    lost = {**halted.snapshot.values, "unheard": unheard, "latch_version": 0}
-    again = bench.reborn(replace(halted.snapshot, values=lost))
-    assert again.manager.state()["rung"] == "HALTED"
-    round_ = again.bar(4, {"AAPL": 88.0})
+    assert bench.ladder.active == ()
+    return bench, halted
+
+
+def test_halt_the_coordinator_never_heard_of_is_told_again_at_begin() -> None:
+    """B3: the manager's snapshot outlived a crash that the coordinator's record of the halts did not."""
+    bench, halted = deaf()
+    again = bench.reborn(halted.snapshot)
+    assert {(halt.trigger, halt.bar, halt.session, halt.again) for halt in again.told} == {
+        (HaltTrigger.DAILY_LOSS, 2, 3, True),
+        (HaltTrigger.DAILY_LOSS_SEVERE, 2, 3, True),
+        (HaltTrigger.DRAWDOWN, 3, 3, True),
+    }
+    assert again.ladder.rung is Rung.HALTED, "before any bar came"
+    assert again.reborn(halted.snapshot).ladder.version == again.ladder.version, "heard: not recorded anew"
+    assert again.bar(4, {"AAPL": 88.0}, session=3).halts == ()
+
+
+def test_halt_that_was_heard_is_not_told_again() -> None:
+    bench = all_in()
+    bench.bar(2, {"AAPL": 94.0}, session=3)
+    later = bench.bar(3, {"AAPL": 94.0}, session=3)
+    assert bench.reborn(later.snapshot).told == []
+
+
+def test_halt_lost_on_its_way_is_raised_again_at_the_review() -> None:
+    """B3: without a crash too."""
+    bench, _ = deaf()
+    bench.hears = True
+    round_ = bench.bar(4, {"AAPL": 88.0}, session=4)
     assert {halt.trigger for halt in round_.halts} == {HaltTrigger.DAILY_LOSS_SEVERE, HaltTrigger.DRAWDOWN}
-    assert all(halt.detail == "why" for halt in round_.halts)
     assert round_.approved.rung is Rung.HALTED
-    assert again.ladder.rung is Rung.HALTED
+    assert bench.ladder.rung is Rung.HALTED
+
+
+def heat_told(round_: Round) -> list[float]:
+    return [event.body["warning"] for event in round_.events(AuditKind.HEAT_WARNING)]
+
+
+def test_heat_warning_that_stands_is_not_told_again() -> None:
+    """A6: the whole equity in one position at a stop of 3 % is 3 % of heat."""
+    bench = all_in(WIDE._replace(heat_warnings=(0.01, 0.02, 0.031)))
+    assert bench.manager.state()["heat_level"] == 2
+    for index, price in enumerate((100.0, 99.0, 100.0), start=2):
+        assert heat_told(bench.bar(index, {"AAPL": price})) == []
+
+
+def test_the_highest_warning_reached_at_once_is_told_and_a_fallen_one_again() -> None:
+    bench = Bench(settings(limits=HALF._replace(heat_warnings=(0.005, 0.01, 0.018))))
+    bench.bar(0, {"AAPL": 100.0}, all_say(BUY))
+    first = bench.bar(1, {"AAPL": 100.0})
+    assert heat_told(first) == [0.01]
+    assert "has reached the warning of 1.000 %" in first.events(AuditKind.HEAT_WARNING)[0].body["text"]
+    bench = bench.reborn(first.snapshot)
+    assert heat_told(bench.bar(2, {"AAPL": 100.0})) == [], "told before the restart"
+    assert heat_told(bench.bar(3, {"AAPL": 40.0})) == []
+    assert heat_told(bench.bar(4, {"AAPL": 100.0})) == [0.01]
+    assert heat_told(bench.bar(5, {"AAPL": 200.0})) == [0.018]
+
+
+def test_without_configured_warnings_none_is_recorded() -> None:
+    bench = Bench(settings(limits=WIDE._replace(heat_warnings=())))
+    bench.bar(0, {"AAPL": 100.0}, all_say(BUY))
+    assert heat_told(bench.bar(1, {"AAPL": 100.0})) == []
 
 
 def test_halt_is_raised_once_while_it_is_up() -> None:
@@ -467,6 +528,61 @@ def test_latch_announced_at_the_start_is_not_raised_again() -> None:
     again = bench.reborn(before)
     assert again.bar(3, {"AAPL": 97.0}).halts == ()
     assert again.manager.state()["rung"] == "REDUCING"
+
+
+# --- what does not come --------------------------------------------------------------------------------------
+
+
+def test_unknown_timer_is_a_fault() -> None:
+    with pytest.raises(InvariantViolation, match="sets no timer tea"):
+        Bench().manager.handle(TimerFired(name="tea"))
+
+
+def test_journal_that_does_not_come_is_asked_for_again_and_its_silence_is_a_fault() -> None:
+    machine = RiskManager(settings(), POLICY, None)
+    asked = machine.handle(Begin())
+    fired = TimerFired(name="journal")
+    assert machine.handle(fired) == asked
+    machine.handle(JournalUpdate(at_ns=0, advanced=-1, entries=(), head=0, last=False))
+    assert machine.handle(fired) == asked
+    assert machine.handle(fired) == asked, "a part of the answer renews the patience"
+    with pytest.raises(Unanswered, match=r"the gateway's journal did not come: asked for 3 times, 6 s each"):
+        machine.handle(fired)
+
+
+def test_journal_that_comes_twice_is_booked_once() -> None:
+    bench = Bench()
+    bench.bar(0, {"AAPL": 100.0}, all_say(BUY))
+    bench.bar(1, {"AAPL": 100.0})
+    machine = RiskManager(bench.settings, POLICY, None)
+    machine.handle(Begin())
+    whole = bench.update(tuple(bench.entries), last=True)
+    machine.handle(replace(whole, last=False))
+    machine.handle(TimerFired(name="journal"))
+    machine.handle(whole)
+    assert machine.handle(TimerFired(name="journal")) == []
+    assert machine.state()["positions"] == bench.manager.state()["positions"]
+    assert machine.state()["cash"] == bench.manager.state()["cash"]
+
+
+def test_review_that_is_not_answered_is_asked_for_again_and_its_silence_is_a_fault() -> None:
+    bench = all_in()
+    bench.bar(2, {"AAPL": 97.0})
+    bench.reviews = False
+    waiting = bench.bar(3, {"AAPL": 97.0}, session=4)
+    assert (waiting.orders, waiting.timers) == ((), (SetTimer("review", 6.0),))
+    asked = [Send(COORDINATOR, waiting.reviews[0]), SetTimer("review", 6.0)]
+    for _ in range(5):
+        assert bench.manager.handle(TimerFired(name="review")) == asked
+    with pytest.raises(Unanswered, match="the review of the halt latch did not come: asked for 6 times"):
+        bench.manager.handle(TimerFired(name="review"))
+
+
+def test_answered_review_is_not_asked_for_again() -> None:
+    bench = all_in()
+    bench.bar(2, {"AAPL": 97.0})
+    assert len(bench.bar(3, {"AAPL": 97.0}, session=4).orders) == 1
+    assert bench.manager.handle(TimerFired(name="review")) == []
 
 
 # --- flattening ---------------------------------------------------------------------------------------------
@@ -565,7 +681,7 @@ def test_gap_in_the_journal_is_asked_for_before_anything_is_decided() -> None:
     machine.handle(BarsPublished(group=today))
     for name in "abc":
         machine.handle(batch(1, name))
-    (asked,) = machine.handle(replace(lost, entries=()))
+    asked, _ = machine.handle(replace(lost, entries=()))
     assert asked == Send(GATEWAY, RequestJournal(requester="risk", after_seq=1))
     assert lots(bench) == {}
     outputs = machine.handle(JournalUpdate(at_ns=0, advanced=-1, entries=lost.entries, head=3, last=True))
@@ -582,7 +698,10 @@ def test_deadline_while_the_journal_has_a_gap_decides_when_it_is_filled() -> Non
     machine = bench.manager
     head = len(bench.entries)
     later = JournalUpdate(at_ns=0, advanced=-1, entries=(), head=head, last=False)
-    assert machine.handle(later) == [Send(GATEWAY, RequestJournal(requester="risk", after_seq=1))]
+    assert machine.handle(later) == [
+        Send(GATEWAY, RequestJournal(requester="risk", after_seq=1)),
+        SetTimer("journal", 6.0),
+    ]
     assert machine.handle(TimerFired(name="signals")) == []
     round_ = bench.deliver(bench.update(tuple(bench.entries[1:]), last=True))
     assert round_.approved.bar == 1
@@ -681,11 +800,30 @@ def test_bar_before_the_snapshot_is_settled_without_a_second_decision() -> None:
     assert list(again.bar(3, {"AAPL": 100.0}, all_say(BUY)).intents) == ["AAPL"]
 
 
+def records_of(outputs: list[Any]) -> list[Any]:
+    return [record for output in outputs if isinstance(output, Persist) for record in output.records]
+
+
 def test_positions_read_at_the_start_are_not_reported_as_new() -> None:
     bench = Bench()
-    last = [bench.bar(i, {"AAPL": 100.0}, all_say(BUY) if i == 0 else None) for i in range(2)][-1]
-    machine = RiskManager(bench.settings, POLICY, last.snapshot.values)
+    rounds = [bench.bar(i, {"AAPL": 100.0}, all_say(BUY) if i == 0 else None) for i in range(2)]
+    (told,) = (each for each in rounds[1].records if isinstance(each, MachineSnapshot) and each.name == TOLD)
+    machine = RiskManager(bench.settings, POLICY, rounds[1].snapshot.values, told.values["seq"])
     machine.handle(Begin())
     outputs = machine.handle(bench.update(tuple(bench.entries), last=True))
-    assert not [output for output in outputs if isinstance(output, Persist)]
+    assert records_of(outputs) == []
     assert machine.state()["positions"] == bench.manager.state()["positions"]
+
+
+def test_positions_a_crash_kept_from_the_record_are_recorded_at_the_start_and_once() -> None:
+    """C6: the gateway had booked the execution, the manager died before it recorded what became of the position."""
+    bench = Bench()
+    rounds = [bench.bar(i, {"AAPL": 100.0}, all_say(BUY) if i == 0 else None) for i in range(2)]
+    (lost,) = rounds[1].events(AuditKind.POSITION)
+    machine = RiskManager(bench.settings, POLICY, rounds[0].snapshot.values)
+    machine.handle(Begin())
+    whole = bench.update(tuple(bench.entries), last=True)
+    event, told = records_of(machine.handle(replace(whole, last=False)))
+    assert (event.key, event.body) == (lost.key, lost.body)
+    assert (told.name, told.values) == (TOLD, {"seq": 2}), "in the same commit"
+    assert records_of(machine.handle(whole)) == [], "the journal came twice"

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from config.strategy_files import with_file
 from domain.strategies.blocks import DAY_NS, block_ns
 from domain.strategies.checking import FailureKind
 from domain.strategies.evaluator import SymbolBlocks
@@ -34,7 +35,7 @@ def test_documented_check_passes_for_the_documented_strategy(breakout_file: Path
 
 
 def test_documented_strategy_follows_its_rule(breakout_file: Path) -> None:
-    definition: StrategyDefinition = discover([]).with_file(breakout_file).get("breakout")
+    definition: StrategyDefinition = with_file(discover([]), breakout_file).get("breakout")
     instance = StrategyInstance(
         strategy_id="b", definition=definition, parameters=definition.parameters(channel=20)
     )

@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from domain.bars import BarGroup, BarTable, SymbolBars
+from domain.errors import InvariantViolation
 from domain.messages import (
     COORDINATOR,
     FEED,
@@ -183,8 +184,12 @@ def test_failures_are_counted_and_shown() -> None:
             Drain(reason="stop", cancel_entries=True),
             [Send(COORDINATOR, Drained(role="strategy:m"))],
         ),
-        (TimerFired(name="x"), []),
     ],
 )
 def test_other_messages(message: Any, outputs: list[Send]) -> None:
     assert runner(MOMENTUM_20).handle(message) == outputs
+
+
+def test_unknown_timer_is_a_fault() -> None:
+    with pytest.raises(InvariantViolation, match="a strategy sets no timer x"):
+        runner(MOMENTUM_20).handle(TimerFired(name="x"))
