@@ -76,6 +76,7 @@ def audit_parts(spec: Spec, context: ActorContext, before_append: Callable[[], N
         load_signer(create=True),
         time.time_ns,
         checkpoint_copy=None if copy is None else Path(copy),
+        checkpoint_records=arguments["checkpoint_records"],
     )
     pace: AuditPace = arguments["pace"]
     machine = AuditMachine(arguments["sources"], writer.cursors, pace, spec.generation)

@@ -21,7 +21,7 @@ from domain.messages import AUDIT, COORDINATOR, FEED, GATEWAY, RISK, VENUE, stra
 from domain.risk.settings import RiskSettings
 from domain.strategies.blocks import DAY_NS
 from simulation.venue.settings import KindFees, VenueSettings
-from storage.engine import sqlite_url
+from storage.location import Databases
 from supervisor.child_spec import ChildSpec
 from supervisor.coordinator import CoordinatorSettings
 from supervisor.lifecycle import start_waves
@@ -32,7 +32,7 @@ GATHER = 1 << 30
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Session:
+class SessionPlan:
     """Say which trading session runs: its number, the first bar group to publish, and where its state lies."""
 
     number: int
@@ -47,7 +47,7 @@ class EnginePlan:
 
     settings: Settings
     table: BarTable
-    session: Session
+    session: SessionPlan
     pace_s: float
 
     @property
@@ -56,6 +56,14 @@ class EnginePlan:
         found = {symbol: self.settings.instrument(symbol) for symbol in self.table.symbols}
         refuse_untradable(found, self.settings.engine.account.currency)
         return found
+
+    @property
+    def databases(self) -> Databases:
+        """Return where the roles' databases lie."""
+        session = self.session
+        return Databases(
+            template=self.settings.engine.storage.url, state=session.state_dir, session=session.number
+        )
 
     @property
     def strategy_ids(self) -> tuple[str, ...]:
@@ -147,7 +155,7 @@ class EnginePlan:
 
     def journal(self, role: str, group_commit: int) -> dict[str, Any]:
         """Return what a role's journal is opened with."""
-        url = sqlite_url(self.session.state_dir / f"{role}.db")
+        url = self.databases.url(role)
         return {"url": url, "session": self.session.number, "group_commit": group_commit}
 
     def audit(self, pace: AuditPace) -> dict[str, Any]:
@@ -156,6 +164,7 @@ class EnginePlan:
             "directory": str(self.session.state_dir / "audit"),
             "sources": (COORDINATOR, GATEWAY, RISK, FEED),
             "checkpoint_copy": self.settings.engine.audit.checkpoint_copy,
+            "checkpoint_records": self.settings.engine.audit.checkpoint_records,
             "pace": pace,
         }
 
