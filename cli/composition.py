@@ -58,14 +58,6 @@ class EnginePlan:
         return found
 
     @property
-    def databases(self) -> Databases:
-        """Return where the roles' databases lie."""
-        session = self.session
-        return Databases(
-            template=self.settings.engine.storage.url, state=session.state_dir, session=session.number
-        )
-
-    @property
     def strategy_ids(self) -> tuple[str, ...]:
         """Return the ids of the strategies that run, sorted."""
         return tuple(sorted(instance.id for instance in self.settings.strategies.strategies))
@@ -155,8 +147,9 @@ class EnginePlan:
 
     def journal(self, role: str, group_commit: int) -> dict[str, Any]:
         """Return what a role's journal is opened with."""
-        url = self.databases.url(role)
-        return {"url": url, "session": self.session.number, "group_commit": group_commit}
+        session, template = self.session, self.settings.engine.storage.url
+        databases = Databases(template=template, state=session.state_dir, session=session.number)
+        return {"url": databases.url(role), "session": session.number, "group_commit": group_commit}
 
     def audit(self, pace: AuditPace) -> dict[str, Any]:
         """Return what the audit writer's factory is told."""

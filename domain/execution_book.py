@@ -10,7 +10,16 @@ from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import replace
 
-from domain.broker import DividendPaid, Executed, OrderReported, OrderStatus, OrderType, RefusalCode, Side
+from domain.broker import (
+    STOP_SUFFIX,
+    DividendPaid,
+    Executed,
+    OrderReported,
+    OrderStatus,
+    OrderType,
+    RefusalCode,
+    Side,
+)
 from domain.executions import Executions
 from domain.messages import OrderIntent
 from domain.orders import FINAL_STATES, OPEN_STATES, STATUS_EVENTS, OrderEvent, next_state
@@ -25,9 +34,6 @@ def without_session(ref: str) -> str:
 
 UNASSIGNED = "unassigned"
 """Book of executions whose order we do not know: shown as a residual, never traded."""
-
-STOP_SUFFIX = ".stop"
-"""What a venue adds to an entry's ref to name its attached stop (`domain.broker.PlaceOrder`)."""
 
 
 def signed(side: Side, lots: int) -> int:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from domain.broker import Executed, OrderStatus, OrderType, RefusalCode, Side, TimeInForce
+from domain.broker import STOP_SUFFIX, Executed, OrderStatus, OrderType, RefusalCode, Side, TimeInForce
 from domain.fills import commission_micro, market_fill_price, stop_price_for
-from simulation.venue.orders import STOP_SUFFIX, VenueOrder
+from simulation.venue.orders import VenueOrder
 from simulation.venue.turn import Turn
 
 OCA_TEXT = "oca"

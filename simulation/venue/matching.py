@@ -7,11 +7,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 from domain.bars import Bar, BarGroup
-from domain.broker import DividendPaid, OrderStatus, OrderType, TimeInForce
+from domain.broker import STOP_SUFFIX, DividendPaid, OrderStatus, OrderType, TimeInForce
 from domain.fills import limit_fill, stop_trigger
 from domain.instruments import notional_micro
 from simulation.venue.execution import end_parent, fill, slipped
-from simulation.venue.orders import STOP_SUFFIX, VenueOrder, queue_key
+from simulation.venue.orders import VenueOrder, queue_key
 from simulation.venue.turn import Cursor, Turn
 
 EXPIRED_TEXT = {

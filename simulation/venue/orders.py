@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
-from domain.broker import OrderReported, OrderStatus, OrderType, RefusalCode, Side, TimeInForce
-
-STOP_SUFFIX = ".stop"
+from domain.broker import STOP_SUFFIX, OrderReported, OrderStatus, OrderType, RefusalCode, Side, TimeInForce
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
