@@ -20,15 +20,10 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.sql.dml import Delete, Insert
 
 from domain.errors import ConfigurationError, StateError
-from storage.files import FileLock, sync_directory
+from storage.files import LOCK_SUFFIX, WRITER_WAIT_S, FileLock, sync_directory
 from storage.tables import PRODUCT, SCHEMA_VERSION, meta, metadata
 
 BUSY_TIMEOUT_MS = 5_000
-
-WRITER_WAIT_S = 5.0
-"""How long a writer waits for the one before it: an actor outlives the engine that was killed by a moment."""
-
-LOCK_SUFFIX = ".lock"
 
 CHECKPOINT_PAGES = 8_000
 """Pages of write-ahead log (32 MiB) before it is folded in: rare enough to stay out of a commit's 99th percentile."""

@@ -12,6 +12,12 @@ from pathlib import Path
 
 from domain.errors import DurabilityError
 
+WRITER_WAIT_S = 5.0
+"""How long a writer waits for the one before it: an actor outlives the engine that was killed by a moment."""
+
+LOCK_SUFFIX = ".lock"
+"""How the name ends of a lock that one writer holds."""
+
 _POLL_S = 0.02
 
 

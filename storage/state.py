@@ -11,7 +11,7 @@ from pathlib import Path
 
 from config.database_url import BESIDE_STATE, is_allowed
 from domain.errors import StateError
-from storage.files import FileLock, replace_file, sync_directory
+from storage.files import LOCK_SUFFIX, WRITER_WAIT_S, FileLock, replace_file, sync_directory
 from storage.location import Databases
 
 MARKER = "breakwater.json"
@@ -157,7 +157,8 @@ class StateDirectory:
         """Move everything into `archive/<UTC stamp>-<n>/` and return that place; None when there is nothing to move.
 
         The names move one by one into a place marked unfinished, which is renamed at the end: after a crash, the
-        next `lock` finishes the move, so that no old file is ever taken for a new one's.
+        next `lock` finishes the move, so that no old file is ever taken for a new one's. Raises StateError while a
+        file is still being written: its writer would go on by its old name, which is the next session's.
         """
         if not self._movable():
             return None
@@ -178,6 +179,7 @@ class StateDirectory:
             self._move_into(place)
 
     def _move_into(self, place: Path) -> Path:
+        self._await_writers()
         for path in self._movable():
             os.rename(path, place / path.name)
         sync_directory(place)
@@ -186,6 +188,21 @@ class StateDirectory:
         os.rename(place, final)
         sync_directory(final.parent)
         return final
+
+    def _await_writers(self) -> None:
+        """Wait a little for the processes of a killed engine to end; raises StateError for one that does not."""
+        for top in self._movable():
+            for path in (top, *sorted(top.rglob(f"*{LOCK_SUFFIX}"))):
+                if not path.name.endswith(LOCK_SUFFIX) or not path.is_file():
+                    continue
+                lock = FileLock(path)
+                holder = lock.take("the archive", wait_s=WRITER_WAIT_S)
+                if holder is not None:
+                    written = path.with_name(path.name.removesuffix(LOCK_SUFFIX))
+                    raise StateError(
+                        f"{written} is still being written by {holder}; wait until it has ended, or end it"
+                    )
+                lock.release()
 
     def _refuse_foreign(self) -> None:
         marker = self.path / MARKER

@@ -20,7 +20,7 @@ from storage.audit.checkpoints import (
 )
 from storage.audit.keys import Signer
 from storage.audit.recovery import recover_position
-from storage.files import AppendFile, FileLock, cut_file
+from storage.files import WRITER_WAIT_S, AppendFile, FileLock, cut_file
 
 CHECKPOINT_RECORDS = 100
 """Records from one signed checkpoint to the next, at most, unless told otherwise."""
@@ -60,7 +60,7 @@ class TrailWriter:
         self._checkpoint_records = checkpoint_records
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._lock = FileLock(directory / "writer.lock")
-        holder = self._lock.take(f"process {os.getpid()}")
+        holder = self._lock.take(f"process {os.getpid()}", wait_s=WRITER_WAIT_S)
         if holder is not None:
             raise StateError(f"{directory} is written by {holder}; stop that engine first")
         self._directory, self._signer, self._wall_ns = directory, signer, wall_ns

@@ -15,8 +15,10 @@ from domain.errors import StateError
 from storage import engine
 from storage.engine import open_reader, open_writer, sqlite_url
 from storage.journal import SqlJournal
+from storage.state import StateDirectory
 from tests.fakes.records import order
 
+NOW_NS = 1_700_000_000_000_000_000
 ROOT = Path(__file__).resolve().parents[3]
 SCRIPT = """
 import sys
@@ -93,6 +95,28 @@ def test_a_closed_journal_lets_the_next_one_in_while_its_process_lives(path: Pat
         assert process.stdout.readline() == "closed\n"
         assert process.poll() is None
         open_writer(sqlite_url(path), "gateway").dispose()
+
+
+def test_an_archive_waits_for_the_writers_of_a_killed_engine_and_is_refused_while_they_live(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A writer that outlived the move would clear away its log by name when it ends: the next session's log."""
+    state = StateDirectory(tmp_path / "state")
+    state.lock()
+    (state.path / "deep").mkdir()
+    for process in writing(state.path / "deep" / "gateway.db"):
+        with monkeypatch.context() as patched:
+            patched.setattr("storage.state.WRITER_WAIT_S", 0.1)
+            with pytest.raises(
+                StateError, match=rf"deep/gateway\.db is still being written by process {process.pid}"
+            ):
+                state.archive(NOW_NS)
+        assert (state.path / "deep" / "gateway.db").exists()
+        threading.Timer(0.3, process.kill).start()
+        place = state.archive(NOW_NS + 1_000_000_000)
+        assert place is not None
+        assert (place / "deep" / "gateway.db").exists()
+    state.release()
 
 
 @pytest.mark.usefixtures("impatient")

@@ -259,7 +259,10 @@ def test_no_record_between_checkpoints_is_a_contradiction(tmp_path: Path) -> Non
         TrailWriter(tmp_path, SIGNER, FakeWall().wall_ns, checkpoint_records=0)
 
 
-def test_a_second_writer_is_refused_with_the_process_that_holds_the_trail(tmp_path: Path) -> None:
+def test_a_second_writer_is_refused_with_the_process_that_holds_the_trail(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("storage.audit.writer.WRITER_WAIT_S", 0.1)
     writer = TrailWriter(tmp_path, SIGNER, FakeWall().wall_ns)
     with pytest.raises(StateError, match=f"process {os.getpid()}"):
         TrailWriter(tmp_path, SIGNER, FakeWall().wall_ns)
