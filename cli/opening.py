@@ -138,6 +138,7 @@ def _open(
             session=directory.next_session_number(),
         )
     )
+    databases.await_writers(ROLES)
     refuse_damaged(directory, databases, resumed=resumed)
     databases.make_places(ROLES)
     if stored is None:

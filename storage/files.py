@@ -7,10 +7,10 @@ import fcntl
 import os
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from domain.errors import DurabilityError
+from domain.errors import DurabilityError, StateError
 
 WRITER_WAIT_S = 5.0
 """How long a writer waits for the one before it: an actor outlives the engine that was killed by a moment."""
@@ -205,3 +205,22 @@ def _locked(descriptor: int) -> bool:
     except BlockingIOError:
         return False
     return True
+
+
+def await_writers(locks: Iterable[Path]) -> None:
+    """Wait a little until no process holds any of these lock files (absent: nobody does).
+
+    Raises StateError that names the written file, by the lock's name without its suffix, and the process; OSError.
+    """
+    for path in locks:
+        if not path.exists():
+            continue
+        lock = FileLock(path)
+        holder = lock.take(f"process {os.getpid()}, looking", wait_s=WRITER_WAIT_S)
+        if holder is not None:
+            written = path.with_name(path.name.removesuffix(LOCK_SUFFIX))
+            raise StateError(
+                f"{written} is still being written by {holder}; a killed engine's process ends by itself within "
+                f"seconds: run again then, or end that process"
+            )
+        lock.release()

@@ -10,7 +10,7 @@ from pathlib import Path
 from config.database_url import filled
 from domain.errors import StateError
 from storage.engine import sqlite_path
-from storage.files import make_directories
+from storage.files import LOCK_SUFFIX, await_writers, make_directories
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,6 +41,14 @@ class Databases:
                 raise StateError(self._unusable(directory, error.strerror or str(error))) from error
             if not os.access(directory, os.W_OK | os.X_OK):
                 raise StateError(self._unusable(directory, "this user may not write there"))
+
+    def await_writers(self, roles: Iterable[str]) -> None:
+        """Wait a little for the writers of a killed engine: until they end, what is read may not be the last word.
+
+        Raises StateError for one that does not end.
+        """
+        paths = [self.path(role) for role in roles]
+        await_writers(path.with_name(path.name + LOCK_SUFFIX) for path in paths)
 
     def _unusable(self, directory: Path, why: str) -> str:
         return (

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from config.database_url import BESIDE_STATE, is_allowed
 from domain.errors import StateError
-from storage.files import LOCK_SUFFIX, WRITER_WAIT_S, FileLock, replace_file, sync_directory
+from storage.files import LOCK_SUFFIX, FileLock, await_writers, replace_file, sync_directory
 from storage.location import Databases
 
 MARKER = "breakwater.json"
@@ -192,17 +192,8 @@ class StateDirectory:
     def _await_writers(self) -> None:
         """Wait a little for the processes of a killed engine to end; raises StateError for one that does not."""
         for top in self._movable():
-            for path in (top, *sorted(top.rglob(f"*{LOCK_SUFFIX}"))):
-                if not path.name.endswith(LOCK_SUFFIX) or not path.is_file():
-                    continue
-                lock = FileLock(path)
-                holder = lock.take("the archive", wait_s=WRITER_WAIT_S)
-                if holder is not None:
-                    written = path.with_name(path.name.removesuffix(LOCK_SUFFIX))
-                    raise StateError(
-                        f"{written} is still being written by {holder}; wait until it has ended, or end it"
-                    )
-                lock.release()
+            found = (top, *sorted(top.rglob(f"*{LOCK_SUFFIX}")))
+            await_writers(path for path in found if path.name.endswith(LOCK_SUFFIX) and path.is_file())
 
     def _refuse_foreign(self) -> None:
         marker = self.path / MARKER

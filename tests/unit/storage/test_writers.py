@@ -106,7 +106,7 @@ def test_an_archive_waits_for_the_writers_of_a_killed_engine_and_is_refused_whil
     (state.path / "deep").mkdir()
     for process in writing(state.path / "deep" / "gateway.db"):
         with monkeypatch.context() as patched:
-            patched.setattr("storage.state.WRITER_WAIT_S", 0.1)
+            patched.setattr("storage.files.WRITER_WAIT_S", 0.1)
             with pytest.raises(
                 StateError, match=rf"deep/gateway\.db is still being written by process {process.pid}"
             ):
