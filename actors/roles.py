@@ -16,7 +16,6 @@ from domain.audit_machine import AuditMachine, AuditPace
 from domain.gateway import LATCH, Gateway
 from domain.gateway_policy import GatewaySettings
 from domain.ports import Journal
-from domain.records import JournalEntry
 from domain.risk.limits import HaltPolicy
 from domain.risk.manager import SNAPSHOT, TOLD, RiskManager
 from domain.risk.settings import RiskSettings
@@ -29,8 +28,7 @@ from storage.audit.journal import AuditJournal
 from storage.audit.keys import load_signer
 from storage.audit.writer import TrailWriter
 from storage.journal import SqlJournal
-
-ENTRIES_AT_A_TIME = 10_000
+from storage.journal_reader import all_entries
 
 
 class Spec(Protocol):
@@ -77,6 +75,7 @@ def audit_parts(spec: Spec, context: ActorContext, before_append: Callable[[], N
         load_signer(create=True),
         time.time_ns,
         checkpoint_copy=None if copy is None else Path(copy),
+        checkpoint_records=arguments["checkpoint_records"],
     )
     pace: AuditPace = arguments["pace"]
     machine = AuditMachine(arguments["sources"], writer.cursors, pace, spec.generation)
@@ -99,17 +98,7 @@ def risk(spec: Spec, context: ActorContext) -> Parts:
 def gateway_machine(settings: GatewaySettings, journal: Journal) -> Gateway:
     """Build the gateway from its journal."""
     saved = journal.snapshot(LATCH)
-    return Gateway(settings, all_entries(journal), None if saved is None else saved.values)
-
-
-def all_entries(journal: Journal) -> list[JournalEntry]:
-    """Return every journal entry, in sequence."""
-    entries: list[JournalEntry] = []
-    while True:
-        batch = journal.entries(entries[-1].seq if entries else 0, ENTRIES_AT_A_TIME)
-        entries.extend(batch)
-        if len(batch) < ENTRIES_AT_A_TIME:
-            return entries
+    return Gateway(settings, list(all_entries(journal)), None if saved is None else saved.values)
 
 
 def strategy_instance(arguments: Mapping[str, Any]) -> StrategyInstance:

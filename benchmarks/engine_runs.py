@@ -11,7 +11,7 @@ from tempfile import TemporaryDirectory
 
 import yaml
 
-from cli.composition import EnginePlan, Session
+from cli.composition import EnginePlan, SessionPlan
 from cli.opening import read_settings
 from config.settings import Settings
 from domain.bars import BarTable
@@ -71,5 +71,5 @@ def planned(settings: Settings, table: BarTable, first: int) -> Iterator[EngineP
         state_dir = Path(folder)
         bars = state_dir / "bars.parquet"
         write_bars(bars, table)
-        session = Session(number=1, first=first, state_dir=state_dir, bars=bars)
+        session = SessionPlan(number=1, first=first, state_dir=state_dir, bars=bars)
         yield EnginePlan(settings=settings, table=read_bars(bars), session=session, pace_s=0.0)

@@ -20,7 +20,7 @@ from cli.output import OUT, command, print_json
 from cli.stores import Stores
 from cli.tables import print_pairs, say
 from cli.trail import find_trail, opened_index, unreadable, verifier
-from cli.writing import refuse_overwriting, replacing
+from cli.writing import refuse_overwriting, replacing_text
 from domain.errors import AuditError
 from domain.outbox import AuditKind
 from storage.audit.export import ExportFormat, export_records
@@ -175,7 +175,7 @@ def _export(stores: Stores, asked: AuditQuery, out: Path | None, form: ExportFor
     with opened_index(stores) as index:
         records = run_query(index, asked)
         if out is not None:
-            with replacing(out) as target:
+            with replacing_text(out) as target:
                 return export_records(records, target, form)
         written = export_records(records, sys.stdout, form)
         sys.stdout.flush()

@@ -22,7 +22,7 @@ from domain.messages import AUDIT, COORDINATOR, FEED, GATEWAY, RISK, VENUE, stra
 from domain.risk.settings import RiskSettings
 from domain.strategies.blocks import DAY_NS
 from simulation.venue.settings import KindFees, VenueSettings
-from storage.engine import sqlite_url
+from storage.location import Databases
 from supervisor.child_spec import ChildSpec
 from supervisor.coordinator import CoordinatorSettings
 from supervisor.lifecycle import start_waves
@@ -33,7 +33,7 @@ GATHER = 1 << 30
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Session:
+class SessionPlan:
     """Say which trading session runs: its number, the first bar group to publish, and where its state lies."""
 
     number: int
@@ -48,7 +48,7 @@ class EnginePlan:
 
     settings: Settings
     table: BarTable
-    session: Session
+    session: SessionPlan
     pace_s: float
 
     @property
@@ -152,8 +152,9 @@ class EnginePlan:
 
     def journal(self, role: str, group_commit: int) -> dict[str, Any]:
         """Return what a role's journal is opened with."""
-        url = sqlite_url(self.session.state_dir / f"{role}.db")
-        return {"url": url, "session": self.session.number, "group_commit": group_commit}
+        session, template = self.session, self.settings.engine.storage.url
+        databases = Databases(template=template, state=session.state_dir, session=session.number)
+        return {"url": databases.url(role), "session": session.number, "group_commit": group_commit}
 
     def audit(self, pace: AuditPace) -> dict[str, Any]:
         """Return what the audit writer's factory is told."""
@@ -161,6 +162,7 @@ class EnginePlan:
             "directory": str(self.session.state_dir / "audit"),
             "sources": (COORDINATOR, GATEWAY, RISK, FEED),
             "checkpoint_copy": self.settings.engine.audit.checkpoint_copy,
+            "checkpoint_records": self.settings.engine.audit.checkpoint_records,
             "pace": pace,
         }
 

@@ -11,8 +11,8 @@ from datetime import date
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from cli.composition import EnginePlan, Session, refuse_untradable
-from cli.resuming import refuse_damaged, refuse_other_inputs, resume_at, stored_bars
+from cli.composition import EnginePlan, SessionPlan, refuse_untradable
+from cli.resuming import ROLES, refuse_damaged, refuse_other_inputs, resume_at, stored_bars
 from config.credentials import hand_over_audit_key
 from config.loader import load
 from config.mode import TradingMode
@@ -25,8 +25,8 @@ from simulation.importing.report import ImportReport
 from simulation.importing.sample import sample_path
 from simulation.venue.launch import stop_venue
 from storage.catalogue import write_bars
-from storage.state import Session as StoredSession
-from storage.state import StateDirectory
+from storage.location import Databases
+from storage.state import Session, StateDirectory
 from supervisor.ray_leftovers import clear_session, session_note
 
 
@@ -50,7 +50,7 @@ class Opened:
     """Hold an open session: its plan, its record, the directory it owns and the report of its bars."""
 
     plan: EnginePlan
-    stored: StoredSession
+    stored: Session
     directory: StateDirectory
     report: ImportReport
     resumed: bool
@@ -129,23 +129,35 @@ def _open(
     stored = directory.session()
     bars = directory.path / "bars.parquet"
     resumed = stored is not None
-    refuse_damaged(directory, resumed=resumed)
+    databases = (
+        directory.databases()
+        if resumed
+        else Databases(
+            template=settings.engine.storage.url,
+            state=directory.path,
+            session=directory.next_session_number(),
+        )
+    )
+    databases.await_writers(ROLES)
+    refuse_damaged(directory, databases, resumed=resumed)
+    databases.make_places(ROLES)
     if stored is None:
         write_bars(bars, table, report.stored_notes())
-        stored = StoredSession(
-            number=directory.next_session_number(),
+        stored = Session(
+            number=databases.session,
             data=table.fingerprint,
             configuration=settings.fingerprint,
             runtime=request.runtime,
             begun_ns=clock.wall_ns(),
             completed=False,
             bar=first - 1,
+            databases=databases.template,
         )
         directory.write_session(stored)
     else:
         refuse_other_inputs(stored, table, settings, directory)
         first = resume_at(directory, stored, first)
-    session = Session(number=stored.number, first=first, state_dir=directory.path, bars=bars)
+    session = SessionPlan(number=stored.number, first=first, state_dir=directory.path, bars=bars)
     pace_s = 0.0 if request.speed == 0.0 else 1.0 / request.speed
     plan = EnginePlan(settings=settings, table=stored_bars(bars), session=session, pace_s=pace_s)
     return Opened(plan=plan, stored=stored, directory=directory, report=report, resumed=resumed)

@@ -17,13 +17,14 @@ from cli.formats import NOTHING, count, exact, iso_utc, price, quantity, utc
 from cli.instruments import Instruments, session_settings
 from cli.options import DEFAULT_STATE, ConfigOption, JsonOption, StateOption
 from cli.output import OUT, command, print_json
-from cli.stores import Stores, all_entries, find_stores, reading
+from cli.stores import Stores, find_stores, reading
 from cli.tables import Column, Row, print_table, say, warn
 from domain.broker import Side
 from domain.instruments import MICRO
 from domain.messages import GATEWAY
 from domain.orders import OPEN_STATES
 from domain.records import ExecutionEntry, OrderEntry
+from storage.journal_reader import all_entries
 
 app = typer.Typer(help="Orders: what was sent, and what became of it.", no_args_is_help=True)
 

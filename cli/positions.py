@@ -14,7 +14,7 @@ from cli.formats import NOTHING, count, exact, iso_utc, money, price, quantity, 
 from cli.instruments import Instruments, session_settings
 from cli.options import DEFAULT_STATE, ConfigOption, JsonOption, StateOption
 from cli.output import OUT, command, print_json
-from cli.stores import Stores, all_entries, find_stores, reading
+from cli.stores import Stores, find_stores, reading
 from cli.tables import Column, Row, gain, print_pairs, print_table, say, warn
 from config.settings import Settings
 from domain.instruments import MICRO
@@ -24,6 +24,7 @@ from domain.portfolio import Portfolio
 from domain.positions import Position
 from domain.records import CashEntry, EquitySnapshot, ExecutionEntry, IntentKind, OrderEntry, Rung
 from domain.risk.manager import SNAPSHOT
+from storage.journal_reader import all_entries
 
 app = typer.Typer(help="Positions: what is held, at what cost and what profit.", no_args_is_help=True)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,42 +18,57 @@ from simulation.venue.address import venue_directory
 from storage.audit.checkpoints import CHECKPOINTS, last_checkpoint
 from storage.audit.keys import load_signer
 from storage.catalogue import read_bars
-from storage.engine import open_reader, sqlite_url
+from storage.engine import open_reader
 from storage.journal_reader import JournalReader
-from storage.state import Session as StoredSession
-from storage.state import StateDirectory
+from storage.location import Databases
+from storage.state import Session, StateDirectory
 
-_ROLES = (COORDINATOR, GATEWAY, RISK, FEED)
+ROLES = (COORDINATOR, GATEWAY, RISK, FEED)
+"""The roles that keep a database."""
+
 _ADVICE = (
     "put it back from a copy of the whole directory, or start with --fresh, which archives what is there"
 )
 
 
-def refuse_damaged(directory: StateDirectory, *, resumed: bool) -> None:
+def refuse_damaged(directory: StateDirectory, databases: Databases, *, resumed: bool) -> None:
     """Raise StateError when a file is missing, empty or corrupt: never begin with half of what the session knew.
+
+    A session that begins finds no file in the place of its databases, wherever that is.
 
     The audit trail is written last: when it holds a record, every database was there before it. Raises AuditError
     or EnvironmentFault when the trail is signed with a key that is not at hand.
     """
-    databases = {directory.database(role): role for role in _ROLES}
-    expected = [*databases, venue_directory(directory.path) / "venue.db"]
+    files = {databases.path(role): role for role in ROLES}
+    expected = [*files, venue_directory(directory.path) / "venue.db"]
     present = [path for path in expected if path.exists()]
     if not resumed:
-        if present:
-            names = ", ".join(path.name for path in present)
-            raise StateError(f"{directory.path} holds {names} but no session.json; {_ADVICE}")
+        _refuse_strangers(directory, present)
         return
     if any(path.stat().st_size for path in directory.audit.glob("*.jsonl")):
         for path in expected:
             if path not in present or path.stat().st_size == 0:
                 found = "is empty" if path in present else "is missing"
                 raise StateError(f"{path} {found}, though the audit trail tells of what it held; {_ADVICE}")
-    for path, role in databases.items():
+    for path, role in files.items():
         if path in present:
-            open_reader(sqlite_url(path), role).dispose()
+            open_reader(databases.url(role), role).dispose()
     checkpoints = directory.audit / CHECKPOINTS
     if checkpoints.exists():
         last_checkpoint(checkpoints, load_signer().verifier)
+
+
+def _refuse_strangers(directory: StateDirectory, present: Sequence[Path]) -> None:
+    """Raise StateError when files are `present` that no session of this directory is known to have written."""
+    ours = [path for path in present if path.is_relative_to(directory.path)]
+    if ours:
+        names = ", ".join(path.name for path in ours)
+        raise StateError(f"{directory.path} holds {names} but no session.json; {_ADVICE}")
+    if present:
+        raise StateError(
+            f"{present[0]} exists, but {directory.path} has no session that wrote it: another state directory's "
+            f"session may have; move it away, or name another place in engine.yaml: storage.url"
+        )
 
 
 def stored_bars(path: Path) -> BarTable:
@@ -65,7 +80,7 @@ def stored_bars(path: Path) -> BarTable:
 
 
 def refuse_other_inputs(
-    stored: StoredSession, table: BarTable, settings: Settings, directory: StateDirectory
+    stored: Session, table: BarTable, settings: Settings, directory: StateDirectory
 ) -> None:
     """Raise StateError that says which inputs changed when `stored` was begun with other bars or settings."""
     differing = []
@@ -80,16 +95,16 @@ def refuse_other_inputs(
         )
 
 
-def resume_at(directory: StateDirectory, stored: StoredSession, first: int) -> int:
+def resume_at(directory: StateDirectory, stored: Session, first: int) -> int:
     """Return the first bar group to publish: the one after the last that settled.
 
     A session that ended cleanly knows it. After a crash the risk manager's last snapshot tells the last bar decided;
     if that decision never reached the gateway, the bar is published again: its order refs are the same.
     """
-    database = directory.database("risk")
-    if not database.exists():
+    databases = directory.databases()
+    if not databases.path(RISK).exists():
         return first
-    reader = JournalReader.open(sqlite_url(database), "risk")
+    reader = JournalReader.open(databases.url(RISK), RISK)
     try:
         snapshot = reader.snapshot(SNAPSHOT)
     finally:
@@ -98,7 +113,7 @@ def resume_at(directory: StateDirectory, stored: StoredSession, first: int) -> i
         return first
     if snapshot.bar <= stored.bar:
         return stored.bar + 1
-    gateway = JournalReader.open(directory.database_url("gateway"), "gateway")
+    gateway = JournalReader.open(databases.url(GATEWAY), GATEWAY)
     try:
         return snapshot.bar if _never_arrived(snapshot.values, gateway) else snapshot.bar + 1
     finally:

@@ -10,11 +10,8 @@ from pathlib import Path
 from sqlalchemy.exc import SQLAlchemyError
 
 from domain.errors import ConfigurationError, NotRunning, StateError
-from domain.records import JournalEntry
 from storage.journal_reader import JournalReader
 from storage.state import MARKER, SESSION, Session, StateDirectory
-
-_BATCH = 10_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,11 +81,3 @@ def reading(stores: Stores, role: str) -> Iterator[JournalReader]:
         ) from error
     finally:
         reader.close()
-
-
-def all_entries(reader: JournalReader) -> Iterator[JournalEntry]:
-    """Yield every journal entry, in sequence."""
-    after = 0
-    while batch := reader.entries(after, _BATCH):
-        after = batch[-1].seq
-        yield from batch

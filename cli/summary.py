@@ -18,11 +18,9 @@ from domain.records import CashEntry, EquitySnapshot, ExecutionEntry, HaltRecord
 from domain.risk.manager import SNAPSHOT
 from storage.audit.digest import decisions_digest
 from storage.audit.recovery import trail_end
-from storage.journal_reader import JournalReader
+from storage.journal_reader import JournalReader, all_entries
 from storage.state import StateDirectory
 from supervisor.latch_keeper import LADDER
-
-_BATCH = 10_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -166,18 +164,15 @@ def _gateway(opened: Opened) -> tuple[tuple[OrderEntry, ...], tuple[ExecutionEnt
     orders: list[OrderEntry] = []
     fills: list[ExecutionEntry] = []
     with _reader(opened.directory, GATEWAY) as reader:
-        after = 0
-        while batch := reader.entries(after, _BATCH) if reader else ():
-            after = batch[-1].seq
-            for entry in batch:
-                match entry:
-                    case OrderEntry():
-                        orders.append(entry)
-                    case ExecutionEntry():
-                        fills.append(entry)
-                        portfolio.apply(entry)
-                    case CashEntry():
-                        portfolio.apply(entry)
+        for entry in all_entries(reader) if reader else ():
+            match entry:
+                case OrderEntry():
+                    orders.append(entry)
+                case ExecutionEntry():
+                    fills.append(entry)
+                    portfolio.apply(entry)
+                case CashEntry():
+                    portfolio.apply(entry)
     orders.sort(key=lambda order: (order.bar, order.order_ref))
     return tuple(orders), tuple(fills), portfolio
 

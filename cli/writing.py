@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import TextIO
 
 from cli.options import UsageError
 from domain.errors import EnvironmentFault
+from storage.files import replacing
 
 
 def refuse_overwriting(out: Path, keep_out: Path | None, *, force: bool) -> None:
@@ -34,16 +34,10 @@ def refuse_overwriting(out: Path, keep_out: Path | None, *, force: bool) -> None
 
 
 @contextmanager
-def replacing(out: Path) -> Iterator[TextIO]:
+def replacing_text(out: Path) -> Iterator[TextIO]:
     """Yield a text file that takes the place of `out` when the block ends well; raises EnvironmentFault."""
-    draft = out.with_name(f".{out.name}.{os.getpid()}.part")
     try:
-        with draft.open("w", newline="", encoding="utf-8") as target:
+        with replacing(out) as draft, draft.open("w", newline="", encoding="utf-8") as target:
             yield target
-            target.flush()
-            os.fsync(target.fileno())
-        draft.replace(out)
     except OSError as error:
         raise EnvironmentFault(f"{out} cannot be written: {error.strerror or error}") from error
-    finally:
-        draft.unlink(missing_ok=True)

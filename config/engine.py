@@ -1,10 +1,13 @@
-"""Model `engine.yaml`: the account, the runtime, the audit trail."""
+"""Model `engine.yaml`: the account, the runtime, the databases, the audit trail."""
 
 from __future__ import annotations
 
 from typing import Annotated
 
-from config.fields import CURRENCY, NAME, PATH, Section, number, part, text
+from pydantic import AfterValidator
+
+from config.database_url import ALLOWED, is_allowed
+from config.fields import CURRENCY, DATABASE_URL, NAME, PATH, Section, number, part, text
 
 SIMULATED_ACCOUNT = "SIMULATED"
 """The account id of the shipped file; LIVE demands another."""
@@ -73,6 +76,21 @@ class Runtime(Section):
         return self.lockstep_stall_s / 10.0
 
 
+def _located(template: str) -> str:
+    """Return a template that is allowed; raise ValueError for any other."""
+    if not is_allowed(template):
+        raise ValueError(ALLOWED)
+    return template
+
+
+class Storage(Section):
+    """Say where the databases lie."""
+
+    url: Annotated[str, AfterValidator(_located)] = text(
+        "Where each role keeps its records: a URL with {role}, and {state} or {session}", pattern=DATABASE_URL
+    )
+
+
 class Audit(Section):
     """Say how often the audit trail reaches the disk and is sealed."""
 
@@ -81,7 +99,7 @@ class Audit(Section):
     )
     fsync_records: int = number("Most records that wait together", "records", least=1, most=100)
     checkpoint_records: int = number(
-        "Records between two signed checkpoints", "records", least=1, most=1_000_000
+        "Most records from one signed checkpoint to the next", "records", least=1, most=1_000_000
     )
     retention_years: int = number("Years that the trail is kept", "years", least=1, most=100)
     checkpoint_copy: (
@@ -94,4 +112,5 @@ class Engine(Section):
 
     account: Account = part("The account")
     runtime: Runtime = part("Deadlines and bounds of the actors")
+    storage: Storage = part("The databases")
     audit: Audit = part("The audit trail")

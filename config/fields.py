@@ -12,6 +12,8 @@ import annotated_types as at
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic.fields import FieldInfo
 
+from config.database_url import ALLOWED as DATABASE_URL_ALLOWED
+
 IDENTIFIER = r"^[a-z][a-z0-9_]{0,31}$"
 NAME = r"^[A-Za-z][A-Za-z0-9_.-]{0,63}$"
 SYMBOL = r"^[A-Za-z0-9][A-Za-z0-9._/:@^=+-]{0,39}$"
@@ -20,6 +22,7 @@ QUOTED = r"^(quote|[A-Z][A-Z0-9]{2,9})$"
 CALENDAR = r"^[A-Za-z0-9/]{2,20}$"
 FILE = r"^[^\x00-\x1f]{1,400}\.py$"
 PATH = r"^[^\x00-\x1f]{1,400}$"
+DATABASE_URL = r"^sqlite:///.{1,400}$"
 
 _PATTERNS = {
     IDENTIFIER: "1 to 32 lower-case letters, digits and _, a letter first",
@@ -29,6 +32,7 @@ _PATTERNS = {
     CALENDAR: "2 to 20 letters, digits and /",
     FILE: "a path that ends in .py, relative to the configuration directory or absolute",
     PATH: "a path of 1 to 400 characters",
+    DATABASE_URL: DATABASE_URL_ALLOWED,
     CURRENCY: "3 to 10 upper-case letters and digits, a letter first",
 }
 

@@ -8,7 +8,6 @@ from typing import Any
 
 NOT_IN_FORCE: tuple[str, ...] = (
     "engine.yaml: account.id",
-    "engine.yaml: audit.checkpoint_records",
     "engine.yaml: audit.retention_years",
     "risk_management.yaml: require_positive_expectancy",
     "risk_management.yaml: halt.cooldown_s",

@@ -57,7 +57,7 @@ class PlaceOrder:
     """Ask the venue to work an order.
 
     `lots` > 0. `limit_price`/`stop_price` are set for LIMIT/STOP only, on tick. With `attached_stop_pct` > 0 the venue
-    works a protective stop (`order_ref + ".stop"`, GTC) for what has been filled, at the average fill price moved
+    works a protective stop (`order_ref + STOP_SUFFIX`, GTC) for what has been filled, at the average fill price moved
     against the position by that fraction and rounded to tick (down for a sell stop, up for a buy stop). Orders that
     share `oca_group` reduce each other: a fill of one takes its lots off the others, which end when none remain.
     """

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping, Sequence
 from datetime import date
 from pathlib import Path
@@ -16,6 +15,7 @@ import pyarrow.parquet as pq
 from domain.bars import BarTable
 from domain.errors import BreakwaterError, DataError, DurabilityError
 from storage.bar_tables import COLUMN_TYPES, BarColumns, build_table, columns_of, select
+from storage.files import replacing
 
 META_KEY = b"breakwater.bars"
 FORMAT_VERSION = 1
@@ -40,24 +40,12 @@ def write_bars(path: Path, table: BarTable, notes: Mapping[str, str] | None = No
     arrays: dict[str, Any] = {"symbol": pa.DictionaryArray.from_arrays(pa.array(columns.symbol_id), names)}
     arrays |= {name: pa.array(getattr(columns, name)) for name in COLUMN_TYPES if name != "symbol_id"}
     stored = pa.table(arrays).replace_schema_metadata({META_KEY: json.dumps(about, sort_keys=True).encode()})
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        pq.write_table(stored, part, compression="zstd")
-        _sync(part)
-        part.replace(path)
-        _sync(path.parent)
+        with replacing(path) as part:
+            pq.write_table(stored, part, compression="zstd")
     except OSError as error:
-        part.unlink(missing_ok=True)
         raise DurabilityError(f"{path}: the bars could not be written: {error}") from error
-
-
-def _sync(path: Path) -> None:
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 def is_bar_file(path: Path) -> bool:

@@ -6,6 +6,7 @@ Everything that is particular to one database product is here.
 from __future__ import annotations
 
 import contextlib
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from operator import itemgetter
 from pathlib import Path
@@ -19,6 +20,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.sql.dml import Delete, Insert
 
 from domain.errors import ConfigurationError, StateError
+from storage.files import LOCK_SUFFIX, WRITER_WAIT_S, FileLock, sync_directory
 from storage.tables import PRODUCT, SCHEMA_VERSION, meta, metadata
 
 BUSY_TIMEOUT_MS = 5_000
@@ -35,29 +37,69 @@ def sqlite_url(path: Path) -> str:
     return URL.create("sqlite", database=str(path.absolute())).render_as_string(hide_password=False)
 
 
-def open_writer(url: str, role: str) -> Engine:
+def sqlite_path(url: str) -> Path:
+    """Return the file that the URL of a SQLite database names; raises ConfigurationError for any other URL."""
+    try:
+        parsed = make_url(url)
+    except SQLAlchemyError as error:
+        raise ConfigurationError(f"database URL {url!r} cannot be read; use sqlite:///PATH") from error
+    if parsed.get_backend_name() != "sqlite":
+        raise ConfigurationError(
+            f"database URL {parsed.render_as_string()!r}: {parsed.get_backend_name()!r} is not supported; "
+            f"use sqlite:///PATH"
+        )
+    if not parsed.database or parsed.database == ":memory:":
+        raise ConfigurationError(f"database URL {url!r} names no file; use sqlite:///PATH")
+    return Path(parsed.database)
+
+
+def open_writer(url: str, role: str, *, alone: bool = True) -> Engine:
     """Open, or create, the database of `role`'s single writer; every commit is on disk when it returns.
 
-    Raises StateError when the file is corrupt, not ours, another role's or of a newer schema, and ConfigurationError
-    when the URL names no supported database.
+    `alone` keeps every other writer out, also one in another process, until the engine is disposed of or the process
+    ends; whoever shares a database whose content can be rebuilt says no. Raises StateError when the file is held by
+    another writer, corrupt, not ours, another role's or of a newer schema, and ConfigurationError when the URL names
+    no supported database.
     """
-    engine, where = _engine(url, writable=True)
-    with _refusing(engine, where), engine.begin() as connection:
-        tables = set(inspect(connection).get_table_names())
-        if not tables:
-            metadata.create_all(connection)
-            values = {"product": PRODUCT, "schema": str(SCHEMA_VERSION), "role": role}
-            connection.execute(
-                meta.insert(), [{"name": name, "value": value} for name, value in values.items()]
-            )
-        else:
-            _check(connection, tables, where, role)
+    engine, path = _engine(url, writable=True)
+    with _refusing(engine, str(path)):
+        if alone:
+            _keep_alone(engine, path)
+        with engine.begin() as connection:
+            tables = set(inspect(connection).get_table_names())
+            if not tables:
+                metadata.create_all(connection)
+                values = {"product": PRODUCT, "schema": str(SCHEMA_VERSION), "role": role}
+                connection.execute(
+                    meta.insert(), [{"name": name, "value": value} for name, value in values.items()]
+                )
+            else:
+                _check(connection, tables, str(path), role)
     return engine
+
+
+def _keep_alone(engine: Engine, path: Path) -> None:
+    """Lock the database's file by one beside it (SQLite locks the file itself as it needs) until `engine` ends."""
+    lock = FileLock(path.with_name(path.name + LOCK_SUFFIX))
+    try:
+        holder = lock.take(f"process {os.getpid()}", wait_s=WRITER_WAIT_S)
+    except OSError as error:
+        raise StateError(f"{path} cannot be locked: {error.strerror or error}") from error
+    if holder is not None:
+        raise StateError(
+            f"{path} is still being written by {holder}; a killed engine's process ends by itself within seconds: "
+            f"run again then, or end that process"
+        )
+
+    @event.listens_for(engine, "engine_disposed")
+    def _let_go(_engine: Engine) -> None:
+        lock.release()
 
 
 def open_reader(url: str, role: str) -> Engine:
     """Open an existing database of `role` for reading only; raises StateError as `open_writer` does, or when absent."""
-    engine, where = _engine(url, writable=False)
+    engine, path = _engine(url, writable=False)
+    where = str(path)
     with _refusing(engine, where), engine.connect() as connection:
         _check(connection, set(inspect(connection).get_table_names()), where, role)
     return engine
@@ -104,16 +146,8 @@ def _others(excluded: Any, table: Table) -> dict[str, Any]:
     return {column.name: excluded[column.name] for column in table.columns if not column.primary_key}
 
 
-def _engine(url: str, *, writable: bool) -> tuple[Engine, str]:
-    parsed = make_url(url)
-    if parsed.get_backend_name() != "sqlite":
-        raise ConfigurationError(
-            f"database URL {parsed.render_as_string()!r}: {parsed.get_backend_name()!r} is not supported; "
-            f"use sqlite:///PATH"
-        )
-    path = Path(parsed.database or "")
-    if not parsed.database or parsed.database == ":memory:":
-        raise ConfigurationError(f"database URL {url!r} names no file; use sqlite:///PATH")
+def _engine(url: str, *, writable: bool) -> tuple[Engine, Path]:
+    path = sqlite_path(url)
     _check_file(path, writable=writable)
     database = str(path) if writable else f"file:{quote(path.as_posix())}"
     query = {} if writable else {"mode": "ro", "uri": "true"}
@@ -140,22 +174,24 @@ def _engine(url: str, *, writable: bool) -> tuple[Engine, str]:
         # The driver's own transactions begin late and commit early; a writer takes its lock at the start.
         connection.exec_driver_sql("BEGIN IMMEDIATE" if writable else "BEGIN")
 
-    return engine, str(path)
+    return engine, path
 
 
 def _check_file(path: Path, *, writable: bool) -> None:
-    if not path.exists():
-        if writable and path.parent.is_dir():
-            return
-        missing = path if path.parent.is_dir() else path.parent
-        raise StateError(
-            f"{missing} does not exist; name a state directory that an engine has used (--state DIR)"
-        )
     try:
+        if not path.parent.is_dir() or not (path.exists() or writable):
+            missing = path if path.parent.is_dir() else path.parent
+            raise StateError(
+                f"{missing} does not exist; name a state directory that an engine has used (--state DIR)"
+            )
+        if not path.exists():
+            # For the owner's eyes alone, also where the directory is not; SQLite makes its other files alike.
+            path.touch(mode=0o600)
+            sync_directory(path.parent)
         with path.open("rb") as file:
             header = file.read(len(_HEADER))
     except OSError as error:
-        raise StateError(f"{path} cannot be read: {error.strerror or error}. {_ADVICE}") from error
+        raise StateError(f"{path} cannot be read or made: {error.strerror or error}. {_ADVICE}") from error
     if header and header != _HEADER:
         raise StateError(f"{path} is not a database: it begins with {header!r}. {_ADVICE}")
 
@@ -169,7 +205,7 @@ def _refusing(engine: Engine, where: str) -> Iterator[None]:
         engine.dispose()
         cause = getattr(error, "orig", None) or error
         raise StateError(f"{where} cannot be opened: {cause}. {_ADVICE}") from error
-    except StateError:
+    except BaseException:
         engine.dispose()
         raise
 

@@ -6,9 +6,19 @@ import contextlib
 import fcntl
 import os
 import sys
+import time
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from domain.errors import DurabilityError
+from domain.errors import DurabilityError, StateError
+
+WRITER_WAIT_S = 5.0
+"""How long a writer waits for the one before it: an actor outlives the engine that was killed by a moment."""
+
+LOCK_SUFFIX = ".lock"
+"""How the name ends of a lock that one writer holds."""
+
+_POLL_S = 0.02
 
 
 class AppendFile:
@@ -83,27 +93,56 @@ def cut_file(path: Path, size: int) -> None:
         raise DurabilityError(f"{path} cannot be cut: {error.strerror or error}") from error
 
 
-def replace_file(path: Path, content: bytes) -> None:
-    """Put `content` in the place of `path`, whole or not at all, durably; raises DurabilityError."""
-    draft = path.with_name(f".{path.name}.new")
+@contextlib.contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """Yield a place beside `path` for its new content, which takes its place, durably, when the block ends well.
+
+    The block writes and closes that file; when it fails, `path` is what it was. Raises OSError. The name carries the
+    process's number, so that two processes that replace the same file do not write into one draft.
+    """
+    draft = path.with_name(f".{path.name}.{os.getpid()}.part")
+    draft.unlink(missing_ok=True)
     try:
-        with open(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
+        yield draft
+        _sync(draft, os.O_RDONLY)
         os.replace(draft, path)
         sync_directory(path.parent)
+    finally:
+        draft.unlink(missing_ok=True)
+
+
+def replace_file(path: Path, content: bytes) -> None:
+    """Put `content` in the place of `path` (mode 0600), whole or not at all, durably; raises DurabilityError."""
+    try:
+        with (
+            replacing(path) as draft,
+            open(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file,
+        ):
+            file.write(content)
     except OSError as error:
         raise DurabilityError(f"{path} cannot be written: {error.strerror or error}") from error
 
 
 def sync_directory(path: Path) -> None:
     """Make new, renamed and removed names in `path` durable; raises OSError."""
-    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+    _sync(path, os.O_RDONLY | os.O_DIRECTORY)
+
+
+def _sync(path: Path, flags: int) -> None:
+    descriptor = os.open(path, flags)
     try:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def make_directories(path: Path) -> None:
+    """Make `path` and whatever of it is missing, for the owner alone (mode 0700), durably; raises OSError."""
+    if path.is_dir():
+        return
+    make_directories(path.parent)
+    path.mkdir(mode=0o700, exist_ok=True)
+    sync_directory(path.parent)
 
 
 class FileLock:
@@ -114,24 +153,74 @@ class FileLock:
         self._path = path
         self._descriptor = -1
 
-    def take(self, holder: str) -> str | None:
-        """Take the lock and write `holder` into it; return None, or the present holder's text when it is held."""
+    def take(self, holder: str, *, wait_s: float = 0.0) -> str | None:
+        """Take the lock and write `holder` into it, trying for `wait_s`; raises OSError.
+
+        Return None, or the present holder's text when it is still held.
+        """
         descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o600)
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            held_by = os.pread(descriptor, 1_000, 0).decode("utf-8", errors="replace").strip()
+            deadline = time.monotonic() + wait_s
+            while not _locked(descriptor):
+                if time.monotonic() >= deadline:
+                    held_by = os.pread(descriptor, 1_000, 0).decode("utf-8", errors="replace").strip()
+                    return held_by or "an unnamed process"
+                time.sleep(_POLL_S)
+            os.ftruncate(descriptor, 0)
+            os.pwrite(descriptor, holder.encode("utf-8"), 0)
+            self._descriptor, descriptor = descriptor, -1
+            return None
+        finally:
+            if descriptor >= 0:
+                os.close(descriptor)
+
+    def is_held(self) -> bool:
+        """Return whether a process holds the lock; raises OSError.
+
+        Who asks holds it for an instant too: whoever takes a lock that is asked about waits a little (`wait_s`).
+        """
+        try:
+            descriptor = os.open(self._path, os.O_RDWR)
+        except FileNotFoundError:
+            return False
+        try:
+            return not _locked(descriptor)
+        finally:
             os.close(descriptor)
-            return held_by or "an unnamed process"
-        os.ftruncate(descriptor, 0)
-        os.pwrite(descriptor, holder.encode("utf-8"), 0)
-        self._descriptor = descriptor
-        return None
 
     def release(self) -> None:
         """Let go; harmless when the lock is not held."""
         descriptor, self._descriptor = self._descriptor, -1
         if descriptor >= 0:
             with contextlib.suppress(OSError):
+                # Only the text for others: the lock itself goes with the descriptor.
                 os.ftruncate(descriptor, 0)
             os.close(descriptor)
+
+
+def _locked(descriptor: int) -> bool:
+    """Take the lock on an open file if it is free; return whether it was."""
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def await_writers(locks: Iterable[Path]) -> None:
+    """Wait a little until no process holds any of these lock files (absent: nobody does).
+
+    Raises StateError that names the written file, by the lock's name without its suffix, and the process; OSError.
+    """
+    for path in locks:
+        if not path.exists():
+            continue
+        lock = FileLock(path)
+        holder = lock.take(f"process {os.getpid()}, looking", wait_s=WRITER_WAIT_S)
+        if holder is not None:
+            written = path.with_name(path.name.removesuffix(LOCK_SUFFIX))
+            raise StateError(
+                f"{written} is still being written by {holder}; a killed engine's process ends by itself within "
+                f"seconds: run again then, or end that process"
+            )
+        lock.release()

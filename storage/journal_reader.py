@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import heapq
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from operator import attrgetter
-from typing import Any
+from typing import Any, Protocol
 
 from sqlalchemy import Connection, Row, Select, Table, func, select
 
@@ -20,6 +20,25 @@ _ENTRY_TABLES: tuple[tuple[Table, Callable[[Row[Any]], JournalEntry]], ...] = (
     (executions, rows.execution_entry),
     (cash, rows.cash_entry),
 )
+
+
+_BATCH = 10_000
+
+
+class Entries(Protocol):
+    """Be what keeps journal entries: a reader, or a journal itself."""
+
+    def entries(self, after_seq: int, limit: int) -> Sequence[JournalEntry]:
+        """Return up to `limit` entries after `after_seq`, in sequence."""
+        ...
+
+
+def all_entries(source: Entries) -> Iterator[JournalEntry]:
+    """Yield every journal entry, in sequence, a batch at a time."""
+    after = 0
+    while batch := source.entries(after, _BATCH):
+        after = batch[-1].seq
+        yield from batch
 
 
 class JournalReader:

@@ -9,9 +9,10 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+from config.database_url import BESIDE_STATE, is_allowed
 from domain.errors import StateError
-from storage.engine import sqlite_url
-from storage.files import FileLock, replace_file, sync_directory
+from storage.files import LOCK_SUFFIX, FileLock, await_writers, replace_file, sync_directory
+from storage.location import Databases
 
 MARKER = "breakwater.json"
 LOCK = "lock"
@@ -20,6 +21,9 @@ ARCHIVE = "archive"
 FORMAT = 1
 
 _UNFINISHED = ".unfinished"
+_SESSIONS = "sessions"
+"""Key of the marker under which it counts the directory's sessions; one without it has its numbers in its archives."""
+
 _STAYS = frozenset({MARKER, LOCK, ARCHIVE})
 
 
@@ -29,7 +33,8 @@ class Session:
 
     `number` counts from 1 in a directory, across archives. `data` and `configuration` are fingerprints, by which a
     resumed run knows that it continues the same thing. `bar` is the newest group that settled, -1 before the first;
-    `completed` says that the data ended, so that there is nothing to resume.
+    `completed` says that the data ended, so that there is nothing to resume. `databases` is the template of its
+    databases' URLs, not resolved: a directory that was moved, copied or archived finds those that went with it.
     """
 
     number: int
@@ -39,6 +44,7 @@ class Session:
     begun_ns: int
     completed: bool
     bar: int
+    databases: str = BESIDE_STATE
 
 
 class StateDirectory:
@@ -50,13 +56,20 @@ class StateDirectory:
         self.audit = self.path / "audit"
         self._lock = FileLock(self.path / LOCK)
 
+    def databases(self) -> Databases:
+        """Return where the present session's databases lie; before the first session, where they do by default."""
+        session = self.session()
+        if session is None:
+            return Databases(template=BESIDE_STATE, state=self.path, session=0)
+        return Databases(template=session.databases, state=self.path, session=session.number)
+
     def database(self, role: str) -> Path:
         """Return the database file of `role`'s one writer."""
-        return self.path / f"{role}.db"
+        return self.databases().path(role)
 
     def database_url(self, role: str) -> str:
         """Return the URL of `role`'s database."""
-        return sqlite_url(self.database(role))
+        return self.databases().url(role)
 
     def lock(self) -> None:
         """Make the directory if absent (mode 0700) and take it for this process.
@@ -80,9 +93,7 @@ class StateDirectory:
                 f"or name another directory with --state DIR"
             )
         if not (self.path / MARKER).exists():
-            replace_file(
-                self.path / MARKER, json.dumps({"product": "breakwater", "format": FORMAT}).encode() + b"\n"
-            )
+            self._write_marker(0)
         self._finish_archive()
 
     def release(self) -> None:
@@ -95,32 +106,59 @@ class StateDirectory:
         if not path.exists():
             return None
         try:
-            return Session(**json.loads(path.read_bytes()))
+            session = Session(**json.loads(path.read_bytes()))
+            if not is_allowed(session.databases):
+                raise ValueError(f"databases at {session.databases!r}")
+            return session
         except (OSError, ValueError, TypeError) as error:
             raise StateError(
                 f"{path} is no session file: {error}. Keep a copy of the directory, then start with --fresh"
             ) from error
 
     def write_session(self, session: Session) -> None:
-        """Replace the present session, durably; raises DurabilityError."""
+        """Replace the present session, durably, and count it; raises DurabilityError."""
         replace_file(self.path / SESSION, json.dumps(asdict(session), sort_keys=True).encode() + b"\n")
+        if session.number > self._counted():
+            self._write_marker(session.number)
 
     def next_session_number(self) -> int:
-        """Return the number for a new session: one more than any that this directory has seen, archives included."""
+        """Return the number for a new session: one more than any that this directory has seen.
+
+        The marker counts them, so that a number does not come back when archives are deleted; a crash between
+        session and count, or a directory from before the count, is made good by what lies there.
+        """
         present = self.session()
-        numbers = [present.number] if present is not None else []
+        numbers = [self._counted(), present.number if present is not None else 0]
         for path in (self.path / ARCHIVE).glob(f"*/{SESSION}"):
             try:
                 numbers.append(int(json.loads(path.read_bytes())["number"]))
             except (OSError, ValueError, TypeError, KeyError) as error:
                 raise StateError(f"{path} is no session file: {error}; move that archive away") from error
-        return max(numbers, default=0) + 1
+        return max(numbers) + 1
+
+    def _counted(self) -> int:
+        """Return how many sessions the marker has counted, 0 where it does not say; raises StateError, OSError."""
+        marker = self.path / MARKER
+        try:
+            return _sessions(marker.read_bytes())
+        except FileNotFoundError:
+            return 0
+        except ValueError as error:
+            raise StateError(
+                f"{marker} was not written by this version: expected format {FORMAT}, {error}; "
+                f"use the version that wrote it"
+            ) from error
+
+    def _write_marker(self, sessions: int) -> None:
+        content = {"product": "breakwater", "format": FORMAT, _SESSIONS: sessions}
+        replace_file(self.path / MARKER, json.dumps(content).encode() + b"\n")
 
     def archive(self, now_ns: int) -> Path | None:
         """Move everything into `archive/<UTC stamp>-<n>/` and return that place; None when there is nothing to move.
 
         The names move one by one into a place marked unfinished, which is renamed at the end: after a crash, the
-        next `lock` finishes the move, so that no old file is ever taken for a new one's.
+        next `lock` finishes the move, so that no old file is ever taken for a new one's. Raises StateError while a
+        file is still being written: its writer would go on by its old name, which is the next session's.
         """
         if not self._movable():
             return None
@@ -141,6 +179,7 @@ class StateDirectory:
             self._move_into(place)
 
     def _move_into(self, place: Path) -> Path:
+        self._await_writers()
         for path in self._movable():
             os.rename(path, place / path.name)
         sync_directory(place)
@@ -150,10 +189,17 @@ class StateDirectory:
         sync_directory(final.parent)
         return final
 
+    def _await_writers(self) -> None:
+        """Wait a little for the processes of a killed engine to end; raises StateError for one that does not."""
+        for top in self._movable():
+            found = (top, *sorted(top.rglob(f"*{LOCK_SUFFIX}")))
+            await_writers(path for path in found if path.name.endswith(LOCK_SUFFIX) and path.is_file())
+
     def _refuse_foreign(self) -> None:
         marker = self.path / MARKER
         if not marker.exists():
-            found = [path.name for path in self._movable()]
+            # A kill while the very first marker was written leaves its draft.
+            found = [path.name for path in self._movable() if not path.name.startswith(f".{MARKER}.")]
             if found:
                 more = ", ..." if len(found) > 5 else ""
                 raise StateError(
@@ -161,12 +207,17 @@ class StateDirectory:
                     f"name an empty or new directory with --state DIR"
                 )
             return
-        try:
-            written = json.loads(marker.read_bytes())
-            known = written["product"] == "breakwater" and written["format"] == FORMAT
-        except (ValueError, TypeError, KeyError):
-            known = False
-        if not known:
-            raise StateError(
-                f"{marker} was not written by this version: expected format {FORMAT}; use that version"
-            )
+        self._counted()
+
+
+def _sessions(marker: bytes) -> int:
+    """Return the number of sessions that a marker has counted, 0 without a count; raises ValueError for no marker."""
+    written = json.loads(marker)
+    if not isinstance(written, dict) or written.get("product") != "breakwater":
+        raise ValueError("found no marker of this product")
+    if written.get("format") != FORMAT:
+        raise ValueError(f"found {written.get('format')!r}")
+    sessions = written.get(_SESSIONS, 0)
+    if type(sessions) is not int or sessions < 0:
+        raise ValueError(f"found {sessions!r} {_SESSIONS}")
+    return sessions

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import psutil
 
+from storage.files import replace_file
 from supervisor.ray_environment import SESSION_PREFIX, remove_session_dir
 
 
@@ -23,7 +24,7 @@ def session_note(state_dir: Path) -> Path:
 def note_session(file: Path, session: Path, processes: Sequence[psutil.Process]) -> None:
     """Write down the session's directory and its processes, each with its time of creation, so none is mistaken."""
     alive = [[process.pid, process.create_time()] for process in processes if process.is_running()]
-    file.write_text(json.dumps({"session": str(session), "processes": alive}), encoding="utf-8")
+    replace_file(file, json.dumps({"session": str(session), "processes": alive}).encode())
 
 
 def clear_session(file: Path) -> int:
@@ -35,7 +36,7 @@ def clear_session(file: Path) -> int:
             process for pid, created in noted["processes"] if (process := _same(int(pid), float(created)))
         ]
     except (FileNotFoundError, ValueError, KeyError, TypeError):
-        return 0  # none noted, or cut short by the kill itself
+        return 0  # none noted
     for process in left:
         process.kill()
     if session.name.startswith(SESSION_PREFIX):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import os
 from bisect import bisect_right
 from collections.abc import Sequence
 from enum import StrEnum
@@ -19,6 +18,7 @@ from simulation.importing.reading import RawFile
 from simulation.importing.rows import NO_SYMBOL, Rows
 from simulation.importing.sessions import Placement
 from simulation.importing.stamps import NO_STAMP
+from storage.files import replacing
 
 Codes = NDArray[np.int8]
 
@@ -200,14 +200,11 @@ def write_kept_aside(path: Path, files: Sequence[RawFile], rows: Rows, codes: Co
             place = [str(file.path), str(int(file.rows[rows.position[row]])), RULES[codes[row]].value]
             lines.append([*place, *(_text(value.get(name)) for name in names)])
         lines += [[str(file.path), str(number), RowRule.RAGGED.value, text] for number, text in file.ragged]
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with part.open("w", newline="", encoding="utf-8") as stream:
+        with replacing(path) as part, part.open("w", newline="", encoding="utf-8") as stream:
             csv.writer(stream).writerows([["file", "row", "rule", *names], *lines])
-        part.replace(path)
     except OSError as error:
-        part.unlink(missing_ok=True)
         raise DataError(f"{path}: the refused rows could not be written: {error}") from error
     return len(lines)
 

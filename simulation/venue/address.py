@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 import tempfile
 from contextlib import suppress
 from pathlib import Path
-from typing import IO, NamedTuple, Self
+from typing import NamedTuple
 
 from domain.errors import BrokerUnavailable, EnvironmentFault
+from storage.files import FileLock, replace_file
 
 SOCKET_PREFIX = "breakwater-venue-"
 SOCKET_NAME = "venue.sock"
@@ -38,14 +38,8 @@ def _file(state_dir: Path) -> Path:
 
 
 def write_address(state_dir: Path, address: Address) -> None:
-    """Record `address` for this user's eyes alone, all or nothing."""
-    file = _file(state_dir)
-    draft = file.with_suffix(f".{address.pid}")
-    draft.unlink(missing_ok=True)
-    handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(handle, "w", encoding="utf-8") as out:
-        json.dump(address._asdict(), out)
-    draft.replace(file)
+    """Record `address` for this user's eyes alone, all or nothing; raises DurabilityError."""
+    replace_file(_file(state_dir), json.dumps(address._asdict()).encode())
 
 
 def read_address(state_dir: Path) -> Address | None:
@@ -78,6 +72,8 @@ def forget_address(state_dir: Path) -> None:
 def _remove_socket(path: Path) -> None:
     """Remove a socket and its directory, if they are what `new_socket_path` makes."""
     if path.name == SOCKET_NAME and path.parent.name.startswith(SOCKET_PREFIX):
+        # What is left over, an empty private directory or a socket that nobody listens at, harms nobody: the next venue
+        # makes a new one, and its address says which. To stop a venue for it, or not to start one, would.
         with suppress(OSError):
             path.unlink(missing_ok=True)
             path.parent.rmdir()
@@ -98,37 +94,11 @@ def new_socket_path() -> Path:
     )
 
 
-class VenueLock:
-    """Hold the lock that one venue process at a time has on a state directory."""
-
-    def __init__(self, file: IO[str]) -> None:
-        """Own a locked file."""
-        self._file = file
-
-    @classmethod
-    def take(cls, state_dir: Path) -> Self | None:
-        """Return the lock, or None while another process has it."""
-        directory = venue_directory(state_dir)
-        directory.mkdir(parents=True, exist_ok=True)
-        file = (directory / "lock").open("a", encoding="utf-8")
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            file.close()
-            return None
-        return cls(file)
-
-    def release(self) -> None:
-        """Let go of the lock."""
-        self._file.close()
+def venue_lock(state_dir: Path) -> FileLock:
+    """Return the lock that one venue process at a time has on a state directory, not taken yet."""
+    return FileLock(venue_directory(state_dir) / "lock")
 
 
 def is_running(state_dir: Path) -> bool:
     """Return whether a venue process has the state directory."""
-    if not (venue_directory(state_dir) / "lock").exists():
-        return False
-    lock = VenueLock.take(state_dir)
-    if lock is None:
-        return True
-    lock.release()
-    return False
+    return venue_lock(state_dir).is_held()

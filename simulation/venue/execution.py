@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from domain.broker import Executed, OrderStatus, OrderType, RefusalCode, Side, TimeInForce
 from domain.fills import commission_micro, market_fill_price, stop_price_for
-from simulation.venue.orders import STOP_SUFFIX, VenueOrder
+from domain.order_refs import STOP_SUFFIX
+from simulation.venue.orders import VenueOrder
 from simulation.venue.turn import Turn
 
 OCA_TEXT = "oca"

@@ -15,6 +15,7 @@ import psutil
 from domain.errors import EnvironmentFault, StateError
 from simulation.venue.address import Address, forget_address, is_running, read_address, venue_directory
 from simulation.venue.settings import SETTINGS_CODEC, VenueSettings
+from storage.files import replace_file
 
 MODULE = "simulation.venue.process"
 START_DEADLINE_S = 60.0
@@ -51,9 +52,7 @@ def start_venue(state_dir: Path, settings: VenueSettings) -> VenueProcess:
             return VenueProcess(state_dir, address)
         stop_venue(state_dir)
     forget_address(state_dir)
-    draft = file.with_suffix(".new")
-    draft.write_bytes(wanted)
-    draft.replace(file)
+    replace_file(file, wanted)
     child = _spawn(state_dir, file)
     _CHILDREN[child.pid] = child
     return VenueProcess(state_dir, _wait_for_address(state_dir, child))

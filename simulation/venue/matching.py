@@ -9,8 +9,9 @@ from domain.bars import Bar, BarGroup
 from domain.broker import DividendPaid, OrderStatus, OrderType, TimeInForce
 from domain.fills import limit_fill, stop_trigger
 from domain.instruments import notional_micro
+from domain.order_refs import STOP_SUFFIX
 from simulation.venue.execution import end_parent, fill, slipped
-from simulation.venue.orders import STOP_SUFFIX, VenueOrder, queue_key
+from simulation.venue.orders import VenueOrder, queue_key
 from simulation.venue.turn import Cursor, Turn
 
 EXPIRED_TEXT = {

@@ -6,8 +6,7 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 from domain.broker import OrderReported, OrderStatus, OrderType, RefusalCode, Side, TimeInForce
-
-STOP_SUFFIX = ".stop"
+from domain.order_refs import STOP_SUFFIX
 
 
 class VenueOrder(NamedTuple):

@@ -15,15 +15,16 @@ from pathlib import Path
 from domain.errors import BreakwaterError, ConfigurationError, StateError
 from simulation.venue.address import (
     Address,
-    VenueLock,
     forget_address,
     new_socket_path,
     venue_directory,
+    venue_lock,
     write_address,
 )
 from simulation.venue.durable import DurableVenue
 from simulation.venue.server import VenueServer
 from simulation.venue.settings import VenueSettings, read_settings
+from storage.files import FileLock
 
 BACKLOG = 16
 LOCK_DEADLINE_S = 2.0
@@ -70,15 +71,14 @@ def serve(state_dir: Path, settings: VenueSettings) -> None:
         lock.release()
 
 
-def _hold(state_dir: Path) -> VenueLock:
+def _hold(state_dir: Path) -> FileLock:
     """Take the lock; who only asks whether a venue runs holds it for a moment too, so try for a while."""
-    deadline = time.monotonic() + LOCK_DEADLINE_S
-    while (lock := VenueLock.take(state_dir)) is None:
-        if time.monotonic() >= deadline:
-            raise StateError(
-                f"{venue_directory(state_dir)}: another venue process has it. Stop that one first."
-            )
-        time.sleep(0.02)
+    directory = venue_directory(state_dir)
+    directory.mkdir(parents=True, exist_ok=True)
+    lock = venue_lock(state_dir)
+    holder = lock.take(f"process {os.getpid()}", wait_s=LOCK_DEADLINE_S)
+    if holder is not None:
+        raise StateError(f"{directory}: another venue process has it ({holder}). Stop that one first.")
     return lock
 
 

@@ -16,17 +16,13 @@ from storage.files import line_before, whole_lines
 CHECKPOINTS = "checkpoints.jsonl"
 """Name of the checkpoints' file beside the trail."""
 
-PRUNED = "pruned.jsonl"
-"""Name of the signed statements of what age let go."""
-
 _SIGNATURE = b',"signature":"'
 
 
 class CheckpointKind(StrEnum):
-    """Name what a checkpoint states: how far the trail reached, or that what came before was let go by age."""
+    """Name what a checkpoint states: how far the trail reached."""
 
     HEAD = "head"
-    PRUNED = "pruned"
 
 
 class CheckpointFault(AuditError):

@@ -63,7 +63,8 @@ class AuditIndex:
     def __init__(self, trail: Path, url: str) -> None:
         """Open or create the index at `url` of the trail in directory `trail`; raises StateError when unusable."""
         self._trail = trail
-        self.engine: Engine = open_writer(url, ROLE)
+        # Commands that query at once share the index: each transaction leaves it whole, and the trail is the truth.
+        self.engine: Engine = open_writer(url, ROLE, alone=False)
         with self.engine.begin() as connection:
             _metadata.create_all(connection)
 

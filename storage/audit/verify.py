@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 from storage.audit.chain import GENESIS, Break, follows, line_hash, trail_files, what_breaks
-from storage.audit.checkpoints import CHECKPOINTS, PRUNED, Checkpoint, CheckpointFault, read_checkpoints
+from storage.audit.checkpoints import CHECKPOINTS, Checkpoint, CheckpointFault, read_checkpoints
 from storage.audit.findings import Finding, Found, Tampering, Verification, report
 from storage.audit.keys import Verifier
 
@@ -20,7 +20,6 @@ def verify_trail(directory: Path, verifier: Verifier, *, checkpoint_copy: Path |
     walk = _Walk(directory, verifier)
     finding = None
     try:
-        walk.start_after_pruned()
         walk.all_files()
         if checkpoint_copy is not None:
             walk.hold_to_copy(checkpoint_copy)
@@ -61,15 +60,9 @@ class _Walk:
         self.head = GENESIS.encode("ascii")
         self.trail = ""
 
-    def start_after_pruned(self) -> None:
-        """Begin where the signed statement of what age let go says, if there is one."""
-        for _, pruned in read_checkpoints(self._directory / PRUNED, self._verifier):
-            self.seq = self.signed_seq = pruned.seq
-            self.head, self.trail = pruned.head.encode("ascii"), pruned.trail
-        self._advance()
-
     def all_files(self) -> None:
         """Walk every file; end with a finding at the first place that does not hold."""
+        self._advance()
         for path, size in self._sizes:
             self._lines_of(path, size)
             self.files += 1

@@ -20,18 +20,16 @@ from storage.audit.checkpoints import (
 )
 from storage.audit.keys import Signer
 from storage.audit.recovery import recover_position
-from storage.files import AppendFile, FileLock, cut_file
+from storage.files import WRITER_WAIT_S, AppendFile, FileLock, cut_file
 
-CHECKPOINT_EVERY = 100
-"""Records from one signed checkpoint to the next, at most."""
+CHECKPOINT_RECORDS = 100
+"""Records from one signed checkpoint to the next, at most, unless told otherwise."""
 
 CHECKPOINT_NS = 1_000_000_000
 """Age of an unsigned record at which the next call signs it."""
 
 LARGEST_WRITE = 1_000
 """Records that one write and fsync carries, at most: what a crash between fsync and checkpoint leaves unsigned."""
-
-WINDOW = CHECKPOINT_EVERY + LARGEST_WRITE
 
 OWN_SOURCE = "audit"
 
@@ -49,15 +47,20 @@ class TrailWriter:
         wall_ns: Callable[[], int],
         *,
         checkpoint_copy: Path | None = None,
+        checkpoint_records: int = CHECKPOINT_RECORDS,
     ) -> None:
         """Open the trail in `directory`, made when absent; `checkpoint_copy` is a second file for checkpoints.
 
-        Cuts off a line that a crash left torn and records that. Raises AuditError when the trail is not what was
-        signed, StateError when another process writes it, DurabilityError when it cannot be written.
+        At most `checkpoint_records` (from 1) lie between two of them. Cuts off a line that a crash left torn and
+        records that. Raises AuditError when the trail is not what was signed, StateError when another process
+        writes it, DurabilityError when it cannot be written.
         """
+        if checkpoint_records < 1:
+            raise ValueError(f"checkpoint_records must be at least 1, not {checkpoint_records}")
+        self._checkpoint_records = checkpoint_records
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._lock = FileLock(directory / "writer.lock")
-        holder = self._lock.take(f"process {os.getpid()}")
+        holder = self._lock.take(f"process {os.getpid()}", wait_s=WRITER_WAIT_S)
         if holder is not None:
             raise StateError(f"{directory} is written by {holder}; stop that engine first")
         self._directory, self._signer, self._wall_ns = directory, signer, wall_ns
@@ -119,9 +122,16 @@ class TrailWriter:
             self._failed = self._failed or "it is closed"
             self._release()
 
+    @property
+    def _window(self) -> int:
+        """Return how many records may follow a checkpoint of this writer's."""
+        return self._checkpoint_records + LARGEST_WRITE
+
     def _recover(self, checkpoint_files: list[Path]) -> None:
         last, whole = last_checkpoint(checkpoint_files[0], self._signer.verifier)
-        self._at = recover_position(self._directory, last, WINDOW)
+        # The one before may have been told another number: it signed how many records may follow.
+        window = self._window if last is None else last.window
+        self._at = recover_position(self._directory, last, window)
         self._check_copies(checkpoint_files[1:])
         if checkpoint_files[0].exists():
             cut_file(checkpoint_files[0], whole)
@@ -185,7 +195,7 @@ class TrailWriter:
             lines.append(raw)
             at.trail = at.trail or head
             cursors[source] = source_seq
-            if seq - signed >= CHECKPOINT_EVERY:
+            if seq - signed >= self._checkpoint_records:
                 at.seq, at.head, at.file, at.offset = seq, head, name, offset
                 due.append(self._checkpoint(now))
                 signed = seq
@@ -211,7 +221,7 @@ class TrailWriter:
             wall_ns=now,
             file=at.file,
             offset=at.offset,
-            window=WINDOW,
+            window=self._window,
             cursors=dict(at.cursors),
         )
 

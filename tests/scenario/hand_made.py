@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import yaml
 
-from cli.composition import EnginePlan, Session
+from cli.composition import EnginePlan, SessionPlan
 from cli.inline_engine import InlineEngine
 from config.loader import SHIPPED, load
 from domain.bars import BarTable
@@ -204,7 +204,7 @@ def run(
     table, state = table_of(prices, sessions, bar_ns), tmp_path / "state"
     state.mkdir()
     write_bars(state / "bars.parquet", table)
-    session = Session(number=1, first=0, state_dir=state, bars=state / "bars.parquet")
+    session = SessionPlan(number=1, first=0, state_dir=state, bars=state / "bars.parquet")
     engine = InlineEngine(EnginePlan(settings=settings, table=table, session=session, pace_s=0.0))
     try:
         while not engine.advance():

@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 import yaml
 
-from cli.composition import EnginePlan, Session
+from cli.composition import EnginePlan, SessionPlan
 from cli.drive import drive
 from cli.inline_engine import InlineEngine
 from config.loader import SHIPPED, load
@@ -70,7 +70,7 @@ def run_inline(settings: Settings, table: BarTable, state: Path) -> tuple[list[f
     """Return the equity after each bar and the round trips of the inline engine."""
     state.mkdir()
     write_bars(state / "bars.parquet", table)
-    session = Session(number=1, first=0, state_dir=state, bars=state / "bars.parquet")
+    session = SessionPlan(number=1, first=0, state_dir=state, bars=state / "bars.parquet")
     engine = InlineEngine(EnginePlan(settings=settings, table=table, session=session, pace_s=0.0))
     try:
         drive(engine, stop_requested=str, show=lambda states: None, stall_s=DEADLINE_S, stop_s=DEADLINE_S)

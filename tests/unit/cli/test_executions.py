@@ -4,8 +4,9 @@ from itertools import permutations
 
 import pytest
 
-from cli.executions import FilledAt, filled_at, standing
+from cli.executions import FilledAt, filled_at
 from domain.broker import Executed, Side
+from domain.errors import InvariantViolation
 from domain.records import ExecutionEntry, IntentKind
 
 
@@ -34,11 +35,16 @@ def test_only_the_newest_correction_of_an_execution_counts(order: tuple[int, ...
     """An execution counts once; a correction replaces it, also one of a correction, in whatever order they are told."""
     told = [("a", 10, 100.0, ""), ("a1", 12, 101.0, "a"), ("a2", 12, 99.0, "a1"), ("b", 8, 90.0, "")]
     entries = [execution(seq, *told[which]) for seq, which in enumerate(order, start=1)]
-    assert {entry.execution.exec_id for entry in standing(entries)} == {"a2", "b"}
+    assert filled_at(entries) == FilledAt(20, (12 * 99.0 + 8 * 90.0) / 20, 2_000_000)
 
 
-def test_corrections_in_a_circle_end() -> None:
-    assert len(standing([execution(1, "a", 1, 1.0, "b"), execution(2, "b", 1, 1.0, "a")])) >= 1
+def test_executions_booked_twice_in_one_list_count_once() -> None:
+    assert filled_at([execution(1, "a", 10, 100.0), execution(1, "a", 10, 100.0)]).lots == 10
+
+
+def test_corrections_in_a_circle_are_refused() -> None:
+    with pytest.raises(InvariantViolation, match="in a circle"):
+        filled_at([execution(1, "a", 1, 1.0, "b"), execution(2, "b", 1, 1.0, "a")])
 
 
 def test_nothing_executed_has_no_average() -> None:

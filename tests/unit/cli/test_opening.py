@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 import os
+import re
+import threading
+import time
 from dataclasses import replace
 from pathlib import Path
 
 import psutil
+import pytest
 
 from actors.clock import SystemClock
 from cli.opening import open_session
+from domain.errors import StateError
+from domain.messages import RISK
 from simulation.venue.address import is_running
 from simulation.venue.launch import start_venue
+from storage.journal import SqlJournal
 from supervisor.ray_leftovers import note_session, session_note
 from tests.scenario.bars import thin_market
 from tests.scenario.engine import request
@@ -30,3 +37,26 @@ def test_fresh_ends_what_a_killed_engine_left_before_it_archives(tmp_path: Path)
         assert not is_running(asked.state)
         assert not list(asked.state.glob("archive/*/ray/session.json"))
         assert not opened.resumed
+
+
+def test_resuming_waits_for_the_last_word_of_a_killed_engines_writers(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where to go on is read from the journals: not while the risk manager of the engine before still writes."""
+    asked = request(thin_market(tmp_path / "bars.csv"), tmp_path / "state")
+    with open_session(asked, dict(os.environ), SystemClock()) as opened:
+        url = opened.directory.database_url(RISK)
+    left = SqlJournal(url, RISK, session=1)
+    with monkeypatch.context() as patched:
+        patched.setattr("storage.files.WRITER_WAIT_S", 0.1)
+        with (
+            pytest.raises(StateError, match=re.escape(f"{asked.state}/risk.db is still being written by")),
+            open_session(asked, dict(os.environ), SystemClock()),
+        ):
+            pass
+    began = time.monotonic()
+    monkeypatch.setattr("storage.files.WRITER_WAIT_S", 60.0)
+    threading.Timer(3.0, left.close).start()
+    with open_session(asked, dict(os.environ), SystemClock()) as opened:
+        assert opened.resumed
+        assert time.monotonic() - began >= 3.0

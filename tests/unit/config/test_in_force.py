@@ -19,7 +19,7 @@ SHOWN = describe(load(None, {}))
 KEYS = [f"{file}: {key}" for file, about in SHOWN["files"].items() for key in about["keys"]]
 READERS = ("actors", "cli", "domain", "simulation", "storage", "supervisor")
 TELLING = {
-    "checkpoint_records", "retention_years", "require_positive_expectancy", "cooldown_s",
+    "retention_years", "require_positive_expectancy", "cooldown_s",
     "keep_protective_stops", "panic_mode", "close_positions", "breakers", "order_placement", "position_updates",
 }  # fmt: skip
 """Names of keys and sections that can mean nothing else in the code."""

@@ -1,17 +1,19 @@
 from __future__ import annotations
 
+import json
 import os
+import shutil
 import stat
 import subprocess
 import sys
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
 
 from domain.errors import StateError
 from storage.journal import SqlJournal
-from storage.state import ARCHIVE, SESSION, Session, StateDirectory
+from storage.state import ARCHIVE, MARKER, SESSION, Session, StateDirectory
 from tests.fakes.records import order
 
 NOW_NS = 1_700_000_000_000_000_000
@@ -106,7 +108,7 @@ def test_fresh_moves_everything_into_the_archive_and_numbers_go_on(state: StateD
     (state.audit / "2023-11-14.jsonl").write_text("line\n")
     place = state.archive(NOW_NS)
     assert place == state.path / ARCHIVE / "20231114T221320Z-1"
-    assert names(place) == {"gateway.db", "session.json", "audit"}
+    assert names(place) == {"gateway.db", "gateway.db.lock", "session.json", "audit"}
     assert names(state.path) == {"archive", "lock", "breakwater.json"}
     assert state.next_session_number() == 2
     assert state.archive(NOW_NS) is None
@@ -127,3 +129,64 @@ def test_an_archive_that_a_crash_left_unfinished_is_finished_at_the_next_start(s
     assert names(again.path / ARCHIVE / "20231114T221320Z-1") == {"gateway.db", "session.json"}
     assert again.session() is None
     assert again.next_session_number() == 2
+
+
+def test_numbers_go_on_when_archives_and_session_are_deleted(state: StateDirectory) -> None:
+    state.write_session(replace(SESSION_ONE, number=3))
+    place = state.archive(NOW_NS)
+    assert place is not None
+    shutil.rmtree(state.path / ARCHIVE)
+    assert state.next_session_number() == 4
+    state.release()
+    again = StateDirectory(state.path)
+    again.lock()
+    assert again.next_session_number() == 4
+    again.write_session(replace(SESSION_ONE, number=2))
+    assert again.next_session_number() == 4, "the count never goes back"
+
+
+def test_a_directory_from_before_the_count_goes_on_from_its_archives(tmp_path: Path) -> None:
+    (tmp_path / MARKER).write_text('{"product": "breakwater", "format": 1}\n')
+    archived = tmp_path / ARCHIVE / "20231114T221320Z-1"
+    archived.mkdir(parents=True)
+    present = {name: value for name, value in asdict(SESSION_ONE).items() if name != "databases"}
+    (archived / SESSION).write_text(json.dumps({**present, "number": 6}))
+    (tmp_path / SESSION).write_text(json.dumps({**present, "number": 7}))
+    state = StateDirectory(tmp_path)
+    state.lock()
+    assert state.next_session_number() == 8
+    assert state.database("risk") == tmp_path / "risk.db"
+    state.write_session(replace(SESSION_ONE, number=8))
+    (tmp_path / SESSION).unlink()
+    shutil.rmtree(tmp_path / ARCHIVE)
+    assert state.next_session_number() == 9
+
+
+@pytest.mark.parametrize("sessions", ['"3"', "-1", "1.5", "true", "null", "[]"])
+def test_a_marker_with_a_spoilt_count_is_refused(tmp_path: Path, sessions: str) -> None:
+    (tmp_path / MARKER).write_text(f'{{"product": "breakwater", "format": 1, "sessions": {sessions}}}')
+    with pytest.raises(StateError, match=r"breakwater\.json was not written by this version.*sessions"):
+        StateDirectory(tmp_path).lock()
+
+
+def test_a_marker_cut_short_by_a_kill_is_written_anew(tmp_path: Path) -> None:
+    (tmp_path / f".{MARKER}.4711.part").write_text("{")
+    state = StateDirectory(tmp_path)
+    state.lock()
+    assert state.next_session_number() == 1
+
+
+def test_databases_are_found_from_the_directory_alone_also_after_it_moved(state: StateDirectory) -> None:
+    state.write_session(replace(SESSION_ONE, number=2, databases="sqlite:///{state}/db/{session}-{role}"))
+    assert state.database("risk") == state.path / "db" / "2-risk"
+    state.release()
+    moved = state.path.rename(state.path.with_name("moved"))
+    assert StateDirectory(moved).database("risk") == moved / "db" / "2-risk"
+
+
+@pytest.mark.parametrize("databases", ["sqlite:////srv/{role}.db", "", None, 7])
+def test_a_session_with_a_spoilt_place_is_refused(state: StateDirectory, databases: object) -> None:
+    content = {**asdict(SESSION_ONE), "databases": databases}
+    (state.path / SESSION).write_text(json.dumps(content))
+    with pytest.raises(StateError, match=r"session\.json is no session file: databases at"):
+        state.session()

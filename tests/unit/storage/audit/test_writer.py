@@ -15,7 +15,7 @@ from storage.audit.checkpoints import CHECKPOINTS
 from storage.audit.keys import Signer
 from storage.audit.recovery import trail_end
 from storage.audit.verify import verify_trail
-from storage.audit.writer import WINDOW, TrailWriter
+from storage.audit.writer import CHECKPOINT_RECORDS, LARGEST_WRITE, TrailWriter
 from tests.fakes.clock import FakeWall
 from tests.fakes.records import event
 
@@ -211,7 +211,7 @@ def test_a_whole_line_that_does_not_follow_is_not_continued_and_not_cut(tmp_path
 
 def test_a_long_trail_without_its_checkpoints_is_not_continued(tmp_path: Path) -> None:
     writer = TrailWriter(tmp_path, SIGNER, FakeWall().wall_ns)
-    writer.append([batch(1, WINDOW + 1)])
+    writer.append([batch(1, CHECKPOINT_RECORDS + LARGEST_WRITE + 1)])
     writer.close()
     (tmp_path / CHECKPOINTS).unlink()
     with pytest.raises(AuditError, match="checkpoints were taken away"):
@@ -233,7 +233,36 @@ def test_a_trail_rolled_back_behind_its_kept_checkpoints_is_not_continued(tmp_pa
         TrailWriter(trail, SIGNER, FakeWall().wall_ns, checkpoint_copy=copy)
 
 
-def test_a_second_writer_is_refused_with_the_process_that_holds_the_trail(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("records", "signed"), [(1, [1, 2, 3, 4, 5, 6, 7]), (3, [3, 6]), (100, [7])])
+def test_checkpoints_are_as_far_apart_as_configured(tmp_path: Path, records: int, signed: list[int]) -> None:
+    writer = TrailWriter(tmp_path, SIGNER, FakeWall().wall_ns, checkpoint_records=records)
+    writer.append([batch(1, 7)])
+    crash(writer)
+    content = (tmp_path / CHECKPOINTS).read_bytes().splitlines()
+    assert [json.loads(line)["seq"] for line in content] == signed
+    assert {json.loads(line)["window"] for line in content} == {records + LARGEST_WRITE}
+
+
+def test_a_trail_left_by_a_writer_with_a_wider_window_is_taken_up(tmp_path: Path) -> None:
+    writer = TrailWriter(tmp_path, SIGNER, FakeWall().wall_ns, checkpoint_records=5_000)
+    writer.append([batch(1, 1)])
+    writer.append([batch(2, 4_001)])
+    crash(writer)
+    writer = TrailWriter(tmp_path, SIGNER, FakeWall().wall_ns, checkpoint_records=1)
+    assert writer.seq == 4_001
+    writer.close()
+    assert verify_trail(tmp_path, SIGNER.verifier).holds
+
+
+def test_no_record_between_checkpoints_is_a_contradiction(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="checkpoint_records"):
+        TrailWriter(tmp_path, SIGNER, FakeWall().wall_ns, checkpoint_records=0)
+
+
+def test_a_second_writer_is_refused_with_the_process_that_holds_the_trail(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("storage.audit.writer.WRITER_WAIT_S", 0.1)
     writer = TrailWriter(tmp_path, SIGNER, FakeWall().wall_ns)
     with pytest.raises(StateError, match=f"process {os.getpid()}"):
         TrailWriter(tmp_path, SIGNER, FakeWall().wall_ns)
