@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from cli.costs import Costs, trading_costs
 from cli.drive import Outcome
 from cli.measures import Measures, measure
 from cli.opening import Opened
@@ -45,7 +46,7 @@ class Summary:
     initial_equity: float
     cash: float
     positions: Mapping[str, int]
-    commissions: float
+    costs: Costs
     dividends: float
     halts: tuple[HaltRecord, ...]
     resumes_by_rule: int
@@ -90,7 +91,9 @@ class Summary:
             "initial_equity": self.initial_equity,
             "cash": self.cash,
             "positions": dict(self.positions),
-            "commissions": self.commissions,
+            "commissions": self.costs.commissions,
+            "slippage": self.costs.slippage,
+            "costs": self.costs.total,
             "dividends": self.dividends,
         }
 
@@ -136,7 +139,7 @@ def summarise(opened: Opened, outcome: Outcome | None) -> Summary:
         initial_equity=initial,
         cash=portfolio.cash_micro() / MICRO,
         positions=portfolio.lots(),
-        commissions=portfolio.commission_micro() / MICRO,
+        costs=trading_costs(orders, fills, plan.settings),
         dividends=portfolio.dividends_micro() / MICRO,
         halts=halts,
         resumes_by_rule=resumes,

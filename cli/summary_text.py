@@ -76,7 +76,7 @@ def _figures(summary: Summary) -> Table:
         win = measures.win_rate
         table.add_row("Win rate", f"{win.rate:.1%}  (95 %: {win.low:.1%} to {win.high:.1%})")
     table.add_row("Profit factor", _optional(measures.profit_factor, ".2f"))
-    table.add_row("Commissions", f"${summary.commissions:,.2f}")
+    table.add_row("Costs", _costs(summary))
     table.add_row("Dividends", f"${summary.dividends:,.2f}")
     table.add_row("Open positions", _positions(summary))
     return table
@@ -95,6 +95,12 @@ def _optional(figure: float | None, form: str) -> str:
 def _symbols(symbols: tuple[str, ...]) -> str:
     shown = ", ".join(symbols[:8])
     return shown if len(symbols) <= 8 else f"{shown} and {len(symbols) - 8} more"
+
+
+def _costs(summary: Summary) -> str:
+    costs = summary.costs
+    parts = f"commissions ${costs.commissions:,.2f}, slippage ${costs.slippage:,.2f}"
+    return f"${costs.total:,.2f}, {costs.total / summary.initial_equity:.2%} of initial equity\n{parts}"
 
 
 def _positions(summary: Summary) -> str:
