@@ -117,7 +117,7 @@ def _trade(request: RunRequest, opened: Opened, signals: StopSignals, console: C
     plan = opened.plan
     runtime, shutdown = plan.settings.engine.runtime, plan.settings.shutdown
     last = len(plan.table)
-    with progress(console, plan.session.first, last) as show:
+    with progress(console, plan.table, plan.session.first) as show:
         engine: Engine = RUNTIMES[request.runtime](plan)
         try:
             outcome = drive(
