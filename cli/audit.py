@@ -28,9 +28,7 @@ from storage.audit.findings import Verification
 from storage.audit.query import AuditQuery, run_query
 from storage.audit.verify import verify_trail
 
-app = typer.Typer(
-    help="Audit trail: what was decided, done and told, in order and sealed.", no_args_is_help=True
-)
+app = typer.Typer()
 
 SHOWN = 50
 

@@ -25,7 +25,7 @@ from domain.messages import GATEWAY
 from domain.orders import OPEN_STATES
 from domain.records import ExecutionEntry, OrderEntry
 
-app = typer.Typer(help="Orders: what was sent, and what became of it.", no_args_is_help=True)
+app = typer.Typer()
 
 SHOWN = 50
 

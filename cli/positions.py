@@ -25,7 +25,7 @@ from domain.positions import Position
 from domain.records import CashEntry, EquitySnapshot, ExecutionEntry, IntentKind, OrderEntry, Rung
 from domain.risk.manager import SNAPSHOT
 
-app = typer.Typer(help="Positions: what is held, at what cost and what profit.", no_args_is_help=True)
+app = typer.Typer()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -15,7 +15,7 @@ from typing import Any
 from rich.console import Console
 
 from cli.opening import RunRequest
-from cli.run import run_session
+from cli.session import run_session
 from supervisor.signals import StopSignals
 
 COMMAND = str(Path(sys.executable).with_name("breakwater"))
