@@ -29,9 +29,9 @@ def run_session(request: RunRequest, signals: StopSignals, console: Console) -> 
     with open_session(request, dict(os.environ), SystemClock()) as opened:
         warn(idle_changes_warning(describe(opened.plan.settings)))
         if opened.stored.completed:
-            return summarise(opened, None)
+            return summarise(opened, None, request.runtime)
         outcome = _trade(request, opened, signals, console)
-        summary = summarise(opened, outcome)
+        summary = summarise(opened, outcome, request.runtime)
     return summary
 
 

@@ -25,6 +25,8 @@ def print_summary(console: Console, summary: Summary) -> None:
             Text("\nBars kept aside, by rule (refused_bars.csv in the state directory)", style="bold"),
             _counts(summary.bars_refused),
         ]
+    if summary.restarts:
+        parts += [Text(f"\nStarted again {_times(summary.restarts)}", style="bold")]
     if summary.halts:
         parts += [Text("\nHalts", style="bold"), _halts(summary)]
     parts += [Text("\nAudit trail", style="bold"), _audit(summary)]
@@ -109,6 +111,10 @@ def _positions(summary: Summary) -> str:
 
 def _signed(fraction: float) -> Text:
     return Text(f"{fraction:+.2%}", style="green" if fraction >= 0 else "red")
+
+
+def _times(count: int) -> str:
+    return "once" if count == 1 else f"{count:,} times"
 
 
 def _counts(counts: Mapping[str, int]) -> Table:

@@ -20,7 +20,7 @@ from supervisor.signals import StopSignals
 
 COMMAND = str(Path(sys.executable).with_name("breakwater"))
 
-OF_THE_PROCESS = ("elapsed_s", "interrupted", "resumed", "runtime", "session")
+OF_THE_PROCESS = ("elapsed_s", "interrupted", "restarts", "resumed", "runtime", "session")
 """What a summary says of the process that ran rather than of what was traded."""
 
 
