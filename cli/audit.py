@@ -33,7 +33,12 @@ app = typer.Typer()
 SHOWN = 50
 
 KindOption = Annotated[
-    list[AuditKind] | None, typer.Option("--kind", help="Records of this kind; may be given several times.")
+    list[AuditKind] | None,
+    typer.Option(
+        "--kind",
+        metavar="KIND",
+        help=f"Records of this kind; may be given several times: {', '.join(AuditKind)}.",
+    ),
 ]
 SymbolOption = Annotated[
     str | None, typer.Option("--symbol", metavar="SYMBOL", help="Records that name this symbol.")

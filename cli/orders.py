@@ -85,7 +85,10 @@ def list_orders(
     state_of_order: Annotated[
         StateFilter | None,
         typer.Option(
-            "--state-of-order", help="Orders in this state only; `open` may still fill, `final` may not."
+            "--state-of-order",
+            metavar="STATE",
+            help="Orders in this state only; `open` may still fill, `final` may not: "
+            f"{', '.join(StateFilter)}.",
         ),
     ] = None,
     limit: Annotated[

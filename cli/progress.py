@@ -31,7 +31,11 @@ Clock = Callable[[], float]
 
 
 class Show(Protocol):
-    """Take the engine's states a few times a second."""
+    """Take the engine's states a few times a second, once it is built."""
+
+    def begin(self) -> None:
+        """Measure the rate from now on: the engine is built and begins."""
+        ...
 
     def __call__(self, states: States) -> None:
         """Show `states`."""
@@ -69,12 +73,18 @@ class Meter:
     def __init__(self, table: BarTable, first: int, clock: Clock) -> None:
         """Measure a run that begins with bar group `first` of `table`."""
         self._table, self._first, self._clock = table, first, clock
+        self.total = len(table) - first
         self._looks: deque[tuple[float, int]] = deque([(clock(), 0)])
+
+    def begin(self) -> None:
+        """Measure the rate from now on."""
+        self._looks.clear()
+        self._looks.append((self._clock(), 0))
 
     def read(self, states: States) -> Standing:
         """Return where the run stands now; its rate is that of the last half minute."""
         following = max(self._first, int(states[FEED].get("next", self._first)))
-        done, total = following - self._first, len(self._table) - self._first
+        done, total = following - self._first, self.total
         rate, phase = self._rate(done), str(states[COORDINATOR].get("phase", Phase.STARTING.value))
         return Standing(
             phase=phase,
@@ -90,7 +100,7 @@ class Meter:
         """Return bars a second; the time before the first bar is the start's and does not count."""
         now = self._clock()
         if not done:
-            self._looks.clear()
+            self.begin()
         self._looks.append((now, done))
         while len(self._looks) > 2 and now - self._looks[1][0] >= _WINDOW_S:
             self._looks.popleft()
@@ -142,6 +152,10 @@ class _Live:
         self._bar, self._meter = bar, meter
         self._task = bar.add_task("starting", total=None, bars="", pace="", account="")
 
+    def begin(self) -> None:
+        """Measure the rate from now on."""
+        self._meter.begin()
+
     def __call__(self, states: States) -> None:
         """Move the bar to where the feed stands."""
         at = self._meter.read(states)
@@ -161,7 +175,12 @@ class _Plain:
 
     def __init__(self, console: Console, meter: Meter, clock: Clock) -> None:
         self._console, self._meter, self._clock = console, meter, clock
-        self._parts, self._phase, self._printed = -1, "", -_PLAIN_MOST_S
+        self._parts, self._phase, self._printed = 0, Phase.STARTING.value, clock()
+        console.print(f"{self._phase}: {meter.total:,} bars to trade", highlight=False, soft_wrap=True)
+
+    def begin(self) -> None:
+        """Measure the rate from now on."""
+        self._meter.begin()
 
     def __call__(self, states: States) -> None:
         """Print a line when the phase is another, another tenth of the way is done, or none was printed for long."""

@@ -38,7 +38,13 @@ FromOption = Annotated[
 ]
 ToOption = Annotated[str | None, typer.Option("--to", metavar="DATE", help="Last day to trade.")]
 SpeedOption = Annotated[
-    float, typer.Option("--speed", metavar="BARS", help="Most bars a second (0: as fast as they settle).")
+    float,
+    typer.Option(
+        "--speed",
+        metavar="BARS",
+        help="Most bars a second (0, the default: as fast as they settle).",
+        show_default=False,
+    ),
 ]
 RuntimeOption = Annotated[
     str, typer.Option("--runtime", metavar="ray|inline", help="One process a role, or all in this one.")

@@ -41,6 +41,7 @@ def _trade(request: RunRequest, opened: Opened, signals: StopSignals, console: C
     last = len(plan.table)
     with progress(console, plan.table, plan.session.first) as show:
         engine: Engine = ENGINES[request.runtime](plan)
+        show.begin()
         try:
             outcome = drive(
                 engine,

@@ -36,10 +36,14 @@ def plain(moves: list[tuple[float, Any]], table: BarTable = TABLE, first: int = 
     """Return the lines printed at these seconds and states where the output is no terminal."""
     clock, out = Seconds(), io.StringIO()
     with progress(Console(file=out, width=80), table, first, clock) as show:
+        clock.now += 50.0  # as long as processes may take to start
+        show.begin()
         for seconds, seen in moves:
-            clock.now = 100.0 + seconds
+            clock.now = 150.0 + seconds
             show(seen)
-    return out.getvalue().splitlines()
+    begun, *lines = out.getvalue().splitlines()
+    assert begun == f"starting: {len(table) - first:,} bars to trade"
+    return lines
 
 
 def test_a_line_tells_bars_share_rate_time_left_day_and_account() -> None:
