@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from cli.modes import refuse_without_simulation
-from cli.options import ConfigOption, JsonOption, UsageError, parse_date, parse_symbols
+from cli.options import ConfigOption, JsonOption, UsageError, named_path, parse_date, parse_symbols
 from cli.output import OUT, command, print_json
 from cli.registry import read_settings
 from cli.writing import refuse_overwriting
@@ -23,7 +23,12 @@ if TYPE_CHECKING:
 app = typer.Typer()
 
 FileArgument = Annotated[
-    Path, typer.Argument(metavar="FILE", help="Bars: Parquet, CSV, CSV in gzip, or a directory of CSV files.")
+    Path,
+    typer.Argument(
+        metavar="FILE",
+        parser=named_path,
+        help="Bars: Parquet, CSV, CSV in gzip, or a directory of CSV files.",
+    ),
 ]
 SymbolsOption = Annotated[
     str | None, typer.Option("--symbols", metavar="A,B", help="Symbols to read (default: all in the file).")

@@ -55,6 +55,16 @@ class StateFilter(StrEnum):
         return order.state.value == self.value
 
 
+StateOfOrderOption = Annotated[
+    StateFilter | None,
+    typer.Option(
+        "--state-of-order",
+        metavar="STATE",
+        help=f"Orders in this state only; `open` may still fill, `final` may not: {', '.join(StateFilter)}.",
+    ),
+]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OrderBook:
     """Hold a session's orders by age and what executed of each."""
@@ -82,15 +92,7 @@ def list_orders(
     symbol: Annotated[
         str | None, typer.Option("--symbol", metavar="SYMBOL", help="Orders in this symbol only.")
     ] = None,
-    state_of_order: Annotated[
-        StateFilter | None,
-        typer.Option(
-            "--state-of-order",
-            metavar="STATE",
-            help="Orders in this state only; `open` may still fill, `final` may not: "
-            f"{', '.join(StateFilter)}.",
-        ),
-    ] = None,
+    state_of_order: StateOfOrderOption = None,
     limit: Annotated[
         int, typer.Option("--limit", min=0, metavar="N", help="The newest N orders (0: all).")
     ] = SHOWN,

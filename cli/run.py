@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
+from contextlib import nullcontext
 from datetime import date
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -16,18 +17,26 @@ from cli.options import (
     JsonOption,
     StateOption,
     UsageError,
+    named_path,
     parse_date,
+    parse_speed,
     parse_symbols,
 )
 from cli.output import ERR, OUT, command, only_json, print_json
 from supervisor.signals import StopSignals
+
+if TYPE_CHECKING:
+    from cli.summary import Summary
 
 RUNTIMES = ("ray", "inline")
 
 DataOption = Annotated[
     Path | None,
     typer.Option(
-        "--data", metavar="FILE", help="Bars to trade: Parquet, CSV or a directory (default: the sample)."
+        "--data",
+        metavar="FILE",
+        parser=named_path,
+        help="Bars to trade: Parquet, CSV or a directory (default: the sample).",
     ),
 ]
 SymbolsOption = Annotated[
@@ -38,7 +47,7 @@ FromOption = Annotated[
 ]
 ToOption = Annotated[str | None, typer.Option("--to", metavar="DATE", help="Last day to trade.")]
 SpeedOption = Annotated[
-    float,
+    str,
     typer.Option(
         "--speed",
         metavar="BARS",
@@ -59,7 +68,7 @@ def run(
     symbols: SymbolsOption = None,
     start: FromOption = None,
     end: ToOption = None,
-    speed: SpeedOption = 0.0,
+    speed: SpeedOption = "0",
     runtime: RuntimeOption = "ray",
     fresh: FreshOption = False,
     details: DetailsOption = False,
@@ -68,14 +77,14 @@ def run(
     as_json: JsonOption = False,
 ) -> None:
     """Trade bars through the whole engine; a stopped session is resumed."""
-    _refuse_unknown(runtime, speed)
-    (first, last), names = _days(start, end), parse_symbols(symbols)
+    if runtime not in RUNTIMES:
+        raise UsageError(f"--runtime: found {runtime!r}; allowed: {', '.join(RUNTIMES)}")
+    (first, last), names, pace = _days(start, end), parse_symbols(symbols), parse_speed(speed)
     refuse_other_modes(os.environ)
     with StopSignals() as signals:
         # Here and not above: LIVE must not load the simulation, nor `--help` wait for all that a run is made of.
         from cli.opening import RunRequest
         from cli.session import run_session
-        from cli.summary_text import print_summary
 
         request = RunRequest(
             config=config,
@@ -84,25 +93,14 @@ def run(
             symbols=names,
             start=first,
             end=last,
-            speed=speed,
+            speed=pace,
             runtime=runtime,
             fresh=fresh,
         )
-        if as_json:
-            with only_json():
-                summary = run_session(request, signals, ERR)
-            print_json(summary.as_dict(details=details))
-        else:
-            print_summary(OUT, run_session(request, signals, OUT))
-
-
-def _refuse_unknown(runtime: str, speed: float) -> None:
-    if runtime not in RUNTIMES:
-        raise UsageError(f"--runtime: found {runtime!r}; allowed: {', '.join(RUNTIMES)}")
-    if not 0.0 <= speed <= 1_000_000.0:
-        raise UsageError(
-            f"--speed: found {speed:g}; allowed: 0 (as fast as bars settle) to 1,000,000 bars a second"
-        )
+        # Progress goes to standard error in either case: what stands on the output is the summary, and it alone.
+        with only_json() if as_json else nullcontext():
+            summary = run_session(request, signals, ERR)
+        _print(summary, details=details, as_json=as_json)
 
 
 def _days(start: str | None, end: str | None) -> tuple[date | None, date | None]:
@@ -110,3 +108,12 @@ def _days(start: str | None, end: str | None) -> tuple[date | None, date | None]
     if first is not None and last is not None and first > last:
         raise UsageError(f"--from: found {first}, which is after --to {last}; allowed: a day up to that one")
     return first, last
+
+
+def _print(summary: Summary, *, details: bool, as_json: bool) -> None:
+    from cli.summary_text import print_summary
+
+    if as_json:
+        print_json(summary.as_dict(details=details))
+    else:
+        print_summary(OUT, summary)
