@@ -12,7 +12,7 @@ from tempfile import TemporaryDirectory
 import yaml
 
 from cli.composition import EnginePlan, SessionPlan
-from cli.opening import read_settings
+from cli.registry import read_settings
 from config.settings import Settings
 from domain.bars import BarTable
 from simulation.importing.importer import import_bars

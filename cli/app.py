@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from cli import audit, configuration, data, orders, positions, strategies
+from cli.lazy import lazy_group
 from cli.run import run
 
 app = typer.Typer(
@@ -19,12 +19,22 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.command()(run)
-app.add_typer(orders.app, name="orders")
-app.add_typer(positions.app, name="positions")
-app.add_typer(audit.app, name="audit")
-app.add_typer(configuration.app, name="config")
-app.add_typer(strategies.app, name="strategies")
-app.add_typer(data.app, name="data")
+
+
+def _add_group(name: str, module: str, text: str) -> None:
+    app.add_typer(typer.Typer(cls=lazy_group(module), help=text, no_args_is_help=True), name=name)
+
+
+_add_group("orders", "cli.orders", "Orders: what was sent, and what became of it.")
+_add_group("positions", "cli.positions", "Positions: what is held, at what cost and what profit.")
+_add_group("audit", "cli.audit", "Audit trail: what was decided, done and told, in order and sealed.")
+_add_group(
+    "config",
+    "cli.configuration",
+    "Configuration: what is set, where it comes from, and what is wrong with it.",
+)
+_add_group("strategies", "cli.strategies", "Strategies: which there are, and which run.")
+_add_group("data", "cli.data", "Data: bars of files, checked row by row.")
 
 
 def _print_version(asked: bool) -> None:

@@ -28,14 +28,17 @@ from storage.audit.findings import Verification
 from storage.audit.query import AuditQuery, run_query
 from storage.audit.verify import verify_trail
 
-app = typer.Typer(
-    help="Audit trail: what was decided, done and told, in order and sealed.", no_args_is_help=True
-)
+app = typer.Typer()
 
 SHOWN = 50
 
 KindOption = Annotated[
-    list[AuditKind] | None, typer.Option("--kind", help="Records of this kind; may be given several times.")
+    list[AuditKind] | None,
+    typer.Option(
+        "--kind",
+        metavar="KIND",
+        help=f"Records of this kind; may be given several times: {', '.join(AuditKind)}.",
+    ),
 ]
 SymbolOption = Annotated[
     str | None, typer.Option("--symbol", metavar="SYMBOL", help="Records that name this symbol.")

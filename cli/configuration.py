@@ -11,10 +11,9 @@ import typer
 from rich.text import Text
 
 from cli.formats import NOTHING, count
-from cli.opening import read_settings
 from cli.options import ConfigOption, JsonOption, UsageError
 from cli.output import OUT, command, print_json
-from cli.registry import known_strategies
+from cli.registry import known_strategies, read_settings
 from cli.tables import Column, print_pairs, print_table, say, warn
 from config.describe import DEFAULT, describe, validation_report
 from config.in_force import MARK, idle_changes_warning
@@ -25,9 +24,7 @@ from config.violations import InvalidConfiguration, Violation
 from domain.errors import ConfigurationError
 from domain.strategies.registry import discover
 
-app = typer.Typer(
-    help="Configuration: what is set, where it comes from, and what is wrong with it.", no_args_is_help=True
-)
+app = typer.Typer()
 
 FILES = tuple(file for file, _ in SECTIONS.values())
 

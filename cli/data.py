@@ -3,25 +3,32 @@
 from __future__ import annotations
 
 import os
+from datetime import date
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from cli.data_text import print_report
-from cli.opening import read_settings
-from cli.options import ConfigOption, JsonOption, UsageError, parse_date, parse_symbols
+from cli.modes import refuse_without_simulation
+from cli.options import ConfigOption, JsonOption, UsageError, named_path, parse_date, parse_symbols
 from cli.output import OUT, command, print_json
+from cli.registry import read_settings
 from cli.writing import refuse_overwriting
+from config.settings import Settings
 from domain.errors import DataError, EnvironmentFault
-from simulation.importing import importer
-from simulation.importing.report import ImportReport
-from storage.catalogue import write_bars
 
-app = typer.Typer(help="Data: bars of files, checked row by row.", no_args_is_help=True)
+if TYPE_CHECKING:
+    from simulation.importing.report import ImportReport
+
+app = typer.Typer()
 
 FileArgument = Annotated[
-    Path, typer.Argument(metavar="FILE", help="Bars: Parquet, CSV, CSV in gzip, or a directory of CSV files.")
+    Path,
+    typer.Argument(
+        metavar="FILE",
+        parser=named_path,
+        help="Bars: Parquet, CSV, CSV in gzip, or a directory of CSV files.",
+    ),
 ]
 SymbolsOption = Annotated[
     str | None, typer.Option("--symbols", metavar="A,B", help="Symbols to read (default: all in the file).")
@@ -47,14 +54,31 @@ def import_file(
         raise UsageError(f"--out: {out} is the file to read; name another")
     kept_aside = out.with_suffix(".refused.csv")
     refuse_overwriting(kept_aside, None, force=force)
-    settings = read_settings(config, dict(os.environ))
+    refuse_without_simulation(os.environ, "data import")
+    names, last = parse_symbols(symbols), parse_date("--to", end)
+    report = _import(file, out, names, last, kept_aside, read_settings(config, dict(os.environ)))
+    _show(report, out, as_json=as_json)
+
+
+def _import(
+    file: Path,
+    out: Path,
+    symbols: tuple[str, ...] | None,
+    end: date | None,
+    kept_aside: Path,
+    settings: Settings,
+) -> ImportReport:
+    """Read `file` and write `out`; what was refused stays in `kept_aside`."""
+    from simulation.importing.importer import import_bars
+    from storage.catalogue import write_bars
+
     kept_aside.unlink(missing_ok=True)
     try:
-        imported = importer.import_bars(
+        imported = import_bars(
             file,
-            symbols=parse_symbols(symbols),
+            symbols=symbols,
             start=None,
-            end=parse_date("--to", end),
+            end=end,
             instruments=settings.instrument,
             kept_aside=kept_aside,
         )
@@ -67,7 +91,7 @@ def import_file(
         ) from error
     except OSError as error:
         raise _unreadable(file, error) from error
-    _show(imported.report, out, as_json=as_json)
+    return imported.report
 
 
 @app.command()
@@ -79,6 +103,9 @@ def describe(
     as_json: JsonOption = False,
 ) -> None:
     """Say what importing a file would do: rows and rules, splits, dividends, gaps. Nothing is written."""
+    refuse_without_simulation(os.environ, "data describe")
+    from simulation.importing import importer
+
     settings = read_settings(config, dict(os.environ))
     try:
         report = importer.describe(file, symbols=parse_symbols(symbols), instruments=settings.instrument)
@@ -97,6 +124,8 @@ def _show(report: ImportReport, out: Path | None, *, as_json: bool) -> None:
     if as_json:
         print_json(report_values(report, out))
     else:
+        from cli.data_text import print_report
+
         print_report(OUT, report, out)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from typing import NamedTuple
 
 from domain.executions import Executions
@@ -17,16 +17,20 @@ class FilledAt(NamedTuple):
     commission_micro: int
 
 
-def filled_at(entries: Sequence[ExecutionEntry]) -> FilledAt:
+def standing(entries: Iterable[ExecutionEntry]) -> list[ExecutionEntry]:
+    """Return the executions that count, each once, in sequence; raises InvariantViolation for corrections in a circle."""
+    executions = Executions()
+    for entry in entries:
+        executions.add(entry)
+    return sorted(executions.standing(), key=lambda entry: entry.seq)
+
+
+def filled_at(entries: Iterable[ExecutionEntry]) -> FilledAt:
     """Return what the executions of one order come to, each once.
 
     Raises ValueError when there is none, InvariantViolation for corrections in a circle.
     """
-    executions = Executions()
-    for entry in entries:
-        executions.add(entry)
-    # In sequence: sums of floats depend on their order.
-    counting = sorted(executions.standing(), key=lambda entry: entry.seq)
+    counting = standing(entries)  # in sequence: sums of floats depend on their order
     if not counting:
         raise ValueError("an order's executions cannot be averaged when there is none")
     lots = value = commission = 0.0

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
-from cli.opening import read_settings
+from cli.registry import read_settings
 from cli.stores import Stores
 from config.settings import Settings
 from domain.instruments import Instrument

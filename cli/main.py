@@ -6,6 +6,7 @@ import os
 import signal
 import sys
 
+from cli.app import app
 from domain.errors import BreakwaterError
 
 
@@ -22,9 +23,8 @@ def main() -> None:
 
 def _run() -> None:
     try:
-        # Here and not above: TRADING_MODE may forbid what the commands are made of, which is a refusal like any other.
-        from cli.app import app
+        # Commands are loaded when they are asked for: TRADING_MODE may forbid what one is made of, a refusal like any.
+        app(prog_name="breakwater")
     except BreakwaterError as error:
         sys.stderr.write(f"breakwater: {error}\n")
         sys.exit(error.exit_code)
-    app(prog_name="breakwater")

@@ -12,14 +12,12 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from cli.composition import EnginePlan, SessionPlan, refuse_untradable
+from cli.modes import refuse_other_modes
+from cli.registry import read_settings
 from cli.resuming import ROLES, refuse_damaged, refuse_other_inputs, resume_at, stored_bars
 from config.credentials import hand_over_audit_key
-from config.loader import load
-from config.mode import TradingMode
 from config.settings import Settings
-from domain.errors import ConfigurationError
 from domain.ports import Clock
-from domain.strategies.registry import discover
 from simulation.importing.importer import Imported, import_bars
 from simulation.importing.report import ImportReport
 from simulation.importing.sample import sample_path
@@ -60,11 +58,6 @@ class Opened:
         self.directory.write_session(replace(self.stored, bar=bar, completed=completed))
 
 
-def read_settings(config: Path | None, environ: dict[str, str]) -> Settings:
-    """Load the configuration with every strategy known; raises ConfigurationError with every violation."""
-    return load(config, environ, discover().definitions)
-
-
 @contextmanager
 def open_session(request: RunRequest, environ: dict[str, str], clock: Clock) -> Iterator[Opened]:
     """Open the session that `request` asks for and release its directory at the end.
@@ -72,12 +65,8 @@ def open_session(request: RunRequest, environ: dict[str, str], clock: Clock) -> 
     An audit key of the `.env` file goes into this process's environment, which the engine's processes inherit. Raises
     ConfigurationError, DataError or StateError before anything is started.
     """
-    settings = read_settings(request.config, environ)
-    if settings.mode is not TradingMode.SIMULATION:
-        raise ConfigurationError(
-            f"TRADING_MODE={settings.mode.value}: no broker is connected in this version; "
-            f"allowed: {TradingMode.SIMULATION.value} (unset it, or set it to that)"
-        )
+    refuse_other_modes(environ)
+    settings = read_settings(request.config, environ, to_trade=True)
     hand_over_audit_key(settings.credentials, os.environ)
     directory = StateDirectory(request.state)
     try:

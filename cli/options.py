@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from datetime import date, datetime
 from pathlib import Path
 from typing import Annotated
@@ -9,18 +10,37 @@ from typing import Annotated
 import typer
 
 from domain.errors import ConfigurationError
+from domain.symbols import normalise_symbol
 
 DEFAULT_STATE = Path("state")
+MOST_BARS_A_SECOND = 1_000_000.0
+
+
+def named_path(text: str | Path) -> Path:
+    """Return the path `text` names; raises BadParameter for an empty one, which would mean the working directory."""
+    if not str(text).strip():
+        raise typer.BadParameter(f"found {str(text)!r}; allowed: the name of a file or directory")
+    return Path(text)
+
 
 ConfigOption = Annotated[
     Path | None,
     typer.Option(
-        "--config", metavar="DIR", help="Directory with your configuration files (default: the shipped ones)."
+        "--config",
+        metavar="DIR",
+        parser=named_path,
+        help="Directory with your configuration files (default: the shipped ones).",
     ),
 ]
 StateOption = Annotated[
     Path,
-    typer.Option("--state", metavar="DIR", envvar="BREAKWATER_STATE", help="State directory of the engine."),
+    typer.Option(
+        "--state",
+        metavar="DIR",
+        parser=named_path,
+        envvar="BREAKWATER_STATE",
+        help="State directory of the engine.",
+    ),
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of text.")]
 
@@ -42,10 +62,34 @@ def parse_symbols(text: str | None) -> tuple[str, ...] | None:
     names = [name.strip() for name in text.split(",")]
     if not all(names):
         raise UsageError(f"--symbols: found {text!r}; allowed: names separated by commas, none empty")
-    doubled = sorted({name for name in names if names.count(name) > 1})
+    meant = [_symbol(name) for name in names]
+    doubled = sorted({name for name in meant if meant.count(name) > 1})
     if doubled:
-        raise UsageError(f"--symbols: {', '.join(doubled)} named more than once; name each once")
+        raise UsageError(
+            f"--symbols: found {', '.join(doubled)} more than once in {text!r}; allowed: each symbol once"
+        )
     return tuple(names)
+
+
+def _symbol(name: str) -> str:
+    """Return the symbol as the engine writes it; what is none, the reader of the bars refuses: it can name others."""
+    try:
+        return normalise_symbol(name)
+    except ValueError:
+        return name
+
+
+def parse_speed(text: str) -> float:
+    """Return the bars a second that `text` names, 0 for no limit; raises UsageError."""
+    try:
+        speed = float(text)
+    except ValueError:
+        speed = math.nan
+    if not 0.0 <= speed <= MOST_BARS_A_SECOND:
+        raise UsageError(
+            f"--speed: found {text!r}; allowed: 0 (as fast as bars settle) to {MOST_BARS_A_SECOND:,.0f} bars a second"
+        )
+    return speed
 
 
 class UsageError(ConfigurationError):

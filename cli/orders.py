@@ -26,7 +26,7 @@ from domain.orders import OPEN_STATES
 from domain.records import ExecutionEntry, OrderEntry
 from storage.journal_reader import all_entries
 
-app = typer.Typer(help="Orders: what was sent, and what became of it.", no_args_is_help=True)
+app = typer.Typer()
 
 SHOWN = 50
 
@@ -56,6 +56,16 @@ class StateFilter(StrEnum):
         return order.state.value == self.value
 
 
+StateOfOrderOption = Annotated[
+    StateFilter | None,
+    typer.Option(
+        "--state-of-order",
+        metavar="STATE",
+        help=f"Orders in this state only; `open` may still fill, `final` may not: {', '.join(StateFilter)}.",
+    ),
+]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OrderBook:
     """Hold a session's orders by age and what executed of each."""
@@ -83,12 +93,7 @@ def list_orders(
     symbol: Annotated[
         str | None, typer.Option("--symbol", metavar="SYMBOL", help="Orders in this symbol only.")
     ] = None,
-    state_of_order: Annotated[
-        StateFilter | None,
-        typer.Option(
-            "--state-of-order", help="Orders in this state only; `open` may still fill, `final` may not."
-        ),
-    ] = None,
+    state_of_order: StateOfOrderOption = None,
     limit: Annotated[
         int, typer.Option("--limit", min=0, metavar="N", help="The newest N orders (0: all).")
     ] = SHOWN,

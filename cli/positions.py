@@ -26,7 +26,7 @@ from domain.records import CashEntry, EquitySnapshot, ExecutionEntry, IntentKind
 from domain.risk.manager import SNAPSHOT
 from storage.journal_reader import all_entries
 
-app = typer.Typer(help="Positions: what is held, at what cost and what profit.", no_args_is_help=True)
+app = typer.Typer()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

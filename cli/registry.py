@@ -1,10 +1,21 @@
-"""Know every strategy that a configuration can use: built in, of installed packages, and of the user's files."""
+"""Read the configuration, and know every strategy it can use: built in, of packages, and of the user's files."""
 
 from __future__ import annotations
 
+from pathlib import Path
+
+from config.loader import load
 from config.settings import Settings
 from config.strategy_files import with_file
 from domain.strategies.registry import StrategyRegistry, discover
+
+
+def read_settings(config: Path | None, environ: dict[str, str], *, to_trade: bool = False) -> Settings:
+    """Load the configuration with every strategy known; raises ConfigurationError with every violation.
+
+    Commands that only look pass over what the mode demands of who trades, so that they work in LIVE as well.
+    """
+    return load(config, environ, discover().definitions, to_trade=to_trade)
 
 
 def known_strategies(settings: Settings) -> StrategyRegistry:

@@ -12,17 +12,16 @@ import typer
 from rich.text import Text
 
 from cli.formats import count
-from cli.opening import read_settings
 from cli.options import ConfigOption, JsonOption
 from cli.output import OUT, command, print_json
-from cli.registry import known_strategies
+from cli.registry import known_strategies, read_settings
 from cli.tables import Column, print_table, say, warn
 from config.parameters import instance_parameters, parameter_range
 from config.settings import Settings
 from domain.strategies.protocol import StrategyDefinition
 from domain.strategies.registry import StrategyRegistry
 
-app = typer.Typer(help="Strategies: which there are, and which run.", no_args_is_help=True)
+app = typer.Typer()
 
 
 @app.command("list")

@@ -7,9 +7,11 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from cli.costs import Costs, trading_costs
 from cli.drive import Outcome
 from cli.measures import Measures, measure
 from cli.opening import Opened
+from cli.restarts import restarts
 from domain.instruments import MICRO
 from domain.messages import COORDINATOR, GATEWAY, RISK
 from domain.portfolio import Portfolio
@@ -43,7 +45,7 @@ class Summary:
     initial_equity: float
     cash: float
     positions: Mapping[str, int]
-    commissions: float
+    costs: Costs
     dividends: float
     halts: tuple[HaltRecord, ...]
     resumes_by_rule: int
@@ -88,7 +90,9 @@ class Summary:
             "initial_equity": self.initial_equity,
             "cash": self.cash,
             "positions": dict(self.positions),
-            "commissions": self.commissions,
+            "commissions": self.costs.commissions,
+            "slippage": self.costs.slippage,
+            "costs": self.costs.total,
             "dividends": self.dividends,
         }
 
@@ -109,8 +113,8 @@ class Summary:
         }
 
 
-def summarise(opened: Opened, outcome: Outcome | None) -> Summary:
-    """Read the session's stores and return its summary; `outcome` is None where nothing ran."""
+def summarise(opened: Opened, outcome: Outcome | None, runtime: str) -> Summary:
+    """Read the session's stores and return its summary: `runtime` ran it, or nothing did and `outcome` is None."""
     plan, directory, initial = opened.plan, opened.directory, opened.plan.settings.engine.account.initial_cash
     orders, fills, portfolio = _gateway(opened)
     equity, decided = _risk(directory)
@@ -119,7 +123,7 @@ def summarise(opened: Opened, outcome: Outcome | None) -> Summary:
     events, head = trail_end(directory.audit)
     return Summary(
         mode=plan.settings.mode.value,
-        runtime=opened.stored.runtime,
+        runtime=opened.stored.runtime if outcome is None else runtime,
         session=opened.stored.number,
         resumed=opened.resumed,
         completed=_completed(directory),
@@ -134,11 +138,11 @@ def summarise(opened: Opened, outcome: Outcome | None) -> Summary:
         initial_equity=initial,
         cash=portfolio.cash_micro() / MICRO,
         positions=portfolio.lots(),
-        commissions=portfolio.commission_micro() / MICRO,
+        costs=trading_costs(orders, fills, plan.settings),
         dividends=portfolio.dividends_micro() / MICRO,
         halts=halts,
         resumes_by_rule=resumes,
-        restarts=0,
+        restarts=restarts(directory.audit),
         refused={**decided.get("counts", {}).get("refused", {}), **_refused_later(orders)},
         bars_refused=opened.report.refused,
         strategy_failures=decided.get("failures", {}).get("totals", {}),

@@ -25,6 +25,8 @@ def print_summary(console: Console, summary: Summary) -> None:
             Text("\nBars kept aside, by rule (refused_bars.csv in the state directory)", style="bold"),
             _counts(summary.bars_refused),
         ]
+    if summary.restarts:
+        parts += [Text(f"\nStarted again {_times(summary.restarts)}", style="bold")]
     if summary.halts:
         parts += [Text("\nHalts", style="bold"), _halts(summary)]
     parts += [Text("\nAudit trail", style="bold"), _audit(summary)]
@@ -76,7 +78,7 @@ def _figures(summary: Summary) -> Table:
         win = measures.win_rate
         table.add_row("Win rate", f"{win.rate:.1%}  (95 %: {win.low:.1%} to {win.high:.1%})")
     table.add_row("Profit factor", _optional(measures.profit_factor, ".2f"))
-    table.add_row("Commissions", f"${summary.commissions:,.2f}")
+    table.add_row("Costs", _costs(summary))
     table.add_row("Dividends", f"${summary.dividends:,.2f}")
     table.add_row("Open positions", _positions(summary))
     return table
@@ -97,12 +99,22 @@ def _symbols(symbols: tuple[str, ...]) -> str:
     return shown if len(symbols) <= 8 else f"{shown} and {len(symbols) - 8} more"
 
 
+def _costs(summary: Summary) -> str:
+    costs = summary.costs
+    parts = f"commissions ${costs.commissions:,.2f}, slippage ${costs.slippage:,.2f}"
+    return f"${costs.total:,.2f}, {costs.total / summary.initial_equity:.2%} of initial equity\n{parts}"
+
+
 def _positions(summary: Summary) -> str:
     return ", ".join(f"{symbol} {lots:+,}" for symbol, lots in summary.positions.items()) or "none"
 
 
 def _signed(fraction: float) -> Text:
     return Text(f"{fraction:+.2%}", style="green" if fraction >= 0 else "red")
+
+
+def _times(count: int) -> str:
+    return "once" if count == 1 else f"{count:,} times"
 
 
 def _counts(counts: Mapping[str, int]) -> Table:

@@ -20,10 +20,8 @@ NOT_IN_FORCE: tuple[str, ...] = (
     "retry.yaml: market_data.*",
     "retry.yaml: position_updates.*",
     "breakers.yaml: *",
-    "shutdown.yaml: keep_protective_stops",
-    "shutdown.yaml: close_positions",
 )
-"""`file: key` patterns, `*` for any text. Protective stops always stay at the venue, whatever the keys on them say."""
+"""`file: key` patterns, `*` for any text. Protective stops always stay at the venue, whatever the key of halts says."""
 
 MARK = "not in force yet"
 

@@ -31,12 +31,15 @@ def load(
     directory: Path | None,
     environ: Mapping[str, str],
     registry: Mapping[str, StrategyDefinition] | None = None,
+    *,
+    to_trade: bool = True,
 ) -> Settings:
     """Return the settings that the files of `directory` (None: the shipped ones) and `environ` make.
 
     Secrets come from `environ`, else from `.env` in `directory` (None: in the working directory). With a `registry`,
-    the strategies' names and parameters are judged as well, except those that a file of the user's defines. Raises
-    InvalidConfiguration with every violation of every file.
+    the strategies' names and parameters are judged as well, except those that a file of the user's defines. What only
+    reads (not `to_trade`) need not meet the rules that the mode adds for trading. Raises InvalidConfiguration with
+    every violation of every file.
     """
     directory = None if directory is None else directory.absolute()
     violations: list[Violation] = []
@@ -49,7 +52,7 @@ def load(
         parts[name], faults = judge(documents[file], model, shipped_document(file))
         violations += faults
     known = {(v.file, v.key) for v in violations}
-    tied = list(Rules(documents, mode, directory).violations())
+    tied = list(Rules(documents, mode if to_trade else TradingMode.SIMULATION, directory).violations())
     if registry is not None:
         tied += parameter_violations(documents["strategies.yaml"], registry)
     violations += [v for v in tied if (v.file, v.key) not in known]

@@ -55,8 +55,10 @@ class Shutdown(Section):
     """Be `shutdown.yaml` (requirement C3)."""
 
     cancel_entries: Literal["auto", "always", "never"] = one_of("Cancel open entry orders at a stop")
-    keep_protective_stops: bool = flag("Leave the stops of open positions at the broker")
-    close_positions: bool = flag("Close every position before stopping")
+    keep_protective_stops: bool = flag(
+        "Leave the stops of open positions at the broker; only true while positions stay open"
+    )
+    close_positions: bool = flag("Close every position before stopping; only false in this version")
     deadline_s: float = number("Longest time a stop may take", "s", least=1, most=300)
 
     def cancels_entries(self, lockstep: bool) -> bool:

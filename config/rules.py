@@ -19,6 +19,7 @@ from config.mode import MODE_VARIABLE, TradingMode
 from config.violations import Violation, key_path, nearest, shown
 
 RISK, BOOKS, STRATEGIES, UNIVERSE = "risk_management.yaml", "books.yaml", "strategies.yaml", "universe.yaml"
+SHUTDOWN = "shutdown.yaml"
 
 ORDERED: dict[str, tuple[tuple[str, str], ...]] = {
     RISK: (
@@ -67,6 +68,7 @@ class Rules:
             self.instances,
             self.universe,
             self.files,
+            self.stopping,
             self.live,
         ):
             yield from rule()
@@ -198,6 +200,20 @@ class Rules:
             ):
                 path = strategy_file(name, self.directory)
                 yield self.fault(STRATEGIES, ("strategies", i, "file"), shown(name), f"no such file: {path}")
+
+    def stopping(self) -> Iterator[Violation]:
+        """Refuse what a stop cannot do: close positions in a replay, or leave open ones without their stops (C3)."""
+        if self.at(SHUTDOWN, "close_positions") is True:
+            allowed = (
+                "must be false in this version: in a replay no bar follows a stop, so that orders which close "
+                "positions would fill after the resume only"
+            )
+            yield self.fault(SHUTDOWN, ("close_positions",), "true", allowed)
+        if self.at(SHUTDOWN, "keep_protective_stops") is False:
+            allowed = (
+                "must be true unless positions are closed: an open position is never left without its stop"
+            )
+            yield self.fault(SHUTDOWN, ("keep_protective_stops",), "false", allowed)
 
     def live(self) -> Iterator[Violation]:
         """Refuse in LIVE what only replays and simulations may have."""

@@ -18,6 +18,11 @@ def market_fill_price(price: float, side_sign: int, slippage_bps: float) -> floa
     return price + side_sign * (price * slippage_bps / 10_000.0)
 
 
+def slippage_within(fill_price: float, side_sign: int, slippage_bps: float) -> float:
+    """Return what slippage cost a unit (>= 0) of a market order filled at `fill_price`: the other way round."""
+    return side_sign * (fill_price - fill_price / (1.0 + side_sign * slippage_bps / 10_000.0))
+
+
 def stop_trigger(side_sign: int, stop: float, open_: float, high: float, low: float) -> tuple[bool, float]:
     """Return whether a stop order is hit within a bar, and the price before slippage (0.0 when not).
 

@@ -48,9 +48,10 @@ def assemble(
     table = build_table(sifted.names, judged.bar_ns, sifted.calendar == ROUND_THE_CLOCK, judged.columns())
     absent = tuple(name for name in sifted.chosen if name not in table.symbols)
     if absent and symbols is not None:
-        until = f" up to {end}" if end else ""
+        until, later = (f" up to {end}", ", or choose a later --to") if end else ("", "")
         raise DataError(
-            f"{path}: no usable bar of {', '.join(absent)}{until}; rows refused: {_words(refused)}"
+            f"{path}: no usable bar of {', '.join(absent)}{until}; rows refused: {_words(refused)}; "
+            f"name the symbols to take with --symbols, without these{later}"
         )
     return table, ImportReport(
         source=str(path),

@@ -58,7 +58,7 @@ def read_files(path: Path) -> list[RawFile]:
             raise DataError(f"{path}: a directory without CSV files; known layouts: {KNOWN_LAYOUTS}")
         return [read_file(file) for file in files]
     if not path.exists():
-        raise DataError(f"{path}: no such file or directory")
+        raise DataError(f"{path}: no such file or directory; name one that exists")
     return [read_file(path)]
 
 
@@ -68,7 +68,7 @@ def read_file(path: Path) -> RawFile:
         with path.open("rb") as stream:
             head = stream.read(4)
         if not head:
-            raise DataError(f"{path}: the file is empty")
+            raise DataError(f"{path}: the file is empty; name one that holds bars")
         if head == _PARQUET_MAGIC:
             return _read_parquet(path)
         data = path.read_bytes()

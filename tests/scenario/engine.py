@@ -15,12 +15,12 @@ from typing import Any
 from rich.console import Console
 
 from cli.opening import RunRequest
-from cli.run import run_session
+from cli.session import run_session
 from supervisor.signals import StopSignals
 
 COMMAND = str(Path(sys.executable).with_name("breakwater"))
 
-OF_THE_PROCESS = ("elapsed_s", "interrupted", "resumed", "runtime", "session")
+OF_THE_PROCESS = ("elapsed_s", "interrupted", "restarts", "resumed", "runtime", "session")
 """What a summary says of the process that ran rather than of what was traded."""
 
 

@@ -56,8 +56,8 @@ OPTIONS = {
     "no date either": (("--to", "tomorrow"), 2, ("--to", "'tomorrow'", "YYYY-MM-DD")),
     "from after to": (
         ("--from", "2015-03-01", "--to", "2015-02-01"),
-        4,
-        ("2015-03-01", "after", "2015-02-01"),
+        2,
+        ("--from", "2015-03-01", "after", "--to 2015-02-01", "allowed"),
     ),
     "from after the bars": (("--from", "2019-01-01"), 4, ("bars.csv", "2019-01-01", "end on 2015-03-31")),
     "to before the bars": (("--to", "2010-01-01"), 4, ("bars.csv", "2010-01-01")),

@@ -11,7 +11,9 @@ from typing import Any, NamedTuple
 
 import pytest
 
+from cli.inline_engine import InlineEngine
 from cli.opening import RunRequest
+from cli.session import ENGINES
 from domain.errors import StateError
 from tests.scenario.bars import SYMBOLS, market, rows, thin_market, write_csv
 from tests.scenario.engine import differences, request, session
@@ -97,6 +99,24 @@ def stopped_after(bar: int, reference: Reference, folder: Path) -> tuple[RunRequ
             return asked, stopped
         look += max(2, (a_bar - 1) * (bar - stopped["bars"]))
     raise AssertionError(f"no stop after bar {bar}")
+
+
+def test_summary_counts_what_the_trail_tells_of_further_starts(reference: Reference, tmp_path: Path) -> None:
+    asked = request(reference.data, tmp_path / "state", config=reference.config)
+    counts = [session(asked, stop_at_look=look)["restarts"] for look in (200, 300)]
+    counts += [session(asked)["restarts"] for _ in range(2)]
+    assert counts == [0, 1, 2, 2], "the last found nothing to do and started nothing"
+    assert reference.summary["restarts"] == 0
+
+
+def test_summary_names_the_runtime_that_ran_it(
+    reference: Reference, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A session may be resumed on the other runtime; this test needs no Ray to say so."""
+    monkeypatch.setitem(ENGINES, "ray", InlineEngine)
+    asked = request(reference.data, tmp_path / "state", config=reference.config)
+    assert session(asked, stop_at_look=300)["runtime"] == "inline"
+    assert session(replace(asked, runtime="ray"))["runtime"] == "ray"
 
 
 def test_completed_session_run_again_reports_and_does_nothing(tmp_path: Path) -> None:

@@ -20,9 +20,9 @@ SHARED = ("--help", "-h")
 
 def _commands(command: Any, path: str) -> Iterator[tuple[str, Any]]:
     """Yield the commands below `command`, told by what they have: some versions of Typer bring a Click of their own."""
-    if hasattr(command, "commands"):
-        for name, inner in command.commands.items():
-            yield from _commands(inner, f"{path} {name}")
+    if hasattr(command, "list_commands"):
+        for name in command.list_commands(None):
+            yield from _commands(command.get_command(None, name), f"{path} {name}")
     else:
         yield path, command
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from cli.opening import read_settings
+from cli.registry import read_settings
 from domain.broker import DividendPaid, Executed, OrderType, Side
 from domain.records import CashEntry, ExecutionEntry, IntentKind, MachineSnapshot, OrderEntry, OrderState
 from domain.risk.manager import SNAPSHOT

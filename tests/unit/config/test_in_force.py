@@ -22,7 +22,7 @@ TELLING = {
     "retention_years", "require_positive_expectancy", "cooldown_s",
     "keep_protective_stops", "panic_mode", "close_positions", "breakers", "order_placement", "position_updates",
 }  # fmt: skip
-"""Names of keys and sections that can mean nothing else in the code."""
+"""Names of keys and sections that can mean nothing else in the code; those of a stop take one value only."""
 
 
 @pytest.mark.parametrize("pattern", NOT_IN_FORCE)
@@ -67,7 +67,7 @@ def test_shipped_configuration_changes_none_of_them() -> None:
 
 def test_changes_of_them_are_named_and_no_others(tmp_path: Path) -> None:
     for file, before, after in (
-        ("shutdown.yaml", "close_positions: false", "close_positions: true"),
+        ("risk_management.yaml", "cooldown_s: 300", "cooldown_s: 301"),
         ("shutdown.yaml", "deadline_s: 30.0", "deadline_s: 20.0"),
         ("breakers.yaml", "broker: {failures: 3", "broker: {failures: 4"),
         ("retry.yaml", "broker_connection: {attempts: 5", "broker_connection: {attempts: 4"),
@@ -78,5 +78,5 @@ def test_changes_of_them_are_named_and_no_others(tmp_path: Path) -> None:
         path.write_text(text.replace(before, after), encoding="utf-8")
     assert idle_changes_warning(describe(load(tmp_path, {}))) == (
         "changed in your configuration, but not in force yet: "
-        "breakers.yaml: broker.failures, shutdown.yaml: close_positions"
+        "risk_management.yaml: halt.cooldown_s, breakers.yaml: broker.failures"
     )

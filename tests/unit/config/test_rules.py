@@ -181,6 +181,24 @@ def test_file_of_a_strategy_must_exist(tmp_path: Path) -> None:
     ]
 
 
+@pytest.mark.parametrize("mode", TradingMode)
+def test_a_stop_closes_no_position_and_leaves_none_without_its_stop(mode: TradingMode) -> None:
+    """C3: a key that cannot be obeyed is refused, with the reason, rather than passed over."""
+    draft = (
+        Draft()
+        .set("shutdown.yaml", "close_positions", True)
+        .set("shutdown.yaml", "keep_protective_stops", False)
+        .set("risk_management.yaml", "halt.resume_after_sessions", 0)
+        .set("engine.yaml", "account.id", "U1")
+    )
+    found = {v.key: v.allowed for v in draft.violations(mode)}
+    assert set(found) == {"close_positions", "keep_protective_stops"}
+    assert found["close_positions"].startswith(
+        "must be false in this version: in a replay no bar follows a stop"
+    )
+    assert found["keep_protective_stops"].startswith("must be true unless positions are closed")
+
+
 def test_live_refuses_resuming_by_itself_and_an_unnamed_account() -> None:
     """B4: resume_after_sessions cannot be set in LIVE; C1: LIVE needs the account named."""
     found = [(v.file, v.key) for v in Draft().violations(TradingMode.LIVE)]

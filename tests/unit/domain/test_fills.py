@@ -4,7 +4,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domain.fills import commission_micro, limit_fill, market_fill_price, stop_price_for, stop_trigger
+from domain.fills import (
+    commission_micro,
+    limit_fill,
+    market_fill_price,
+    slippage_within,
+    stop_price_for,
+    stop_trigger,
+)
 from domain.risk.limits import FeeSchedule
 
 IB_FIXED = FeeSchedule(
@@ -21,6 +28,7 @@ CRYPTO = FeeSchedule(
 )
 def test_slippage_always_worsens_a_market_fill(price: float, side: int, bps: float, expected: float) -> None:
     assert market_fill_price(price, side, bps) == pytest.approx(expected, abs=1e-12)
+    assert slippage_within(expected, side, bps) == pytest.approx(abs(expected - price), abs=1e-12)
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,58 @@
+"""Trade a session: open it, build its engine, drive it to its end, and sum it up."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+
+from rich.console import Console
+
+from actors.clock import SystemClock
+from cli.composition import EnginePlan
+from cli.drive import Engine, Outcome, drive
+from cli.inline_engine import InlineEngine
+from cli.opening import Opened, RunRequest, open_session
+from cli.progress import progress
+from cli.ray_engine import RayEngine
+from cli.summary import Summary, summarise
+from cli.tables import warn
+from config.describe import describe
+from config.in_force import idle_changes_warning
+from domain.messages import FEED
+from supervisor.signals import StopSignals
+
+ENGINES: dict[str, Callable[[EnginePlan], Engine]] = {"ray": RayEngine, "inline": InlineEngine}
+
+
+def run_session(request: RunRequest, signals: StopSignals, console: Console) -> Summary:
+    """Open the session, trade until its bars end or a signal stops it, and return the summary."""
+    with open_session(request, dict(os.environ), SystemClock()) as opened:
+        warn(idle_changes_warning(describe(opened.plan.settings)))
+        if opened.stored.completed:
+            return summarise(opened, None, request.runtime)
+        outcome = _trade(request, opened, signals, console)
+        summary = summarise(opened, outcome, request.runtime)
+    return summary
+
+
+def _trade(request: RunRequest, opened: Opened, signals: StopSignals, console: Console) -> Outcome:
+    plan = opened.plan
+    runtime, shutdown = plan.settings.engine.runtime, plan.settings.shutdown
+    last = len(plan.table)
+    with progress(console, plan.table, plan.session.first) as show:
+        engine: Engine = ENGINES[request.runtime](plan)
+        show.begin()
+        try:
+            outcome = drive(
+                engine,
+                stop_requested=lambda: signals.reason,
+                stop_forced=lambda: signals.forced,
+                show=show,
+                stall_s=runtime.lockstep_stall_s + 2.0 * plan.pace_s,
+                stop_s=shutdown.deadline_s,
+            )
+        finally:
+            engine.close(orderly=not signals.forced)
+    settled = int(outcome.states[FEED]["next"]) - 1
+    opened.close_session(bar=settled, completed=settled + 1 >= last)
+    return outcome

@@ -1,0 +1,137 @@
+from __future__ import annotations
+
+import io
+import re
+from typing import Any
+
+import pytest
+from rich.console import Console
+
+from cli.progress import Meter, progress
+from domain.bars import BarTable
+from domain.messages import COORDINATOR, FEED, RISK
+from tests.scenario.hand_made import table_of
+
+BARS = 4_000
+TABLE = table_of({"KO": [100.0] * BARS})
+RISKS = {"equity": 1_234_567.0, "drawdown": 0.123, "positions": {"KO": 1}, "rung": "REDUCING"}
+CONTROL_CODES = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
+
+
+class Seconds:
+    """Be a clock that a test moves."""
+
+    def __init__(self) -> None:
+        self.now = 100.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def states(settled: int, phase: str = "running", risk: dict[str, Any] | None = None) -> Any:
+    return {COORDINATOR: {"phase": phase}, FEED: {"next": settled}, RISK: RISKS if risk is None else risk}
+
+
+def plain(moves: list[tuple[float, Any]], table: BarTable = TABLE, first: int = 0) -> list[str]:
+    """Return the lines printed at these seconds and states where the output is no terminal."""
+    clock, out = Seconds(), io.StringIO()
+    with progress(Console(file=out, width=80), table, first, clock) as show:
+        clock.now += 50.0  # as long as processes may take to start
+        show.begin()
+        for seconds, seen in moves:
+            clock.now = 150.0 + seconds
+            show(seen)
+    begun, *lines = out.getvalue().splitlines()
+    assert begun == f"starting: {len(table) - first:,} bars to trade"
+    return lines
+
+
+def test_a_line_tells_bars_share_rate_time_left_day_and_account() -> None:
+    lines = plain([(0.0, states(0)), (2.0, states(1_000))])
+    assert lines[1] == (
+        "running: 1,000/4,000 bars  25%  500 bars/s  ETA 0:00:06  1972-09-26  "
+        "equity $1,234,567  drawdown 12.3%  positions 1  REDUCING"
+    )
+
+
+def test_a_line_is_never_broken_over_two() -> None:
+    assert all(line.startswith("running: ") for line in plain([(i * 20.0, states(i)) for i in range(1, 9)]))
+
+
+def test_the_start_does_not_count_in_the_rate() -> None:
+    """A minute of starting, then a hundred bars a second."""
+    starting = [(second, states(0, "starting", {})) for second in range(61)]
+    lines = plain([*starting, (62.0, states(200))])
+    assert lines[0] == "starting: 0/4,000 bars   0%"
+    assert "  100 bars/s  ETA 0:00:38  " in lines[-1]
+
+
+def test_the_rate_is_that_of_the_last_half_minute() -> None:
+    clock = Seconds()
+    meter = Meter(TABLE, 0, clock)
+    for second in range(100):
+        clock.now = 100.0 + second
+        meter.read(states(10 * second if second <= 50 else 500 + 2 * (second - 50)))
+    clock.now = 200.0
+    at = meter.read(states(600))
+    assert at.rate == pytest.approx(2.0)
+    assert at.left_s == pytest.approx((BARS - 600) / 2.0)
+
+
+def test_a_resumed_run_counts_what_it_has_yet_to_do() -> None:
+    at = Meter(TABLE, 3_000, Seconds()).read(states(3_250))
+    assert (at.done, at.total, at.share) == (250, 1_000, 0.25)
+
+
+def test_a_stopped_run_promises_no_time() -> None:
+    (line,) = plain([(5.0, states(500, "stopped"))])
+    assert "100 bars/s" in line
+    assert "ETA" not in line
+
+
+def test_bars_of_minutes_are_told_by_the_minute() -> None:
+    table = table_of({"KO": [100.0] * 90}, [0] * 90, bar_ns=60_000_000_000)
+    assert "  1970-01-01 01:04  " in plain([(1.0, states(65))], table)[0]
+
+
+def test_a_fast_run_prints_no_more_than_a_line_a_second_and_its_end() -> None:
+    looks = [(0.2 * i, states(40 * i)) for i in range(1, 100)]
+    lines = plain([*looks, (20.0, states(BARS, "stopped"))])
+    assert [line[9:].split("/")[0] for line in lines[1:-1]] == [f"{400 * i:,}" for i in range(1, 10)]
+    assert lines[-1].startswith("stopped: 4,000/4,000 bars 100%")
+
+
+def test_a_slow_run_is_heard_of_every_quarter_of_a_minute() -> None:
+    lines = plain([(float(second), states(1 + second // 100)) for second in range(121)])
+    assert len(lines) == 9
+    assert lines[-1].startswith("running: 2/4,000 bars   0%  0.033 bars/s  ETA ")
+
+
+def screen(seen: Any, width: int) -> list[str]:
+    """Return the lines of the last picture on a terminal `width` wide."""
+    clock, out = Seconds(), io.StringIO()
+    console = Console(file=out, width=width, force_terminal=True, legacy_windows=False)
+    with progress(console, TABLE, 0, clock) as show:
+        clock.now += 3.7
+        show(seen)
+    text = CONTROL_CODES.sub("", out.getvalue()).replace("\r", "\n")
+    return [line.rstrip() for line in text.splitlines() if line.strip()]
+
+
+def test_a_terminal_of_80_columns_shows_the_bar_on_one_line_and_the_account_under_it() -> None:
+    lines = screen(states(3_217, "draining"), 80)
+    assert all(len(line) <= 80 for line in lines)
+    last = next(i for i in reversed(range(len(lines))) if lines[i].startswith("draining"))
+    assert re.fullmatch(r"draining ━.*  80% 3,217/4,000 869 bars/s", lines[last])
+    assert lines[last + 1] == "1978-10-22  equity $1,234,567  drawdown 12.3%  positions 1  REDUCING"
+
+
+def test_a_running_bar_on_a_terminal_tells_rate_and_time_left() -> None:
+    assert re.search(
+        r"running ━.* 3,217/4,000 869 bars/s  ETA 0:00:01$", "\n".join(screen(states(3_217), 80)), re.M
+    )
+
+
+def test_a_narrow_terminal_cuts_the_account_rather_than_breaking_it() -> None:
+    assert all(len(line) <= 40 for line in screen(states(3_217), 40))
+    assert screen(states(3_217), 40)[-1].endswith("…")
