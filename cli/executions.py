@@ -18,7 +18,10 @@ class FilledAt(NamedTuple):
 
 
 def standing(entries: Iterable[ExecutionEntry]) -> list[ExecutionEntry]:
-    """Return the executions that count, each once, in sequence; raises InvariantViolation for corrections in a circle."""
+    """Return the executions that count, each once, in sequence.
+
+    Raises InvariantViolation for corrections in a circle.
+    """
     executions = Executions()
     for entry in entries:
         executions.add(entry)
