@@ -110,7 +110,7 @@ def wait_until_trading(process: subprocess.Popen[str]) -> bool:
     """Return once bars move, True when they did; False when the process ended before."""
     assert process.stderr is not None
     moving = (
-        line.startswith("running: ") and not line.startswith("running: 0 bars") for line in process.stderr
+        line.startswith("running: ") and not line.startswith("running: 0/") for line in process.stderr
     )
     return any(moving)
 
