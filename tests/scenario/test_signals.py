@@ -109,9 +109,7 @@ def test_killed_and_forced_engine_goes_on_without_a_doubled_order(case: Case) ->
 def wait_until_trading(process: subprocess.Popen[str]) -> bool:
     """Return once bars move, True when they did; False when the process ended before."""
     assert process.stderr is not None
-    moving = (
-        line.startswith("running: ") and not line.startswith("running: 0/") for line in process.stderr
-    )
+    moving = (line.startswith("running: ") and not line.startswith("running: 0/") for line in process.stderr)
     return any(moving)
 
 
