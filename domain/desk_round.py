@@ -79,16 +79,15 @@ class DeskRound:
         self._approvals, self._cancels, self._events = [], [], []
         self._counting = not again
         self._record(group, batches)
-        rung = self._books.rung
+        rung, refused = self._books.rung, self._books.working.exit_refused
         if rung > Rung.ACTIVE:
             self._cancels += [ref for ref, _ in self._books.working.entries()]
         for book in self._in_order:
             votes = tally(book, batches)
             for bar in group.bars:
                 counted = votes.get(bar.symbol)
-                if (
-                    counted is not None or rung is Rung.FLATTENING
-                ):  # where nobody spoke, all is as it should be
+                # Where nobody spoke and no exit is owed, all is as it should be.
+                if counted is not None or rung is Rung.FLATTENING or refused(book.name, bar.symbol):
                     self._consider(group, book, bar.symbol, counted or NO_VOTES)
         return self._approvals, self._cancels, self._events
 
@@ -98,7 +97,8 @@ class DeskRound:
             wanted = _CLOSE if lots else _STAY_OUT
         else:
             wanted = target(book, votes, lots, shortable=self._settings.instruments[symbol].shortable)
-            if lots and wanted.action is Action.HOLD and self._books.working.exit_refused(book.name, symbol):
+            owed = lots and self._books.working.exit_refused(book.name, symbol)
+            if owed and wanted.action is Action.HOLD and not votes.failed:  # a failure lets no order out (A2)
                 wanted = _EXIT_AGAIN
         if wanted.action is Action.HOLD:
             if wanted.reason:

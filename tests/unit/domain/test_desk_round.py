@@ -114,6 +114,16 @@ def test_exit_that_was_refused_comes_again_at_each_bar_until_it_works() -> None:
     assert bench.bar(5, {"AAPL": 99.0}).intents == {}
 
 
+def test_refused_exit_waits_while_a_strategy_fails_on_its_symbol() -> None:
+    """No order for a symbol is made from a bar on which a strategy that votes on it failed (A2)."""
+    bench = Bench()
+    bench.bar(0, {"AAPL": 100.0}, all_say(BUY))
+    bench.gate_open = False
+    bench.bar(1, {"AAPL": 100.0}, all_say(SELL))
+    assert bench.bar(2, {"AAPL": 99.0}, failed={"a": ["AAPL"]}).intents == {}
+    assert set(bench.bar(3, {"AAPL": 99.0}).intents) == {"AAPL"}
+
+
 def test_refused_entry_is_not_made_again() -> None:
     """Signals and intents expire: an entry missed costs a trade, and nothing is at risk."""
     bench = Bench()
