@@ -68,7 +68,7 @@ class RayEngine:
     def close(self, *, orderly: bool = True) -> None:
         """Stop every role, in order when `orderly`, then Ray, then the venue: what it holds is in its journal."""
         try:
-            if not orderly:
+            if not orderly or self._runtime.broken():
                 return
             acting = [spec for spec in self._specs if spec.role != COORDINATOR]
             for wave in stop_waves(acting):
@@ -87,6 +87,10 @@ class RayEngine:
         if not self._venue.is_running() or self._venue.status() == psutil.STATUS_ZOMBIE:
             raise EngineFailed(
                 f"{_FAILED}venue: its process ended; run again to go on from the last settled bar"
+            )
+        if broken := self._runtime.broken():
+            raise EngineFailed(
+                f"{_FAILED}ray: its process {broken} ended; run again to go on from the last settled bar"
             )
         ended = set(self._runtime.ended()) - self._told
         if COORDINATOR in ended:

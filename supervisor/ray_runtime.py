@@ -24,6 +24,8 @@ from supervisor.ray_owner import NAMESPACE, RayOwner
 
 START_S = 60.0
 EXIT_S = 5.0
+SERVERS = frozenset({"gcs_server", "raylet"})
+"""Processes of Ray's own without which nothing goes on; its library aborts the whole process a minute later."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +64,7 @@ class RayRuntime:
         self._router = HandleRouter()
         self._ray: Any = None
         self._roots: list[psutil.Process] = []
+        self._servers: dict[str, psutil.Process] = {}
         self._cleanup = ExitStack()
 
     def __enter__(self) -> RayRuntime:
@@ -185,11 +188,16 @@ class RayRuntime:
         """Return the roles whose process ended though nobody stopped it: killed by the system or by its user."""
         return tuple(role for role, child in self._children.items() if not _runs(child.process))
 
+    def broken(self) -> str:
+        """Return the name of a server of Ray's own that ended though nobody stopped it, "" while all run."""
+        return next((name for name, server in self._servers.items() if not _runs(server)), "")
+
     def shutdown(self) -> None:
         """End Ray and every process below it, politely at first; harmless when done already."""
         tree = [process for root in self._roots for process in (root, *_descendants(root))]
         self._children.clear()
         self._roots.clear()
+        self._servers.clear()
         self._cleanup.close()
         self._end(tree)
 
@@ -214,6 +222,7 @@ class RayRuntime:
                 owner.start(self._cleanup)
             finally:
                 self._roots = [child for child in psutil.Process().children() if child not in before]
+        self._servers = {root.name(): root for root in self._roots if root.name() in SERVERS}
         note = session_note(self._state_dir)
         note_session(
             note, session, [process for root in self._roots for process in (root, *_descendants(root))]

@@ -73,6 +73,25 @@ def test_killed_role_ends_the_run_by_its_name_and_the_next_run_goes_on(
     assert not traces.left()
 
 
+@pytest.mark.parametrize("server", ["gcs_server", "raylet"])
+def test_killed_server_of_ray_ends_the_run_by_its_name_and_the_next_run_goes_on(
+    server: str, tmp_path: Path, traces: Traces
+) -> None:
+    """Left alone, Ray's library aborts the command a minute later with a line of its own."""
+    data, state = thin_market(tmp_path / "bars.csv"), tmp_path / "state"
+    run = start(traces, "--data", data, "--state", state)
+    wait_until_running(run)
+    (victim,) = (process for process in traces.processes() if process.name() == server)
+    victim.kill()
+    out, err = run.communicate(timeout=60)
+    assert run.returncode == 1, out + err
+    assert f"ray: its process {server} ended" in json.loads(out)["error"]["message"]
+    assert not traces.left()
+    resumed = run_json("--data", data, "--state", state, env=traces.environment)
+    assert (resumed["completed"], resumed["resumed"]) == (True, True)
+    assert not traces.left()
+
+
 def test_role_that_is_busy_for_seconds_does_not_end_the_run(tmp_path: Path, traces: Traces) -> None:
     data, state = thin_market(tmp_path / "bars.csv"), tmp_path / "state"
     run = start(traces, "--data", data, "--state", state)
