@@ -13,9 +13,9 @@ from typing import NamedTuple
 
 from benchmarks.engine_runs import daily_bars, default_settings, planned, three_strategies
 from benchmarks.report import Figure, report
-from cli.composition import EnginePlan
 from cli.drive import drive
 from cli.inline_engine import InlineEngine
+from cli.plan import EnginePlan
 from config.settings import Settings
 from domain.bars import BarTable
 

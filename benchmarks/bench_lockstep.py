@@ -16,8 +16,8 @@ import psutil
 
 from benchmarks.engine_runs import daily_bars, default_settings, planned
 from benchmarks.report import Bound, Figure, report
-from cli.composition import EnginePlan
 from cli.drive import States, drive
+from cli.plan import EnginePlan
 from cli.ray_engine import RayEngine
 from domain.messages import FEED
 

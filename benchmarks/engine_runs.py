@@ -11,7 +11,7 @@ from tempfile import TemporaryDirectory
 
 import yaml
 
-from cli.composition import EnginePlan, SessionPlan
+from cli.plan import EnginePlan, SessionPlan
 from cli.registry import read_settings
 from config.settings import Settings
 from domain.bars import BarTable

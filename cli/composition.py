@@ -1,4 +1,4 @@
-"""Compose an engine: from configuration, bars and session to the roles that make it up.
+"""Compose an engine: from a plan of its parts to the roles that run on Ray or inline.
 
 This is the one place where the parts meet; nothing here decides anything about money.
 """
@@ -7,188 +7,20 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
-from config.settings import Settings
+from cli.plan import EnginePlan
 from domain.audit_machine import AuditPace
-from domain.bars import BarTable
-from domain.cash_book import CashTerms
-from domain.errors import ConfigurationError
-from domain.gateway_policy import GatewayLimits, GatewaySettings
-from domain.instruments import MICRO, AssetKind, Instrument
-from domain.market_data import MarketDataSettings
 from domain.messages import AUDIT, COORDINATOR, FEED, GATEWAY, RISK, VENUE, strategy_role
-from domain.risk.settings import RiskSettings
-from domain.strategies.blocks import DAY_NS
-from simulation.venue.settings import KindFees, VenueSettings
-from storage.location import Databases
 from supervisor.child_spec import ChildSpec
 from supervisor.coordinator import CoordinatorSettings
 from supervisor.lifecycle import start_waves
 
-GENERATION = 1
 GATHER = 1 << 30
 """Appends that inline journals gather: they are committed whenever the audit trail is written."""
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SessionPlan:
-    """Say which trading session runs: its number, the first bar group to publish, and where its state lies."""
-
-    number: int
-    first: int
-    state_dir: Path
-    bars: Path
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class EnginePlan:
-    """Hold what both runtimes build their roles from."""
-
-    settings: Settings
-    table: BarTable
-    session: SessionPlan
-    pace_s: float
-
-    @property
-    def instruments(self) -> dict[str, Instrument]:
-        """Return the instruments of the run; raises ConfigurationError for those that cannot be traded."""
-        found = {symbol: self.settings.instrument(symbol) for symbol in self.table.symbols}
-        refuse_untradable(found, self.settings.engine.account.currency)
-        return found
-
-    @property
-    def strategy_ids(self) -> tuple[str, ...]:
-        """Return the ids of the strategies that run, sorted."""
-        return tuple(sorted(instance.id for instance in self.settings.strategies.strategies))
-
-    @property
-    def queue(self) -> int:
-        """Return how many messages may wait in a role's normal lane."""
-        return self.settings.engine.runtime.mailbox_bound
-
-    def venue(self) -> VenueSettings:
-        """Return what the simulated venue is made from."""
-        settings, instruments = self.settings, self.instruments
-        broker, account = settings.broker, settings.engine.account
-        kinds = sorted({instrument.kind for instrument in instruments.values()})
-        return VenueSettings(
-            instruments=tuple(instruments.values()),
-            fees=tuple(KindFees(kind, settings.fee_schedule(kind)) for kind in kinds),
-            cash_micro=round(account.initial_cash * MICRO),
-            leverage=account.leverage,
-            participation=broker.participation if broker.partial_fills else 0.0,
-            check_buying_power=broker.reject_beyond_buying_power,
-        )
-
-    def gateway(self) -> GatewaySettings:
-        """Return the gateway's settings."""
-        settings = self.settings
-        runtime, account = settings.engine.runtime, settings.engine.account
-        connection = settings.retry.broker_connection
-        delays = [
-            min(connection.max_delay_s, connection.first_delay_s * connection.base**attempt)
-            for attempt in range(connection.attempts)
-        ]
-        return GatewaySettings(
-            limits=GatewayLimits(hard=settings.hard_limits(self.table.symbols), instruments=self.instruments),
-            cash=CashTerms(account.currency, tolerance_micro=0),  # a simulated venue counts as we do
-            cash_micro=round(account.initial_cash * MICRO),
-            generation=GENERATION,
-            next_bar=self.session.first,
-            ack_deadline_s=runtime.ack_deadline_s,
-            absence_interval_s=runtime.absence_interval_s,
-            broker_lost_s=runtime.broker_lost_s,
-            reconnect_delays_s=tuple(delays),
-        )
-
-    def risk(self) -> RiskSettings:
-        """Return the risk manager's settings."""
-        settings = self.settings
-        account = settings.engine.account
-        return RiskSettings(
-            limits=settings.risk_limits(),
-            books=settings.book_settings(),
-            strategies=self.strategy_ids,
-            instruments=self.instruments,
-            currency=account.currency,
-            cash_micro=round(account.initial_cash * MICRO),
-            leverage=account.leverage,
-            session_number=self.session.number,
-            opening_orders=self.table.bar_ns >= DAY_NS,
-            lockstep=True,
-            signal_deadline_s=settings.engine.runtime.signal_deadline_s,
-            answer_deadline_s=settings.engine.runtime.answer_deadline_s,
-            generation=GENERATION,
-            epoch=GENERATION,
-            flattening=settings.halt_policy().flattening,
-        )
-
-    def feed(self) -> MarketDataSettings:
-        """Return the feed's settings."""
-        strategies = (strategy_role(name) for name in self.strategy_ids)
-        return MarketDataSettings(
-            consumers=(VENUE, *strategies, RISK),
-            symbols=frozenset(self.table.symbols),
-            first=self.session.first,
-            pace_s=self.pace_s,
-            generation=GENERATION,
-        )
-
-    def strategy(self, strategy_id: str) -> dict[str, Any]:
-        """Return what a strategy's factory is told."""
-        instance = next(each for each in self.settings.strategies.strategies if each.id == strategy_id)
-        directory = self.settings.directory or Path.cwd()
-        return {
-            "strategy_id": instance.id,
-            "strategy": instance.strategy,
-            "file": None if instance.file is None else str((directory / instance.file).resolve()),
-            "parameters": dict(instance.parameters),
-            "symbols": instance.symbols,
-            "bar_ns": self.table.bar_ns,
-            "continuous": self.table.continuous,
-        }
-
-    def journal(self, role: str, group_commit: int) -> dict[str, Any]:
-        """Return what a role's journal is opened with."""
-        session, template = self.session, self.settings.engine.storage.url
-        databases = Databases(template=template, state=session.state_dir, session=session.number)
-        return {"url": databases.url(role), "session": session.number, "group_commit": group_commit}
-
-    def audit(self, pace: AuditPace) -> dict[str, Any]:
-        """Return what the audit writer's factory is told."""
-        return {
-            "directory": str(self.session.state_dir / "audit"),
-            "sources": (COORDINATOR, GATEWAY, RISK, FEED),
-            "checkpoint_copy": self.settings.engine.audit.checkpoint_copy,
-            "checkpoint_records": self.settings.engine.audit.checkpoint_records,
-            "pace": pace,
-        }
-
-    def live_pace(self) -> AuditPace:
-        """Return how events gather before they are written while the engine trades."""
-        audit = self.settings.engine.audit
-        return AuditPace(batch_events=audit.fsync_records, batch_s=audit.fsync_interval_ms / 1000.0)
-
-
 INLINE_PACE = AuditPace(batch_events=20_000, batch_s=3_600.0, resync_s=0.0)
 """Inline, thousands of events share one write: a crash loses the tail of a backtest, which is run again."""
-
-
-def refuse_untradable(instruments: Mapping[str, Instrument], currency: str) -> None:
-    """Raise ConfigurationError that lists the symbols this engine cannot trade, and why."""
-    found = []
-    for symbol, instrument in instruments.items():
-        if instrument.kind is AssetKind.PERPETUAL:
-            found.append(f"{symbol}: a perpetual; perpetuals are not traded yet: leave it out of --symbols")
-        elif instrument.currency != currency:
-            found.append(
-                f"{symbol}: trades in {instrument.currency}, the account is kept in {currency}: "
-                f"leave it out of --symbols, or set account.currency in engine.yaml"
-            )
-    if found:
-        raise ConfigurationError("symbols that cannot be traded:\n  " + "\n  ".join(found))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

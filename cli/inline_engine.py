@@ -7,7 +7,8 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
-from cli.composition import EnginePlan, inline_specs
+from cli.composition import inline_specs
+from cli.plan import EnginePlan
 from domain.broker import BrokerCommand
 from domain.errors import DurabilityError, InvariantViolation
 from domain.messages import COORDINATOR, FEED, RISK, VENUE, Begin, Drain

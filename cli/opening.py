@@ -11,8 +11,8 @@ from datetime import date
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from cli.composition import EnginePlan, SessionPlan, refuse_untradable
 from cli.modes import refuse_other_modes
+from cli.plan import EnginePlan, SessionPlan, refuse_untradable
 from cli.registry import read_settings
 from cli.resuming import ROLES, refuse_damaged, refuse_other_inputs, resume_at, stored_bars
 from config.credentials import hand_over_audit_key

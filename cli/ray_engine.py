@@ -8,8 +8,9 @@ from typing import Any
 
 import psutil
 
-from cli.composition import EnginePlan, ray_specs
+from cli.composition import ray_specs
 from cli.drive import EngineFailed
+from cli.plan import EnginePlan
 from domain.errors import Busy, NotRunning
 from domain.messages import COORDINATOR, FEED, RISK, Begin, Drain, RoleFailed
 from simulation.venue.launch import start_venue, stop_venue

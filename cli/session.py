@@ -8,10 +8,10 @@ from collections.abc import Callable
 from rich.console import Console
 
 from actors.clock import SystemClock
-from cli.composition import EnginePlan
 from cli.drive import Engine, Outcome, drive
 from cli.inline_engine import InlineEngine
 from cli.opening import Opened, RunRequest, open_session
+from cli.plan import EnginePlan
 from cli.progress import progress
 from cli.ray_engine import RayEngine
 from cli.summary import Summary, summarise

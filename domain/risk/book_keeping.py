@@ -60,9 +60,7 @@ class BookKeeping:
         self.day = Day(int(day[0]), float(day[1]), float(day[2]), float(day[3]))
         self.rung = Rung(values.get("rung", 0))
         self.raised = {HaltTrigger(name) for name in values.get("raised", ())}
-        self._unheard = {
-            HaltTrigger(name): _Raised(*told) for name, told in values.get("unheard", {}).items()
-        }
+        self._unheard = {HaltTrigger(name): _Raised(*told) for name, *told in values.get("unheard", ())}
         self.latch_version = int(values.get("latch_version", 0))
         self.bar = int(values.get("bar", -1))
         self._heat_level = int(values.get("heat_level", 0))
@@ -125,8 +123,8 @@ class BookKeeping:
         return halt
 
     def unheard(self) -> list[RaiseHalt]:
-        """Return the halts that the coordinator, for all we know, never heard of, as they were raised."""
-        return [self._told(trigger, told, again=True) for trigger, told in sorted(self._unheard.items())]
+        """Return, as and in the order they were raised, the halts of which the coordinator may never have heard."""
+        return [self._told(trigger, told, again=True) for trigger, told in self._unheard.items()]
 
     def _told(self, trigger: HaltTrigger, told: _Raised, *, again: bool = False) -> RaiseHalt:
         return RaiseHalt(
@@ -198,7 +196,7 @@ class BookKeeping:
             "marks": self.marks.to_values(),
             "rung": int(self.rung),
             "raised": sorted(self.raised),
-            "unheard": {trigger.value: tuple(told) for trigger, told in sorted(self._unheard.items())},
+            "unheard": [(trigger.value, *told) for trigger, told in self._unheard.items()],
             "latch_version": self.latch_version,
             "heat_level": self._heat_level,
             "sessions": self._sessions,

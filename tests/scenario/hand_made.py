@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 import yaml
 
-from cli.composition import EnginePlan, SessionPlan
 from cli.inline_engine import InlineEngine
+from cli.plan import EnginePlan, SessionPlan
 from config.loader import SHIPPED, load
 from domain.bars import BarTable
 from domain.outbox import AuditKind

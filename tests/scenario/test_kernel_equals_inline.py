@@ -15,9 +15,9 @@ import numpy as np
 import pytest
 import yaml
 
-from cli.composition import EnginePlan, SessionPlan
 from cli.drive import drive
 from cli.inline_engine import InlineEngine
+from cli.plan import EnginePlan, SessionPlan
 from config.loader import SHIPPED, load
 from config.settings import Settings
 from domain.bars import BarTable

@@ -162,6 +162,16 @@ def test_halt_is_told_again_as_it_was_raised_until_the_coordinator_has_heard_of_
     assert len(kept.unheard()) == heard[1]
 
 
+def test_halts_are_told_again_in_the_order_they_were_raised() -> None:
+    """B3: each record names the rung before it, so that another order would be another trail."""
+    kept = books()
+    raised = [
+        kept.raise_latch(group(4, {}), trigger, "why")
+        for trigger in (T.HEAT, T.DAILY_LOSS_SEVERE, T.DRAWDOWN)
+    ]
+    assert [halt.trigger for halt in books(saved(kept, 5)).unheard()] == [halt.trigger for halt in raised]
+
+
 @pytest.mark.parametrize("settlement_sessions", [1, 2, 7])
 @pytest.mark.parametrize("at", [1, 3, 9])
 def test_cash_settles_after_a_restart_as_it_would_have(settlement_sessions: int, at: int) -> None:
