@@ -213,10 +213,9 @@ def _journal_updates(journal: Journal, request: SendJournal) -> Iterator[Journal
     after = request.after_seq
     while True:
         entries = tuple(journal.entries(after, JOURNAL_ENTRIES))
-        if entries:
-            after = entries[-1].seq
         last = len(entries) < JOURNAL_ENTRIES
-        head = request.head if last else after
-        yield JournalUpdate(at_ns=0, advanced=-1, entries=entries, head=head, last=last)
+        head = request.head if last else entries[-1].seq
+        yield JournalUpdate(at_ns=0, advanced=-1, entries=entries, after_seq=after, head=head, last=last)
         if last:
             return
+        after = head

@@ -10,13 +10,14 @@ BESIDE_STATE = "sqlite:///{state}/{role}.db"
 """The shipped template: in the state directory."""
 
 ALLOWED = (
-    "sqlite:/// and an absolute path that holds {role}, and either begins with {state}/ (not in its archive) or holds "
-    "{session}; blanks and special characters as in a URL (%20)"
+    "sqlite:/// and an absolute path that holds {role}, ends in .db, .sqlite or .sqlite3, and either begins with "
+    "{state}/ (not in its archive) or holds {session}; blanks and special characters as in a URL (%20)"
 )
 
 _SCHEME = "sqlite:///"
 _FORM = re.compile(r"(?:\{(?:state|role|session)\}|%[0-9A-Fa-f]{2}|[^\x00-\x1f\x7f{}%?#\\])+")
 _ARCHIVE = "archive"
+_SUFFIXES = (".db", ".sqlite", ".sqlite3")  # so that no database takes the name of a lock, a log or a table
 
 
 def is_allowed(template: object) -> bool:
@@ -32,7 +33,7 @@ def is_allowed(template: object) -> bool:
         return False
     root, _, below = place.partition("/")
     steps = unquote(below).split("/")
-    if root not in ("", "{state}") or not _is_plain(steps):
+    if root not in ("", "{state}") or not _is_plain(steps) or not steps[-1].endswith(_SUFFIXES):
         return False
     in_state = root == "{state}" and steps[0].casefold() != _ARCHIVE
     return in_state or "{session}" in place

@@ -24,7 +24,7 @@ from domain.signals import SignalFailure
 
 _CLOSE = Target(action=Action.EXIT, direction=0, confidence=1.0, reason="flattening")
 _EXIT_AGAIN = Target(
-    action=Action.EXIT, direction=0, confidence=1.0, reason="an exit that was refused, made again"
+    action=Action.EXIT, direction=0, confidence=1.0, reason="an exit that did not trade, made again"
 )
 _STAY_OUT = Target(action=Action.HOLD, direction=0, confidence=0.0, reason="")
 
@@ -79,7 +79,7 @@ class DeskRound:
         self._approvals, self._cancels, self._events = [], [], []
         self._counting = not again
         self._record(group, batches)
-        rung, refused = self._books.rung, self._books.working.exit_refused
+        rung, owed = self._books.rung, self._books.working.exit_owed
         if rung > Rung.ACTIVE:
             self._cancels += [ref for ref, _ in self._books.working.entries()]
         for book in self._in_order:
@@ -87,7 +87,7 @@ class DeskRound:
             for bar in group.bars:
                 counted = votes.get(bar.symbol)
                 # Where nobody spoke and no exit is owed, all is as it should be.
-                if counted is not None or rung is Rung.FLATTENING or refused(book.name, bar.symbol):
+                if counted is not None or rung is Rung.FLATTENING or owed(book.name, bar.symbol):
                     self._consider(group, book, bar.symbol, counted or NO_VOTES)
         return self._approvals, self._cancels, self._events
 
@@ -97,7 +97,7 @@ class DeskRound:
             wanted = _CLOSE if lots else _STAY_OUT
         else:
             wanted = target(book, votes, lots, shortable=self._settings.instruments[symbol].shortable)
-            owed = lots and self._books.working.exit_refused(book.name, symbol)
+            owed = lots and self._books.working.exit_owed(book.name, symbol)
             if owed and wanted.action is Action.HOLD and not votes.failed:  # a failure lets no order out (A2)
                 wanted = _EXIT_AGAIN
         if wanted.action is Action.HOLD:

@@ -64,13 +64,12 @@ class Gateway:
         self._latch_version = int(values.get("version", 0))
         self._unheard = {HaltTrigger(name): why for name, why in values.get("unheard", {}).items()}
         self._ready = False
-        self._epoch = 0
-        self._bar = -1
+        self._bar = self._decided = -1
         self._sent_for_bar = (-1, 0)
         self._deadline_set = False
         self._settling: list[int] = []
         self._stopping = self._drain_due = self._end_entries = False
-        self._refused = 0
+        self._epoch = self._refused = 0
 
     def handle(self, message: GatewayInbox) -> list[Output]:
         """Return what follows from `message`."""
@@ -114,7 +113,7 @@ class Gateway:
     # --- orders -----------------------------------------------------------------------------------------------------
 
     def _approved(self, message: OrdersApproved) -> list[Output]:
-        self._bar = max(self._bar, message.bar)
+        self._bar, self._decided = max(self._bar, message.bar), max(self._decided, message.bar)
         raised = message.latch_version >= self._latch_version and message.rung > self._rung
         outputs = self._hold(message.rung, message.latch_version) if raised else []
         wires: list[Output] = []
@@ -170,7 +169,10 @@ class Gateway:
         outputs: list[Output] = [Persist(records)] if records else []
         if entries or advanced >= 0:
             head = self._book.seq
-            update = JournalUpdate(at_ns=at_ns, advanced=advanced, entries=entries, head=head, last=False)
+            after = head - len(entries)
+            update = JournalUpdate(
+                at_ns=at_ns, advanced=advanced, entries=entries, after_seq=after, head=head, last=False
+            )
             outputs.append(Send(RISK, update))
         return outputs
 
@@ -262,7 +264,10 @@ class Gateway:
 
     def _latched(self, message: LatchChanged) -> list[Output]:
         outputs: list[Output] = []
-        if message.version > self._latch_version:
+        held = self._latch_version
+        # A lowering told again is news where nothing of its bar, or later, was approved yet: what was may have raised.
+        again = message.lowers and message.version == held and message.bar > self._decided
+        if message.version > held or again:
             for trigger in message.active:
                 self._unheard.pop(trigger, None)
             rung = message.rung if message.lowers else max(message.rung, self._rung)

@@ -194,15 +194,15 @@ class OrdersApproved:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JournalUpdate:
-    """Bring the risk manager new journal entries, in sequence.
+    """Bring the risk manager all journal entries after `after_seq`, in sequence, up to `head`.
 
-    `head` is the journal's last sequence. `advanced` is the bar group that a simulated market has finished, else -1.
-    `last` ends the answer to a `RequestJournal`.
+    `advanced` is the bar group that a simulated market has finished, else -1. `last` ends the answer to a request.
     """
 
     at_ns: int
     advanced: int
     entries: tuple[JournalEntry, ...]
+    after_seq: int
     head: int
     last: bool
 
@@ -219,7 +219,7 @@ class RequestJournal:
 class RaiseHalt:
     """Ask the coordinator to record, and everyone to hold, a raised latch.
 
-    `again` says that a restarted role tells what a crash may have swallowed: heard before, it is not recorded anew.
+    `again` says that a role tells once more what may have been lost: heard before, it is not recorded anew.
     """
 
     at_ns: int
@@ -236,13 +236,14 @@ class RaiseHalt:
 class LatchChanged:
     """Announce the durable latch. Only the coordinator sends it; it lowers the receiver's rung only with `lowers`.
 
-    `heard` are triggers, perhaps ended since, that the receiver told again and that are on record.
+    `bar` is that of the review that lowers. `heard` are triggers, perhaps ended, told again and on record.
     """
 
     rung: Rung
     lowers: bool
     version: int
     active: tuple[HaltTrigger, ...]
+    bar: int = -1
     heard: tuple[HaltTrigger, ...] = ()
 
 

@@ -10,6 +10,8 @@ from domain.messages import OrderIntent
 from domain.orders import OPEN_STATES
 from domain.records import IntentKind, OrderEntry, OrderState
 
+_NOT_TRADED = frozenset({OrderState.REFUSED, OrderState.EXPIRED, OrderState.NEVER_ARRIVED})
+
 
 class WorkingOrder(NamedTuple):
     """Be one order that may still fill; `lots` is signed and counts only what has not filled."""
@@ -28,7 +30,7 @@ class WorkingOrders:
         self._orders: dict[str, WorkingOrder] = {}
         self._stops: dict[str, tuple[str, str, float]] = {}
         self._unconfirmed: dict[str, int] = {}
-        self._refused_exits: set[tuple[str, str]] = set()
+        self._exits_owed: set[tuple[str, str]] = set()
 
     def approve(self, intent: OrderIntent) -> None:
         """Reserve an intent's exposure from the moment of its approval."""
@@ -53,10 +55,10 @@ class WorkingOrders:
             else:
                 self._stops.pop(entry.order_ref, None)
             return
-        if entry.kind is IntentKind.EXIT and entry.state is OrderState.REFUSED:
-            self._refused_exits.add((entry.book, entry.symbol))
+        if entry.kind is IntentKind.EXIT and entry.state in _NOT_TRADED and entry.filled_lots == 0:
+            self._exits_owed.add((entry.book, entry.symbol))
         else:
-            self._refused_exits.discard((entry.book, entry.symbol))
+            self._exits_owed.discard((entry.book, entry.symbol))
         if open_:
             lots = signed(entry.side, entry.lots - entry.filled_lots)
             self._orders[entry.order_ref] = WorkingOrder(entry.book, entry.symbol, entry.kind, lots)
@@ -70,9 +72,12 @@ class WorkingOrders:
                 return ref, order
         return None
 
-    def exit_refused(self, book: str, symbol: str) -> bool:
-        """Return whether the last order of `book` in `symbol` was an exit that never went out or was turned down."""
-        return (book, symbol) in self._refused_exits
+    def exit_owed(self, book: str, symbol: str) -> bool:
+        """Return whether the last order of `book` in `symbol` was an exit that ended before it met the market.
+
+        One that traded in part is another matter: what is left waits for votes, behind its stop.
+        """
+        return (book, symbol) in self._exits_owed
 
     def entries(self) -> Iterator[tuple[str, WorkingOrder]]:
         """Yield the open entries, by ref."""

@@ -103,19 +103,17 @@ class LatchKeeper:
         if self._review_due is None:
             return []
         timer = self._held.again("word that the gateway holds the lowered halt latch")
-        return [Send(GATEWAY, self._latch(lowers=True), True), timer]
+        return [Send(GATEWAY, self._latch(lowers=True, bar=self._review_due.bar), True), timer]
 
     def _review(self, message: ReviewHalt) -> list[Output]:
         records, new_peak = self._ladder.review(at_ns=message.at_ns, bar=message.bar, session=message.session)
-        kept = self._keep(*records)
         waiting = self._review_due
-        if not records and waiting is None:
-            return [kept, self._answer(message.bar, new_peak)]
         # The gateway holds the lowered latch before the risk manager acts on it, so that no approval meets the old one.
+        # It is told also when nothing ends now: a crash may have swallowed an earlier lowering.
         new_peak = new_peak or (waiting is not None and waiting.new_peak)
         self._review_due = _ReviewDue(self._ladder.version, message.bar, new_peak)
         timer = [] if waiting is not None else [self._held.asked()]
-        return [kept, Send(GATEWAY, self._latch(lowers=True), True), *timer]
+        return [self._keep(*records), Send(GATEWAY, self._latch(lowers=True, bar=message.bar), True), *timer]
 
     def _latch_held(self, message: LatchHeld) -> list[Output]:
         due = self._review_due
@@ -135,10 +133,15 @@ class LatchKeeper:
         )
         return Send(RISK, answer, True)
 
-    def _latch(self, *, lowers: bool, heard: tuple[HaltTrigger, ...] = ()) -> LatchChanged:
+    def _latch(self, *, lowers: bool, bar: int = -1, heard: tuple[HaltTrigger, ...] = ()) -> LatchChanged:
         ladder = self._ladder
         return LatchChanged(
-            rung=ladder.rung, lowers=lowers, version=ladder.version, active=ladder.active, heard=heard
+            rung=ladder.rung,
+            lowers=lowers,
+            version=ladder.version,
+            active=ladder.active,
+            bar=bar,
+            heard=heard,
         )
 
     def _keep(self, *records: HaltRecord) -> Persist:

@@ -106,8 +106,7 @@ class RiskManager:
             case HaltReviewed():
                 return self._reviewed(message)
             case Begin():
-                told = [Send(COORDINATOR, halt, control=True) for halt in self._books.unheard()]
-                return [*told, *self._ask_for_journal()]
+                return [*self._tell_again(), *self._ask_for_journal()]
             case Drain():
                 return [Send(COORDINATOR, Drained(role=ROLE))]
             case _ as unreachable:
@@ -130,11 +129,14 @@ class RiskManager:
 
     def _journal(self, update: JournalUpdate) -> list[Output]:
         self._advanced = max(self._advanced, update.advanced)
-        if not self._recovering and update.head - len(update.entries) > self._cursor:
-            # Entries are missing before these: nothing is decided until the journal has told of all.
+        if update.after_seq > self._cursor:
+            # Entries are missing before these, which will be told again with them: until then nothing is decided.
+            if self._recovering:
+                return []
             self._recovering = True
             return self._ask_for_journal()
         outputs = self._booked(update)
+        self._cursor = max(self._cursor, update.head)
         if self._recovering and not update.last:
             outputs.append(self._journal_due.asked())
         elif self._recovering:
@@ -143,8 +145,6 @@ class RiskManager:
             if not self._ready:
                 self._ready = True
                 outputs.append(Send(COORDINATOR, Ready(role=ROLE, generation=self._settings.generation)))
-        if not self._recovering:
-            self._cursor = max(self._cursor, update.head)
         return [*outputs, *self._proceed()]
 
     def _booked(self, update: JournalUpdate) -> list[Output]:
@@ -189,8 +189,12 @@ class RiskManager:
             return []
         if self._books.rung > Rung.ACTIVE and group.session > self._books.day.session:
             self._reviewing = ReviewHalt(at_ns=group.known_ns, bar=group.index, session=group.session)
-            return [Send(COORDINATOR, self._reviewing), self._review_due.asked()]
+            # What was lost on its way is told before: a review ends only halts that are on record.
+            return [*self._tell_again(), Send(COORDINATOR, self._reviewing), self._review_due.asked()]
         return self._mark(group)
+
+    def _tell_again(self) -> list[Output]:
+        return [Send(COORDINATOR, halt, control=True) for halt in self._books.unheard()]
 
     def _ask_for_journal(self) -> list[Output]:
         asked = RequestJournal(requester=ROLE, after_seq=self._cursor)
@@ -224,7 +228,7 @@ class RiskManager:
         if not FAILURE_TRIGGERS.isdisjoint(books.raised.difference(answer.active)):
             self._failures.reset()
         lost = books.take_review(answer)
-        raised = (self._raise(group, trigger, why) for trigger, why in lost)
+        raised = [self._raise(group, trigger, why) for trigger, why in lost]
         return [self._review_due.answered(), *raised, *self._mark(group)]
 
     def _mark(self, group: BarGroup) -> list[Output]:
@@ -265,7 +269,7 @@ class RiskManager:
         refs = [approval.intent.intent_id for approval in approvals]
         decided = Send(GATEWAY, self._approved(group, approvals, cancels))
         if again:  # its records are durable, for they and the snapshot were one commit
-            return [CancelTimer(SIGNAL_TIMER), decided]
+            return [CancelTimer(SIGNAL_TIMER), *halts, decided]
         warnings = self._books.heat_warning(group)
         records = self._books.snapshots(group, self._desk.state(), self._failures.to_values(), refs, cancels)
         return [CancelTimer(SIGNAL_TIMER), *halts, Persist((*events, *warnings, *records)), decided]

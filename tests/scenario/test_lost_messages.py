@@ -12,6 +12,7 @@ from domain.messages import (
     JournalUpdate,
     LatchChanged,
     LatchHeld,
+    RaiseHalt,
     RequestJournal,
     ReviewHalt,
 )
@@ -40,10 +41,12 @@ def lost(message: Any) -> bool:
     return True
 
 
+ASKED = (RequestJournal, JournalUpdate, ReviewHalt, LatchChanged, LatchHeld, HaltReviewed)
+
+
 @pytest.mark.parametrize(
-    "kind", [RequestJournal, JournalUpdate, ReviewHalt, LatchChanged, LatchHeld, HaltReviewed]
+    ("kind", "times"), [*((kind, times) for kind in ASKED for times in (1, 2)), (RaiseHalt, 1)]
 )
-@pytest.mark.parametrize("times", [1, 2])
 def test_run_that_loses_messages_decides_as_one_that_loses_none(
     kind: type[Any],
     times: int,

@@ -14,6 +14,7 @@ from config.violations import InvalidConfiguration
 ELSEWHERE = "sqlite:////srv/bw/{session}/{role}.db"
 
 REFUSED = [
+    "sqlite:///{state}/{role}", "sqlite:///{state}/{role}.lock", "sqlite:///{state}/logs/{role}.log",
     "", "{role}", "sqlite://", "sqlite:///", "sqlite:///:memory:", "sqlite:///{role}", "sqlite:///{role}.db",
     "sqlite:///{state}", "sqlite:///{state}/", "sqlite:///{state}/x.db", "sqlite:///{state}{role}.db",
     "sqlite:///{state}-{role}.db", "sqlite:////srv/{role}.db", "sqlite:////srv/{state}/{role}.db",
@@ -37,13 +38,13 @@ REFUSED = [
     [
         BESIDE_STATE,
         ELSEWHERE,
-        "sqlite:///{state}/databases/{role}",
+        "sqlite:///{state}/databases/{role}.sqlite3",
         "sqlite:///{state}/{session}/{role}/records.sqlite",
         "sqlite:///{state}/archived/{role}.db",
         "sqlite:////srv/a b/{role}-{session}.db",
         "sqlite:////srv/a%20b%3F/{session}/{role}.db",
         "sqlite:////srv/{state}/{session}/{role}.db",
-        "sqlite:////srv/été/{role}{session}",
+        "sqlite:////srv/été/{role}{session}.db",
         "sqlite:///{state}/..{role}.db",
     ],
 )

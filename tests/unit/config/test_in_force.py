@@ -43,7 +43,7 @@ def test_no_code_outside_the_configuration_reads_them() -> None:
 
 
 def test_of_the_retries_only_the_connections_delays_are_read() -> None:
-    text = (ROOT / "cli" / "composition.py").read_text(encoding="utf-8")
+    text = (ROOT / "cli" / "plan.py").read_text(encoding="utf-8")
     read = set(re.findall(r"\bconnection\.(\w+)", text))
     fields = {key.rpartition(".")[2] for key in KEYS if key.startswith("retry.yaml: broker_connection.")}
     assert {name for name in fields if is_in_force("retry.yaml", f"broker_connection.{name}")} == read

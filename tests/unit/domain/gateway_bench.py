@@ -159,8 +159,10 @@ def lost(connection: int = 0) -> BrokerLink:
     return BrokerLink(at_ns=0, connected=False, connection=connection, text="gone")
 
 
-def latch(rung: Rung, version: int, *, lowers: bool = False, active: tuple[Any, ...] = ()) -> LatchChanged:
-    return LatchChanged(rung=rung, lowers=lowers, version=version, active=active)
+def latch(
+    rung: Rung, version: int, *, lowers: bool = False, active: tuple[Any, ...] = (), bar: int = -1
+) -> LatchChanged:
+    return LatchChanged(rung=rung, lowers=lowers, version=version, active=active, bar=bar)
 
 
 class FakeVenue:

@@ -227,7 +227,9 @@ def test_the_latch_is_durable_before_it_is_announced_held(bench: Bench) -> None:
         (latch(Rung.ACTIVE, 6, lowers=True), Rung.ACTIVE),
         (latch(Rung.REDUCING, 6, lowers=True), Rung.REDUCING),
         (latch(Rung.ACTIVE, 5, lowers=True), Rung.HALTED),
-        (latch(Rung.ACTIVE, 4, lowers=True), Rung.HALTED),
+        (latch(Rung.ACTIVE, 5, lowers=True, bar=0), Rung.ACTIVE),
+        (latch(Rung.ACTIVE, 4, lowers=True, bar=0), Rung.HALTED),
+        (latch(Rung.ACTIVE, 5, bar=0), Rung.HALTED),
         (latch(Rung.FLATTENING, 5), Rung.HALTED),
         (latch(Rung.FLATTENING, 6), Rung.FLATTENING),
         (approved(rung=Rung.ACTIVE, version=9), Rung.HALTED),
@@ -239,6 +241,17 @@ def test_only_a_newer_latch_that_lowers_lowers(bench: Bench, message: Any, rung:
     """B3, I5: any role may raise, only the coordinator lowers; what is older than the latch held changes nothing."""
     bench.give(latch(Rung.HALTED, 5))
     bench.give(message)
+    assert bench.rung is rung
+
+
+@pytest.mark.parametrize(("bar", "rung"), [(6, Rung.HALTED), (7, Rung.HALTED), (8, Rung.ACTIVE)])
+def test_lowering_told_again_undoes_nothing_that_was_raised_after_it(
+    bench: Bench, bar: int, rung: Rung
+) -> None:
+    """I5: its review came before what the risk manager approved, and raised, at its bar or later."""
+    bench.give(latch(Rung.ACTIVE, 5))
+    bench.give(approved(rung=Rung.HALTED, version=5, bar=7))
+    bench.give(latch(Rung.ACTIVE, 5, lowers=True, bar=bar))
     assert bench.rung is rung
 
 
@@ -376,7 +389,9 @@ def test_nothing_new_is_placed_while_stopping(bench: Bench) -> None:
 
 def test_the_journal_is_told_with_what_a_market_finished(bench: Bench) -> None:
     outputs = bench.give(update(advanced=7))
-    assert outputs == [Send(RISK, JournalUpdate(at_ns=700, advanced=7, entries=(), head=0, last=False))]
+    assert outputs == [
+        Send(RISK, JournalUpdate(at_ns=700, advanced=7, entries=(), after_seq=0, head=0, last=False))
+    ]
 
 
 def test_a_journal_request_is_answered_up_to_the_head(bench: Bench) -> None:

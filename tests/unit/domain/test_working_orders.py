@@ -106,3 +106,25 @@ def test_an_approval_that_the_journal_named_does_not_expire() -> None:
     working.follow(order(1, REF))
     working.expire(intent().bar + 9)
     assert len(working) == 1
+
+
+UNTRADED = (OrderState.REFUSED, OrderState.EXPIRED, OrderState.NEVER_ARRIVED)
+
+
+@pytest.mark.parametrize(
+    ("kind", "state", "filled_lots", "owed"),
+    [
+        *((IntentKind.EXIT, state, 0, True) for state in UNTRADED),
+        *((IntentKind.ENTRY, state, 0, False) for state in UNTRADED),
+        (IntentKind.EXIT, OrderState.EXPIRED, 4, False),
+        (IntentKind.EXIT, OrderState.CANCELED, 0, False),
+        (IntentKind.EXIT, OrderState.WORKING, 0, False),
+        (IntentKind.EXIT, OrderState.FILLED, 10, False),
+    ],
+)
+def test_exit_that_ended_before_it_traded_is_owed(
+    kind: IntentKind, state: OrderState, filled_lots: int, owed: bool
+) -> None:
+    working = following(order(1, REF, kind=kind, state=state, filled_lots=filled_lots))
+    assert working.exit_owed("main", "AAPL") is owed
+    assert not following(order(1, REF, kind=kind, state=state), order(2, "b")).exit_owed("main", "AAPL")

@@ -177,11 +177,11 @@ def test_a_marker_cut_short_by_a_kill_is_written_anew(tmp_path: Path) -> None:
 
 
 def test_databases_are_found_from_the_directory_alone_also_after_it_moved(state: StateDirectory) -> None:
-    state.write_session(replace(SESSION_ONE, number=2, databases="sqlite:///{state}/db/{session}-{role}"))
-    assert state.database("risk") == state.path / "db" / "2-risk"
+    state.write_session(replace(SESSION_ONE, number=2, databases="sqlite:///{state}/db/{session}-{role}.db"))
+    assert state.database("risk") == state.path / "db" / "2-risk.db"
     state.release()
     moved = state.path.rename(state.path.with_name("moved"))
-    assert StateDirectory(moved).database("risk") == moved / "db" / "2-risk"
+    assert StateDirectory(moved).database("risk") == moved / "db" / "2-risk.db"
 
 
 @pytest.mark.parametrize("databases", ["sqlite:////srv/{role}.db", "", None, 7])

@@ -231,16 +231,19 @@ def test_a_halt_told_again_is_recorded_only_where_it_was_never_heard(bench: Benc
     assert len(bench.movements()) == 2, "a second halt of this life is recorded"
 
 
-def test_a_review_that_ends_nothing_is_answered_at_once(bench: Bench) -> None:
+def test_a_review_that_ends_nothing_makes_sure_of_the_gateway_too(bench: Bench) -> None:
+    """B3: what ended before a crash may have swallowed the word of it."""
     bench.give(halt(HaltTrigger.HEAT, Rung.HALTED))
+    told = LatchChanged(rung=Rung.HALTED, lowers=True, version=1, active=(HaltTrigger.HEAT,), bar=8)
+    assert bench.give(review(2)) == [Send(GATEWAY, told, True)]
     answer = HaltReviewed(bar=8, rung=Rung.HALTED, version=1, active=(HaltTrigger.HEAT,), new_peak=False)
-    assert bench.give(review(2)) == [Send(RISK, answer, True)]
+    assert bench.give(LatchHeld(role=GATEWAY, version=1)) == [Send(RISK, answer, True)]
 
 
 def test_the_gateway_holds_the_lowered_latch_before_the_risk_manager_hears(bench: Bench) -> None:
     """B4: otherwise an approval would meet the old latch."""
     bench.give(halt())
-    lowered = LatchChanged(rung=Rung.ACTIVE, lowers=True, version=2, active=())
+    lowered = LatchChanged(rung=Rung.ACTIVE, lowers=True, version=2, active=(), bar=8)
     assert bench.give(review(2)) == [Send(GATEWAY, lowered, True)]
     answer = HaltReviewed(bar=8, rung=Rung.ACTIVE, version=2, active=(), new_peak=False)
     assert bench.give(LatchHeld(role=GATEWAY, version=2)) == [Send(RISK, answer, True)]

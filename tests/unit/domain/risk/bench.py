@@ -234,7 +234,11 @@ class Bench:
         self, entries: tuple[JournalEntry, ...] = (), advanced: int = -1, last: bool = False
     ) -> JournalUpdate:
         """Return a journal update that ends at the journal's head."""
-        return JournalUpdate(at_ns=0, advanced=advanced, entries=entries, head=len(self.entries), last=last)
+        head = len(self.entries)
+        after = entries[0].seq - 1 if entries else head
+        return JournalUpdate(
+            at_ns=0, advanced=advanced, entries=entries, after_seq=after, head=head, last=last
+        )
 
     def bar(
         self,

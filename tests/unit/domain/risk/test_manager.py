@@ -107,7 +107,7 @@ def test_begin_and_drain_are_answered() -> None:
     machine = RiskManager(settings(), POLICY, None)
     asked = [Send(GATEWAY, RequestJournal(requester="risk", after_seq=0)), SetTimer("journal", 6.0)]
     assert machine.handle(Begin()) == asked
-    empty = JournalUpdate(at_ns=0, advanced=-1, entries=(), head=0, last=True)
+    empty = JournalUpdate(at_ns=0, advanced=-1, entries=(), after_seq=0, head=0, last=True)
     assert machine.handle(empty) == [
         CancelTimer("journal"),
         Send(COORDINATOR, Ready(role="risk", generation=1)),
@@ -121,10 +121,13 @@ def test_nothing_is_decided_before_the_journal_was_read() -> None:
     machine.handle(Begin())
     assert machine.handle(BarsPublished(group=group(0, {"AAPL": 1.0}))) == []
     more = [SetTimer("journal", 6.0)]
-    assert machine.handle(JournalUpdate(at_ns=0, advanced=0, entries=(), head=0, last=False)) == more
+    assert (
+        machine.handle(JournalUpdate(at_ns=0, advanced=0, entries=(), after_seq=0, head=0, last=False))
+        == more
+    )
     for name in "abc":
         assert machine.handle(batch(0, name)) == []
-    outputs = machine.handle(JournalUpdate(at_ns=0, advanced=-1, entries=(), head=0, last=True))
+    outputs = machine.handle(JournalUpdate(at_ns=0, advanced=-1, entries=(), after_seq=0, head=0, last=True))
     assert sum(isinstance(o, Send) and isinstance(o.message, OrdersApproved) for o in outputs) == 1
 
 
@@ -352,7 +355,7 @@ def test_halt_raised_elsewhere_holds_and_announcements_never_lower_it() -> None:
 
 
 def _rest(index: int) -> list[RiskInbox]:
-    market = JournalUpdate(at_ns=0, advanced=index, entries=(), head=0, last=False)
+    market = JournalUpdate(at_ns=0, advanced=index, entries=(), after_seq=0, head=0, last=False)
     return [market, *(batch(index, name) for name in "abc")]
 
 
@@ -477,7 +480,9 @@ def test_halt_lost_on_its_way_is_raised_again_at_the_review() -> None:
     bench, _ = deaf()
     bench.hears = True
     round_ = bench.bar(4, {"AAPL": 88.0}, session=4)
-    assert {halt.trigger for halt in round_.halts} == {HaltTrigger.DAILY_LOSS_SEVERE, HaltTrigger.DRAWDOWN}
+    told = {halt.trigger for halt in round_.halts}
+    assert told == {HaltTrigger.DAILY_LOSS, HaltTrigger.DAILY_LOSS_SEVERE, HaltTrigger.DRAWDOWN}
+    assert all(halt.again for halt in round_.halts), "told before the review, which ends what is on record"
     assert round_.approved.rung is Rung.HALTED
     assert bench.ladder.rung is Rung.HALTED
 
@@ -543,7 +548,7 @@ def test_journal_that_does_not_come_is_asked_for_again_and_its_silence_is_a_faul
     asked = machine.handle(Begin())
     fired = TimerFired(name="journal")
     assert machine.handle(fired) == asked
-    machine.handle(JournalUpdate(at_ns=0, advanced=-1, entries=(), head=0, last=False))
+    machine.handle(JournalUpdate(at_ns=0, advanced=-1, entries=(), after_seq=0, head=0, last=False))
     assert machine.handle(fired) == asked
     assert machine.handle(fired) == asked, "a part of the answer renews the patience"
     with pytest.raises(Unanswered, match=r"the gateway's journal did not come: asked for 3 times, 6 s each"):
@@ -665,7 +670,12 @@ def test_order_state_that_comes_twice_does_not_reopen_the_order() -> None:
     assert bench.manager.state()["working"] == 0
     bench.deliver(
         JournalUpdate(
-            at_ns=0, advanced=-1, entries=(order_entry(intent, 1, OrderState.WORKING),), head=1, last=False
+            at_ns=0,
+            advanced=-1,
+            entries=(order_entry(intent, 1, OrderState.WORKING),),
+            after_seq=0,
+            head=1,
+            last=False,
         )
     )
     assert bench.manager.state()["working"] == 0
@@ -681,10 +691,10 @@ def test_gap_in_the_journal_is_asked_for_before_anything_is_decided() -> None:
     machine.handle(BarsPublished(group=today))
     for name in "abc":
         machine.handle(batch(1, name))
-    asked, _ = machine.handle(replace(lost, entries=()))
+    asked, _ = machine.handle(replace(lost, entries=(), after_seq=3))
     assert asked == Send(GATEWAY, RequestJournal(requester="risk", after_seq=1))
     assert lots(bench) == {}
-    outputs = machine.handle(JournalUpdate(at_ns=0, advanced=-1, entries=lost.entries, head=3, last=True))
+    outputs = machine.handle(replace(lost, advanced=-1, last=True))
     assert len(lots(bench)) == 1
     assert [type(o.message) for o in outputs if isinstance(o, Send)] == [OrdersApproved]
     assert machine.handle(lost) == []
@@ -697,7 +707,7 @@ def test_deadline_while_the_journal_has_a_gap_decides_when_it_is_filled() -> Non
     bench.fill_part(entry, 100.0, 10)  # its journal entries are lost
     machine = bench.manager
     head = len(bench.entries)
-    later = JournalUpdate(at_ns=0, advanced=-1, entries=(), head=head, last=False)
+    later = JournalUpdate(at_ns=0, advanced=-1, entries=(), after_seq=head, head=head, last=False)
     assert machine.handle(later) == [
         Send(GATEWAY, RequestJournal(requester="risk", after_seq=1)),
         SetTimer("journal", 6.0),
