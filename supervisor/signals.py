@@ -1,4 +1,4 @@
-"""Turn SIGINT and SIGTERM into requests that the running command looks at: first drain, then force."""
+"""Turn SIGINT, SIGTERM and SIGHUP into requests that the running command looks at: first drain, then force."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ FORCE_S = 15.0
 FORCED = 130
 """Exit code of a process that a second signal ended."""
 
-_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 def reclaim_signals() -> None:
@@ -33,11 +33,14 @@ def reclaim_signals() -> None:
 
 
 class StopSignals:
-    """Watch for SIGINT and SIGTERM while used as a context manager, on the main thread.
+    """Watch for SIGINT, SIGTERM and SIGHUP while used as a context manager, on the main thread.
 
     The first signal sets `requested`, a second `forced`; neither raises, so no statement is left half done, wherever
     it arrives. A third ends the process at once, as if nobody had watched: on Linux the kernel then ends Ray too. One
     that comes while several are started or stopped is counted like any other.
+
+    SIGHUP, that the terminal was closed, asks for a stop but never forces one: a shell and the kernel each send it,
+    and service managers send it after SIGTERM. Where it is ignored, as under nohup, it stays so.
     """
 
     def __init__(self) -> None:
@@ -55,7 +58,8 @@ class StopSignals:
         if threading.current_thread() is not threading.main_thread():
             raise RuntimeError("signals can be watched from the main thread only")
         for number in _SIGNALS:
-            self._before[number] = signal.signal(number, self._note)
+            if number != signal.SIGHUP or signal.getsignal(number) is not signal.SIG_IGN:
+                self._before[number] = signal.signal(number, self._note)
         return self
 
     def __exit__(
@@ -90,9 +94,11 @@ class StopSignals:
         return True
 
     def _note(self, number: int, frame: FrameType | None) -> None:
-        self._count += 1
         reclaim_signals()
         signal.alarm(0)  # if it was Ray's handler that passed this on: it has set the alarm that would abort
+        if number == signal.SIGHUP and self._count:
+            return
+        self._count += 1
         if self._count > 2:
             signal.signal(number, signal.SIG_DFL)
             os.kill(os.getpid(), number)
