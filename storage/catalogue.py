@@ -45,7 +45,7 @@ def write_bars(path: Path, table: BarTable, notes: Mapping[str, str] | None = No
         with replacing(path) as part:
             pq.write_table(stored, part, compression="zstd")
     except OSError as error:
-        raise DurabilityError(f"{path}: the bars could not be written: {error}") from error
+        raise DurabilityError(f"{path}: the bars could not be written ({error.strerror or error})") from error
 
 
 def is_bar_file(path: Path) -> bool:

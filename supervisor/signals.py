@@ -40,7 +40,8 @@ class StopSignals:
     that comes while several are started or stopped is counted like any other.
 
     SIGHUP, that the terminal was closed, asks for a stop but never forces one: a shell and the kernel each send it,
-    and service managers send it after SIGTERM. Where it is ignored, as under nohup, it stays so.
+    and service managers send it after SIGTERM. Where it is ignored, as under nohup, it stays so. What would be written
+    to a terminal that is gone goes nowhere: it would fail, and with it the stop.
     """
 
     def __init__(self) -> None:
@@ -49,6 +50,7 @@ class StopSignals:
         # The handler runs between any two bytecodes of the main thread, also inside wait(): only something
         # re-entrant may be touched there. A threading.Event is not, a SimpleQueue is.
         self._arrivals: SimpleQueue[int] = SimpleQueue()
+        self._terminals = [number for number in (0, 1, 2) if os.isatty(number)]
         self._before: dict[signal.Signals, Any] = {}
         self._enforcer = threading.Timer(FORCE_S, os._exit, (FORCED,))
         self._enforcer.daemon = True
@@ -96,8 +98,10 @@ class StopSignals:
     def _note(self, number: int, frame: FrameType | None) -> None:
         reclaim_signals()
         signal.alarm(0)  # if it was Ray's handler that passed this on: it has set the alarm that would abort
-        if number == signal.SIGHUP and self._count:
-            return
+        if number == signal.SIGHUP:
+            self._leave_terminal()
+            if self._count:
+                return
         self._count += 1
         if self._count > 2:
             signal.signal(number, signal.SIG_DFL)
@@ -110,3 +114,10 @@ class StopSignals:
         if not self._first:
             self._first = signal.Signals(number).name
         self._arrivals.put(number)
+
+    def _leave_terminal(self) -> None:
+        gone = [number for number in self._terminals if not os.isatty(number)]
+        nowhere = os.open(os.devnull, os.O_RDWR)
+        for number in gone:
+            os.dup2(nowhere, number)
+        os.close(nowhere)

@@ -208,7 +208,10 @@ def write_kept_aside(path: Path, files: Sequence[RawFile], rows: Rows, codes: Co
         with replacing(path) as part, part.open("w", newline="", encoding="utf-8") as stream:
             csv.writer(stream).writerows([["file", "row", "rule", *names], *lines])
     except OSError as error:
-        raise DataError(f"{path}: the refused rows could not be written: {error}") from error
+        raise DataError(
+            f"{path}: the refused rows could not be written ({error.strerror or error}); "
+            "name a place where you may write"
+        ) from error
     return len(lines)
 
 
