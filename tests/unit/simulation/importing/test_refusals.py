@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,8 @@ import pytest
 from domain.errors import ConfigurationError, DataError
 from domain.instruments import Instrument
 from simulation.importing.importer import import_bars
-from tests.unit.simulation.importing.conftest import Lines, Take
+from storage.catalogue import write_bars
+from tests.unit.simulation.importing.conftest import Lines, Take, instrument
 
 HEADER = "date;symbol;open;high;low;close;volume"
 
@@ -85,3 +87,18 @@ def test_what_is_not_parquet_after_all_says_what_to_do(take: Take, tmp_path: Pat
     with pytest.raises(DataError, match="it may be cut short: make it anew, or name another") as refused:
         take(path)
     assert str(refused.value).startswith(f"{path}: ")
+
+
+def test_a_calendar_that_does_not_exist_is_refused_with_the_file(
+    lines: Lines, take: Take, tmp_path: Path
+) -> None:
+    raw = lines("a.csv", HEADER, *three_days("10;11;9;10;5"))
+    stored = tmp_path / "stored.parquet"
+    write_bars(stored, take(raw).table)
+
+    def elsewhere(symbol: str) -> Instrument:
+        return replace(instrument(symbol), calendar="XNOWHERE")
+
+    for path in (raw, stored):
+        with pytest.raises(DataError, match=re.escape(f"{path}: calendar 'XNOWHERE'")):
+            import_bars(path, symbols=None, start=None, end=None, instruments=elsewhere, kept_aside=None)
