@@ -15,7 +15,7 @@ from rich.text import Text
 from cli.audit_filters import build_query
 from cli.audit_text import print_records, record_values
 from cli.formats import count
-from cli.options import DEFAULT_STATE, ConfigOption, JsonOption, StateOption, UsageError
+from cli.options import DEFAULT_STATE, ConfigOption, JsonOption, StateOption, UsageError, as_symbol
 from cli.output import OUT, command, print_json
 from cli.stores import Stores
 from cli.tables import print_pairs, say
@@ -41,7 +41,8 @@ KindOption = Annotated[
     ),
 ]
 SymbolOption = Annotated[
-    str | None, typer.Option("--symbol", metavar="SYMBOL", help="Records that name this symbol.")
+    str | None,
+    typer.Option("--symbol", metavar="SYMBOL", parser=as_symbol, help="Records that name this symbol."),
 ]
 StrategyOption = Annotated[
     str | None, typer.Option("--strategy", metavar="ID", help="Records that name this strategy's instance.")

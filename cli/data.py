@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from cli.interrupts import undoing_at_interrupts
 from cli.modes import refuse_without_simulation
 from cli.options import ConfigOption, JsonOption, UsageError, named_path, parse_date, parse_symbols
 from cli.output import OUT, command, print_json
 from cli.registry import read_settings
 from cli.writing import refuse_overwriting
 from config.settings import Settings
-from domain.errors import DataError, EnvironmentFault
+from domain.errors import DataError, DurabilityError, EnvironmentFault
 
 if TYPE_CHECKING:
     from simulation.importing.report import ImportReport
@@ -56,7 +57,8 @@ def import_file(
     refuse_overwriting(kept_aside, None, force=force)
     refuse_without_simulation(os.environ, "data import")
     names, last = parse_symbols(symbols), parse_date("--to", end)
-    report = _import(file, out, names, last, kept_aside, read_settings(config, dict(os.environ)))
+    settings = read_settings(config, dict(os.environ))
+    report = _import(file, out, names, last, kept_aside, settings)
     _show(report, out, as_json=as_json)
 
 
@@ -72,22 +74,27 @@ def _import(
     from simulation.importing.importer import import_bars
     from storage.catalogue import write_bars
 
-    kept_aside.unlink(missing_ok=True)
     try:
-        imported = import_bars(
-            file,
-            symbols=symbols,
-            start=None,
-            end=end,
-            instruments=settings.instrument,
-            kept_aside=kept_aside,
-        )
-        write_bars(out, imported.table, imported.report.stored_notes())
-        if not imported.report.rows_refused:
+        with undoing_at_interrupts(lambda: kept_aside.unlink(missing_ok=True)):
             kept_aside.unlink(missing_ok=True)
+            imported = import_bars(
+                file,
+                symbols=symbols,
+                start=None,
+                end=end,
+                instruments=settings.instrument,
+                kept_aside=kept_aside,
+            )
+            write_bars(out, imported.table, imported.report.stored_notes())
+            if not imported.report.rows_refused:
+                kept_aside.unlink(missing_ok=True)
     except DataError as error:
         raise DataError(
             f"{error}; the refused rows are in {kept_aside}" if kept_aside.exists() else str(error)
+        ) from error
+    except DurabilityError as error:
+        raise EnvironmentFault(
+            f"{error}; name a place that you may write to with --out FILE.parquet"
         ) from error
     except OSError as error:
         raise _unreadable(file, error) from error

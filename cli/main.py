@@ -6,22 +6,26 @@ import os
 import signal
 import sys
 
-from cli.app import app
-from domain.errors import BreakwaterError
+from cli.interrupts import end_at_interrupts
 
 
 def main() -> None:
     """Run the command line and end the process with the command's exit code."""
+    end_at_interrupts()
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     try:
         _run()
     finally:
         # All is done and said: a signal that comes while Python winds up must not make a failure of it.
-        for number in (signal.SIGINT, signal.SIGTERM):
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             signal.signal(number, signal.SIG_IGN)
 
 
 def _run() -> None:
+    # Loaded here and not above: that takes a second, in which SIGINT should find its handler already there.
+    from cli.app import app
+    from domain.errors import BreakwaterError
+
     try:
         # Commands are loaded when they are asked for: TRADING_MODE may forbid what one is made of, a refusal like any.
         app(prog_name="breakwater")

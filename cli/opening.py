@@ -140,11 +140,12 @@ def _open(
             begun_ns=clock.wall_ns(),
             completed=False,
             bar=first - 1,
+            first=first,
             databases=databases.template,
         )
         directory.write_session(stored)
     else:
-        refuse_other_inputs(stored, table, settings, directory)
+        refuse_other_inputs(stored, imported, settings, directory)
         first = resume_at(directory, stored, first)
     session = SessionPlan(number=stored.number, first=first, state_dir=directory.path, bars=bars)
     pace_s = 0.0 if request.speed == 0.0 else 1.0 / request.speed

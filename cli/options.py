@@ -13,6 +13,8 @@ from domain.errors import ConfigurationError
 from domain.symbols import normalise_symbol
 
 DEFAULT_STATE = Path("state")
+LEAST_BARS_A_SECOND = 0.00001
+"""A bar in 28 hours: no replay need be slower than daily bars come by themselves."""
 MOST_BARS_A_SECOND = 1_000_000.0
 
 
@@ -62,7 +64,7 @@ def parse_symbols(text: str | None) -> tuple[str, ...] | None:
     names = [name.strip() for name in text.split(",")]
     if not all(names):
         raise UsageError(f"--symbols: found {text!r}; allowed: names separated by commas, none empty")
-    meant = [_symbol(name) for name in names]
+    meant = [as_symbol(name) for name in names]
     doubled = sorted({name for name in meant if meant.count(name) > 1})
     if doubled:
         raise UsageError(
@@ -71,8 +73,8 @@ def parse_symbols(text: str | None) -> tuple[str, ...] | None:
     return tuple(names)
 
 
-def _symbol(name: str) -> str:
-    """Return the symbol as the engine writes it; what is none, the reader of the bars refuses: it can name others."""
+def as_symbol(name: str) -> str:
+    """Return the symbol as the engine writes it, `name` where it is none: who looks for it knows what there is."""
     try:
         return normalise_symbol(name)
     except ValueError:
@@ -85,9 +87,10 @@ def parse_speed(text: str) -> float:
         speed = float(text)
     except ValueError:
         speed = math.nan
-    if not 0.0 <= speed <= MOST_BARS_A_SECOND:
+    if speed != 0.0 and not LEAST_BARS_A_SECOND <= speed <= MOST_BARS_A_SECOND:
         raise UsageError(
-            f"--speed: found {text!r}; allowed: 0 (as fast as bars settle) to {MOST_BARS_A_SECOND:,.0f} bars a second"
+            f"--speed: found {text!r}; allowed: 0 (as fast as bars settle), or {LEAST_BARS_A_SECOND:.5f} "
+            f"(a bar in 28 hours) to {MOST_BARS_A_SECOND:,.0f} bars a second"
         )
     return speed
 

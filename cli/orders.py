@@ -15,7 +15,7 @@ from rich.text import Text
 from cli.executions import FilledAt, filled_at
 from cli.formats import NOTHING, count, exact, iso_utc, price, quantity, utc
 from cli.instruments import Instruments, session_settings
-from cli.options import DEFAULT_STATE, ConfigOption, JsonOption, StateOption
+from cli.options import DEFAULT_STATE, ConfigOption, JsonOption, StateOption, as_symbol
 from cli.output import OUT, command, print_json
 from cli.stores import Stores, find_stores, reading
 from cli.tables import Column, Row, print_table, say, warn
@@ -91,7 +91,8 @@ def list_orders(
         str | None, typer.Option("--book", metavar="ID", help="Orders of this book only.")
     ] = None,
     symbol: Annotated[
-        str | None, typer.Option("--symbol", metavar="SYMBOL", help="Orders in this symbol only.")
+        str | None,
+        typer.Option("--symbol", metavar="SYMBOL", parser=as_symbol, help="Orders in this symbol only."),
     ] = None,
     state_of_order: StateOfOrderOption = None,
     limit: Annotated[

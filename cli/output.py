@@ -1,6 +1,6 @@
 """Say things to people and to programs: Rich text or one JSON object, errors on standard error, exit codes.
 
-Exit codes: 0 ok, 1 error, 2 usage, 3 not running, 4 configuration, 5 timeout, 130 forced to end.
+Exit codes: 0 ok, 1 error, 2 usage, 3 not running, 4 configuration, 5 timeout, 130 interrupted or forced to end.
 """
 
 from __future__ import annotations

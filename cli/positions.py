@@ -12,7 +12,7 @@ from rich.text import Text
 
 from cli.formats import NOTHING, count, exact, iso_utc, money, price, quantity, signed_money, utc
 from cli.instruments import Instruments, session_settings
-from cli.options import DEFAULT_STATE, ConfigOption, JsonOption, StateOption
+from cli.options import DEFAULT_STATE, ConfigOption, JsonOption, StateOption, as_symbol
 from cli.output import OUT, command, print_json
 from cli.stores import Stores, find_stores, reading
 from cli.tables import Column, Row, gain, print_pairs, print_table, say, warn
@@ -69,7 +69,8 @@ def list_positions(
         str | None, typer.Option("--book", metavar="ID", help="Positions of this book only.")
     ] = None,
     symbol: Annotated[
-        str | None, typer.Option("--symbol", metavar="SYMBOL", help="Positions in this symbol only.")
+        str | None,
+        typer.Option("--symbol", metavar="SYMBOL", parser=as_symbol, help="Positions in this symbol only."),
     ] = None,
     config: ConfigOption = None,
     state: StateOption = DEFAULT_STATE,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from domain.messages import COORDINATOR, FEED, GATEWAY, RISK
 from domain.orders import OPEN_STATES
 from domain.records import OrderState
 from domain.risk.manager import SNAPSHOT
+from simulation.importing.importer import Imported
 from simulation.venue.address import venue_directory
 from storage.audit.checkpoints import CHECKPOINTS, last_checkpoint
 from storage.audit.keys import load_signer
@@ -80,12 +82,16 @@ def stored_bars(path: Path) -> BarTable:
 
 
 def refuse_other_inputs(
-    stored: Session, table: BarTable, settings: Settings, directory: StateDirectory
+    stored: Session, imported: Imported, settings: Settings, directory: StateDirectory
 ) -> None:
     """Raise StateError that says which inputs changed when `stored` was begun with other bars or settings."""
     differing = []
-    if stored.data != table.fingerprint:
+    if stored.data != imported.table.fingerprint:
         differing.append("the bars (--data, --symbols, --to, or the file itself)")
+    elif stored.first not in (None, imported.first_trading_group):
+        differing.append(
+            f"the first day to trade (--from, which was {_day_of(imported.table, stored.first)})"
+        )
     if stored.configuration != settings.fingerprint:
         differing.append("the configuration (--config, or a file in it)")
     if differing:
@@ -93,6 +99,10 @@ def refuse_other_inputs(
             f"{directory.path} holds session {stored.number} of other inputs: {' and '.join(differing)} changed. "
             f"Run with the same ones to resume it, with --fresh to archive it, or with another --state DIR"
         )
+
+
+def _day_of(table: BarTable, group: int | None) -> date:
+    return date.fromordinal(int(table.session[table.starts[group or 0]]))
 
 
 def resume_at(directory: StateDirectory, stored: Session, first: int) -> int:

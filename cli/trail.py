@@ -10,6 +10,7 @@ from tempfile import TemporaryDirectory
 
 from sqlalchemy.exc import SQLAlchemyError
 
+from cli.interrupts import undoing_at_interrupts
 from cli.stores import Stores, find_stores
 from config.credentials import hand_over_audit_key, read_credentials
 from config.violations import InvalidConfiguration
@@ -77,6 +78,7 @@ def opened_index(stores: Stores) -> Iterator[AuditIndex]:
             yield index
     else:
         with (
+            undoing_at_interrupts(),
             TemporaryDirectory(prefix="breakwater-index-") as scratch,
             _index(trail, Path(scratch) / INDEX) as index,
         ):

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TextIO
 
+from cli.interrupts import undoing_at_interrupts
 from cli.options import UsageError
 from domain.errors import EnvironmentFault
 from storage.files import replacing
@@ -35,9 +36,13 @@ def refuse_overwriting(out: Path, keep_out: Path | None, *, force: bool) -> None
 
 @contextmanager
 def replacing_text(out: Path) -> Iterator[TextIO]:
-    """Yield a text file that takes the place of `out` when the block ends well; raises EnvironmentFault."""
+    """Yield a text file that replaces `out` when the block ends well; raises EnvironmentFault, Interrupted."""
     try:
-        with replacing(out) as draft, draft.open("w", newline="", encoding="utf-8") as target:
+        with (
+            undoing_at_interrupts(),
+            replacing(out) as draft,
+            draft.open("w", newline="", encoding="utf-8") as target,
+        ):
             yield target
     except OSError as error:
         raise EnvironmentFault(f"{out} cannot be written: {error.strerror or error}") from error

@@ -45,9 +45,11 @@ class StrategyInstance(Section):
 
     id: str = text("Name that its signals carry and a book calls it by", pattern=IDENTIFIER)
     strategy: str = text("Name of the strategy (`breakwater strategies list`)", pattern=NAME)
-    parameters: Annotated[dict[str, Parameter], AfterValidator(FrozenMap)] = entries(
-        "Parameters that differ from the strategy's defaults", fewest=0, most=100
-    )
+    parameters: Annotated[
+        dict[str, Parameter],
+        AfterValidator(FrozenMap),
+        entries("Parameters that differ from the strategy's defaults", fewest=0, most=100),
+    ] = FrozenMap()
     symbols: Annotated[tuple[Symbol, ...], entries("Symbols it watches", fewest=1, most=10_000)] | None = None
     file: Annotated[str, text("Python file that defines the strategy", pattern=FILE)] | None = None
 

@@ -13,6 +13,9 @@ from numpy.typing import NDArray
 
 _GROUPS_AT_A_TIME = 256
 
+LARGEST_VOLUME = 2.0**53
+"""Up to here a float64 holds every whole number; a larger volume is an error of its source, and would drown others."""
+
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
@@ -40,6 +43,7 @@ class BarFault(StrEnum):
     NOT_POSITIVE = "not_positive"
     CROSSED = "crossed"
     NEGATIVE_VOLUME = "negative_volume"
+    EXCESSIVE_VOLUME = "excessive_volume"
     DUPLICATE = "duplicate"
     LATE = "late"
     OUT_OF_ORDER = "out_of_order"
@@ -51,7 +55,7 @@ def bar_fault(bar: Bar) -> BarFault | None:
     _, o, h, low, c, volume, dividend = bar
     # What nearly every bar is found to be, at a fraction of the cost; NaN fails every comparison, as a price should.
     prices_sound = 0.0 < low <= o <= h < math.inf and low <= c <= h
-    if prices_sound and 0.0 <= dividend < math.inf and not (volume < 0.0 or volume == math.inf):
+    if prices_sound and 0.0 <= dividend < math.inf and not (volume < 0.0 or volume > LARGEST_VOLUME):
         return None
     if not (math.isfinite(o) and math.isfinite(h) and math.isfinite(low) and math.isfinite(c)):
         return BarFault.NOT_FINITE
@@ -63,7 +67,7 @@ def bar_fault(bar: Bar) -> BarFault | None:
         return BarFault.NOT_FINITE
     if volume < 0.0 or dividend < 0.0:
         return BarFault.NEGATIVE_VOLUME
-    return None
+    return BarFault.EXCESSIVE_VOLUME if volume > LARGEST_VOLUME else None
 
 
 @dataclass(frozen=True, slots=True)

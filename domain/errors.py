@@ -6,7 +6,8 @@ BreakwaterError
 │   ├── MailboxFull         a role's queue is full, so a message was refused
 │   ├── CodecError          a value cannot be encoded, or bytes are not a message
 │   ├── Busy                a role's process is there but did not answer in time
-│   └── NotRunning          a command needs a running engine and found none
+│   ├── NotRunning          a command needs a running engine and found none
+│   └── Interrupted         SIGINT ended a command that undid what it had begun
 └── Fatal                   the process stops, and an unknown failure halts the account
     ├── ConfigurationError  the configuration, a command's argument or an input file is refused
     │   └── DataError       market data cannot be used
@@ -59,6 +60,12 @@ class NotRunning(Recoverable):
     """Say that a command needs a running engine and found none."""
 
     exit_code = 3
+
+
+class Interrupted(Recoverable):
+    """Say that SIGINT ended a command, which undid what it had begun."""
+
+    exit_code = 130
 
 
 class Fatal(BreakwaterError):

@@ -45,7 +45,7 @@ def write_bars(path: Path, table: BarTable, notes: Mapping[str, str] | None = No
         with replacing(path) as part:
             pq.write_table(stored, part, compression="zstd")
     except OSError as error:
-        raise DurabilityError(f"{path}: the bars could not be written: {error}") from error
+        raise DurabilityError(f"{path}: the bars could not be written ({error.strerror or error})") from error
 
 
 def is_bar_file(path: Path) -> bool:
@@ -102,11 +102,13 @@ def _table(stored: Any, about: Mapping[str, Any]) -> BarTable:
 
 def _metadata(path: Path) -> Mapping[bytes, bytes]:
     if not path.is_file():
-        raise DataError(f"{path}: no such file")
+        raise DataError(f"{path}: no such file; name one that exists")
     try:
         metadata: Mapping[bytes, bytes] = pq.read_schema(path).metadata or {}
     except (OSError, pa.ArrowException) as error:
-        raise DataError(f"{path}: not a readable Parquet file ({error})") from error
+        raise DataError(
+            f"{path}: not a readable Parquet file ({error}); it may be cut short: make it anew, or name another"
+        ) from error
     return metadata
 
 
@@ -125,5 +127,8 @@ def _about(path: Path, metadata: Mapping[bytes, bytes]) -> dict[str, Any]:
             f"{path}: the file does not say its {', '.join(sorted(missing))}; import the bars again"
         )
     if about["version"] != FORMAT_VERSION:
-        raise DataError(f"{path}: bar file version {about['version']}, this program reads {FORMAT_VERSION}")
+        raise DataError(
+            f"{path}: bar file version {about['version']}, this program reads {FORMAT_VERSION}; "
+            "import the bars again"
+        )
     return about

@@ -35,6 +35,7 @@ class Session:
     resumed run knows that it continues the same thing. `bar` is the newest group that settled, -1 before the first;
     `completed` says that the data ended, so that there is nothing to resume. `databases` is the template of its
     databases' URLs, not resolved: a directory that was moved, copied or archived finds those that went with it.
+    `first` is the first group that might trade, None in a session from before it was kept.
     """
 
     number: int
@@ -45,6 +46,7 @@ class Session:
     completed: bool
     bar: int
     databases: str = BESIDE_STATE
+    first: int | None = None
 
 
 class StateDirectory:
@@ -85,7 +87,8 @@ class StateDirectory:
             holder = self._lock.take(f"process {os.getpid()} on {socket.gethostname()}")
         except OSError as error:
             raise StateError(
-                f"state directory {self.path} cannot be used: {error.strerror or error}"
+                f"state directory {self.path} cannot be used: {error.strerror or error}; "
+                f"name a place where you may write with --state DIR"
             ) from error
         if holder is not None:
             raise StateError(

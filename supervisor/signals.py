@@ -1,4 +1,4 @@
-"""Turn SIGINT and SIGTERM into requests that the running command looks at: first drain, then force."""
+"""Turn SIGINT, SIGTERM and SIGHUP into requests that the running command looks at: first drain, then force."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ FORCE_S = 15.0
 FORCED = 130
 """Exit code of a process that a second signal ended."""
 
-_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 def reclaim_signals() -> None:
@@ -33,11 +33,15 @@ def reclaim_signals() -> None:
 
 
 class StopSignals:
-    """Watch for SIGINT and SIGTERM while used as a context manager, on the main thread.
+    """Watch for SIGINT, SIGTERM and SIGHUP while used as a context manager, on the main thread.
 
     The first signal sets `requested`, a second `forced`; neither raises, so no statement is left half done, wherever
     it arrives. A third ends the process at once, as if nobody had watched: on Linux the kernel then ends Ray too. One
     that comes while several are started or stopped is counted like any other.
+
+    SIGHUP, that the terminal was closed, asks for a stop but never forces one: a shell and the kernel each send it,
+    and service managers send it after SIGTERM. Where it is ignored, as under nohup, it stays so. What would be written
+    to a terminal that is gone goes nowhere: it would fail, and with it the stop.
     """
 
     def __init__(self) -> None:
@@ -46,6 +50,7 @@ class StopSignals:
         # The handler runs between any two bytecodes of the main thread, also inside wait(): only something
         # re-entrant may be touched there. A threading.Event is not, a SimpleQueue is.
         self._arrivals: SimpleQueue[int] = SimpleQueue()
+        self._terminals = [number for number in (0, 1, 2) if os.isatty(number)]
         self._before: dict[signal.Signals, Any] = {}
         self._enforcer = threading.Timer(FORCE_S, os._exit, (FORCED,))
         self._enforcer.daemon = True
@@ -55,7 +60,8 @@ class StopSignals:
         if threading.current_thread() is not threading.main_thread():
             raise RuntimeError("signals can be watched from the main thread only")
         for number in _SIGNALS:
-            self._before[number] = signal.signal(number, self._note)
+            if number != signal.SIGHUP or signal.getsignal(number) is not signal.SIG_IGN:
+                self._before[number] = signal.signal(number, self._note)
         return self
 
     def __exit__(
@@ -90,9 +96,13 @@ class StopSignals:
         return True
 
     def _note(self, number: int, frame: FrameType | None) -> None:
-        self._count += 1
         reclaim_signals()
         signal.alarm(0)  # if it was Ray's handler that passed this on: it has set the alarm that would abort
+        if number == signal.SIGHUP:
+            self._leave_terminal()
+            if self._count:
+                return
+        self._count += 1
         if self._count > 2:
             signal.signal(number, signal.SIG_DFL)
             os.kill(os.getpid(), number)
@@ -104,3 +114,10 @@ class StopSignals:
         if not self._first:
             self._first = signal.Signals(number).name
         self._arrivals.put(number)
+
+    def _leave_terminal(self) -> None:
+        gone = [number for number in self._terminals if not os.isatty(number)]
+        nowhere = os.open(os.devnull, os.O_RDWR)
+        for number in gone:
+            os.dup2(nowhere, number)
+        os.close(nowhere)

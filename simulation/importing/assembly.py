@@ -17,6 +17,7 @@ from simulation.importing.coverage import cover
 from simulation.importing.layouts import Adjustment
 from simulation.importing.quality import RowRule, conflicts, write_kept_aside
 from simulation.importing.reading import RawFile
+from simulation.importing.refusals import first_refusal
 from simulation.importing.report import ImportReport
 from simulation.importing.sessions import ROUND_THE_CLOCK
 from simulation.importing.sifting import Judged, Sifted, sift
@@ -44,7 +45,7 @@ def assemble(
         write_kept_aside(kept_aside, files, sifted.rows, sifted.codes)
     refused, judged = sifted.refused(), sifted.judged
     if judged is None or not np.any(judged.accepted()):
-        raise DataError(_nothing_left(path, refused, judged, end))
+        raise DataError(_nothing_left(path, sifted, end))
     table = build_table(sifted.names, judged.bar_ns, sifted.calendar == ROUND_THE_CLOCK, judged.columns())
     absent = tuple(name for name in sifted.chosen if name not in table.symbols)
     if absent and symbols is not None:
@@ -102,10 +103,13 @@ def _words(refused: dict[str, int]) -> str:
     return ", ".join(f"{rule} {count}" for rule, count in sorted(refused.items())) or "none"
 
 
-def _nothing_left(path: Path, refused: dict[str, int], judged: Judged | None, end: date | None) -> str:
+def _nothing_left(path: Path, sifted: Sifted, end: date | None) -> str:
+    refused, judged = sifted.refused(), sifted.judged
     text = f"{path}: no bar can be used; rows refused: {_words(refused)}"
     if judged is not None and judged.after_end.any():
         text += f"; rows after {end}: {int(judged.after_end.sum())}"
+    if first := first_refusal(tuple(sifted.files), sifted.rows, sifted.codes):
+        text += f"; {first}"
     if RowRule.OUTSIDE_SESSION.value in refused:
         text += ". Stamps without a zone are read as UTC opens of bars"
     return text

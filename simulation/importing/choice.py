@@ -6,7 +6,7 @@ import difflib
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from domain.errors import DataError
+from domain.errors import ConfigurationError, DataError
 from domain.symbols import normalise_symbol
 
 Calendars = Callable[[str], str]
@@ -47,10 +47,13 @@ def _listed(held: Sequence[str]) -> str:
 
 
 def one_calendar(path: Path, symbols: Sequence[str], calendars: Calendars) -> str:
-    """Return the calendar that all `symbols` keep; raises DataError when they keep several."""
+    """Return the calendar that all `symbols` keep; raises DataError when they keep several, or one keeps none."""
     by_calendar: dict[str, list[str]] = {}
     for symbol in symbols:
-        by_calendar.setdefault(calendars(symbol), []).append(symbol)
+        try:
+            by_calendar.setdefault(calendars(symbol), []).append(symbol)
+        except ConfigurationError as error:
+            raise DataError(f"{path}: {error}") from error
     if len(by_calendar) > 1:
         found = "; ".join(f"{name}: {', '.join(held[:5])}" for name, held in sorted(by_calendar.items()))
         raise DataError(f"{path}: symbols of several calendars ({found}); ask for symbols of one")

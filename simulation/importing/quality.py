@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from domain.bars import BarFault, Ints
+from domain.bars import LARGEST_VOLUME, BarFault, Ints
 from domain.errors import DataError
 from simulation.importing.layouts import Adjustment
 from simulation.importing.reading import RawFile
@@ -34,6 +34,7 @@ class RowRule(StrEnum):
     NOT_POSITIVE = BarFault.NOT_POSITIVE.value
     CROSSED = BarFault.CROSSED.value
     NEGATIVE_VOLUME = BarFault.NEGATIVE_VOLUME.value
+    EXCESSIVE_VOLUME = BarFault.EXCESSIVE_VOLUME.value
     MISSING_VOLUME = "missing_volume"
     BAD_ADJUSTMENT = "bad_adjustment"
     NOT_A_SESSION = "not_a_session"
@@ -60,6 +61,7 @@ def value_faults(rows: Rows) -> Codes:
                 crossed,
                 np.isinf(rows.volume) | ~np.isfinite(rows.dividend),
                 (rows.volume < 0.0) | (rows.dividend < 0.0),
+                rows.volume > LARGEST_VOLUME,
             ],
             [
                 CODE[RowRule.NOT_FINITE],
@@ -67,6 +69,7 @@ def value_faults(rows: Rows) -> Codes:
                 CODE[RowRule.CROSSED],
                 CODE[RowRule.NOT_FINITE],
                 CODE[RowRule.NEGATIVE_VOLUME],
+                CODE[RowRule.EXCESSIVE_VOLUME],
             ],
             default=CODE[RowRule.ACCEPTED],
         ).astype(np.int8)
@@ -205,7 +208,10 @@ def write_kept_aside(path: Path, files: Sequence[RawFile], rows: Rows, codes: Co
         with replacing(path) as part, part.open("w", newline="", encoding="utf-8") as stream:
             csv.writer(stream).writerows([["file", "row", "rule", *names], *lines])
     except OSError as error:
-        raise DataError(f"{path}: the refused rows could not be written: {error}") from error
+        raise DataError(
+            f"{path}: the refused rows could not be written ({error.strerror or error}); "
+            "name a place where you may write"
+        ) from error
     return len(lines)
 
 

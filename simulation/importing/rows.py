@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, fields
+from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
@@ -15,7 +16,7 @@ from numpy.typing import NDArray
 from domain.bars import Floats, Ints
 from domain.errors import DataError
 from domain.symbols import normalise_symbol
-from simulation.importing.layouts import Adjustment, Layout
+from simulation.importing.layouts import Adjustment
 from simulation.importing.reading import RawFile
 from simulation.importing.stamps import parse_stamps
 from storage.bar_tables import MAX_SYMBOLS
@@ -75,30 +76,30 @@ def gather(files: Sequence[RawFile]) -> tuple[tuple[str, ...], Rows, tuple[str, 
 
 
 def _rows_of(file: RawFile, file_id: int, known: dict[str, int], notes: list[str]) -> Rows:
-    layout, table, count = file.layout, file.table, file.table.num_rows
+    layout, count = file.layout, file.table.num_rows
     adjustment = layout.adjustment
     return Rows(
         file_id=np.full(count, file_id, dtype=np.int32),
         position=np.arange(count, dtype=np.int64),
         symbol_id=_symbol_ids(file, known, notes),
-        ts_ns=parse_stamps(_stamp_column(layout, table)),
-        open=_numbers(table, layout.open),
-        high=_numbers(table, layout.high),
-        low=_numbers(table, layout.low),
-        close=_numbers(table, layout.close),
-        volume=_numbers(table, layout.volume),
-        adj_close=_numbers(table, layout.adj_close),
-        split=_splits(table, layout.split),
+        ts_ns=parse_stamps(_stamp_column(file)),
+        open=_numbers(file, layout.open),
+        high=_numbers(file, layout.high),
+        low=_numbers(file, layout.low),
+        close=_numbers(file, layout.close),
+        volume=_numbers(file, layout.volume),
+        adj_close=_numbers(file, layout.adj_close),
+        split=_splits(file, layout.split),
         # An adjusted close holds the dividends already: paying them too would count them twice.
-        dividend=_dividends(table, None if adjustment is Adjustment.ADJUSTED_CLOSE else layout.dividend),
+        dividend=_dividends(file, None if adjustment is Adjustment.ADJUSTED_CLOSE else layout.dividend),
     )
 
 
-def _stamp_column(layout: Layout, table: Any) -> Any:
-    column = table.column(layout.stamp)
-    if layout.stamp_time is None:
+def _stamp_column(file: RawFile) -> Any:
+    column = _column(file, file.layout.stamp, _is_scalar, "stamps")
+    if file.layout.stamp_time is None:
         return column
-    time = table.column(layout.stamp_time)
+    time = _column(file, file.layout.stamp_time, _is_scalar, "times")
     return pc.binary_join_element_wise(pc.cast(column, pa.string()), pc.cast(time, pa.string()), "T")
 
 
@@ -111,55 +112,95 @@ def _symbol_ids(file: RawFile, known: dict[str, int], notes: list[str]) -> NDArr
                 f"{file.path}: no symbol column, and the file is not named by one: {error}"
             ) from error
         return np.full(file.table.num_rows, known.setdefault(name, len(known)), dtype=np.int16)
-    column = pc.cast(file.table.column(file.layout.symbol), pa.string()).combine_chunks().dictionary_encode()
-    ids = [_symbol_id(text, known, notes) for text in column.dictionary.to_pylist()]
+    column = pc.cast(
+        _column(file, file.layout.symbol, _is_scalar, "symbols"), pa.string()
+    ).dictionary_encode()
+    ids = [_symbol_id(file.path, text, known, notes) for text in column.dictionary.to_pylist()]
     codes = pc.fill_null(column.indices, len(ids)).to_numpy(False)
     return np.asarray(np.array([*ids, NO_SYMBOL], dtype=np.int16)[codes])
 
 
-def _symbol_id(text: str, known: dict[str, int], notes: list[str]) -> int:
+def _symbol_id(path: Path, text: str, known: dict[str, int], notes: list[str]) -> int:
     try:
         name = normalise_symbol(text)
     except ValueError as error:
         notes.append(f"rows refused: {error}")
         return NO_SYMBOL
     if name not in known and len(known) >= MAX_SYMBOLS:
-        raise DataError(f"more than {MAX_SYMBOLS} symbols in one import; import a part of them")
+        raise DataError(f"{path}: more than {MAX_SYMBOLS} symbols in one import; import a part of them")
     if name != text:
         notes.append(f"symbol {text!r} is written {name!r}")
     return known.setdefault(name, len(known))
 
 
-def _numbers(table: Any, name: str | None) -> Floats:
-    """Return column `name` as float64, NaN where a value is absent or no number."""
+def _column(file: RawFile, name: str, fits: Callable[[Any], bool], what: str) -> Any:
+    """Return column `name` in one piece, text as one type of text, not dictionary-encoded.
+
+    Raises DataError when it is of a kind that cannot hold `what` is wanted: lists and the like, or truth values.
+    """
+    column = file.table.column(name).combine_chunks()
+    kind = column.type
+    try:
+        if pa.types.is_dictionary(kind):
+            column = column.dictionary_decode()
+        if fits(column.type):
+            return pc.cast(column, pa.string()) if _is_text(column.type) else column
+    except pa.ArrowException as error:
+        raise DataError(f"{file.path}: column {name!r} cannot be read as {what} ({error})") from error
+    raise DataError(
+        f"{file.path}: column {name!r} holds {kind}, not {what}; name a file where it holds {what}"
+    )
+
+
+def _is_number(kind: Any) -> bool:
+    types = pa.types
+    return bool(
+        types.is_integer(kind) or types.is_floating(kind) or types.is_decimal(kind) or types.is_null(kind)
+    )
+
+
+def _is_text(kind: Any) -> bool:
+    types = pa.types
+    return bool(
+        types.is_string(kind)
+        or types.is_large_string(kind)
+        or types.is_string_view(kind)
+        or types.is_binary(kind)
+        or types.is_large_binary(kind)
+    )
+
+
+def _is_scalar(kind: Any) -> bool:
+    return _is_number(kind) or _is_text(kind) or bool(pa.types.is_temporal(kind))
+
+
+def _numbers(file: RawFile, name: str | None) -> Floats:
+    """Return column `name` as float64, NaN where a value is absent or no number; text is read as numbers."""
     if name is None:
-        return np.full(table.num_rows, np.nan)
-    column = table.column(name).combine_chunks()
-    if not (pa.types.is_string(column.type) or pa.types.is_large_string(column.type)):
-        try:
-            return np.array(
-                pc.cast(column, pa.float64(), safe=False).to_numpy(zero_copy_only=False), dtype=np.float64
-            )
-        except pa.ArrowException as error:
-            raise DataError(f"column {name!r} holds {column.type}, not numbers") from error
+        return np.full(file.table.num_rows, np.nan)
+    column = _column(file, name, lambda kind: _is_number(kind) or _is_text(kind), "numbers")
+    if not _is_text(column.type):
+        return np.array(
+            pc.cast(column, pa.float64(), safe=False).to_numpy(zero_copy_only=False), dtype=np.float64
+        )
     text: Any = pd.Series(pc.fill_null(pc.utf8_trim_whitespace(column), "").to_numpy(False), dtype=object)
     is_number = pd.to_numeric(text, errors="coerce").notna().to_numpy()
     # float() reads a decimal to the nearest double; the faster parsers may be a bit off in the last place.
     return np.asarray(np.where(is_number, text.to_numpy(), "nan"), dtype=np.float64)
 
 
-def _splits(table: Any, name: str | None) -> Floats:
+def _splits(file: RawFile, name: str | None) -> Floats:
     """Return split ratios, 1 where none is stated (absent, or 0 as some sources write it)."""
     if name is None:
-        return np.ones(table.num_rows)
-    ratios = _numbers(table, name)
+        return np.ones(file.table.num_rows)
+    ratios = _numbers(file, name)
     return np.where(np.isnan(ratios) | (ratios == 0.0), 1.0, ratios)
 
 
-def _dividends(table: Any, name: str | None) -> Floats:
+def _dividends(file: RawFile, name: str | None) -> Floats:
     if name is None:
-        return np.zeros(table.num_rows)
-    cash = _numbers(table, name)
+        return np.zeros(file.table.num_rows)
+    cash = _numbers(file, name)
     return np.where(np.isnan(cash), 0.0, cash)
 
 

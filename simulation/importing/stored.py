@@ -59,6 +59,10 @@ def import_stored(
 
 def _report(path: Path, table: BarTable, calendar: str) -> ImportReport:
     notes = read_notes(path)
+    try:
+        covered = cover(table, calendar)
+    except DataError as error:
+        raise DataError(f"{path}: {error}") from error
     return ImportReport(
         source=str(path),
         files=1,
@@ -74,7 +78,7 @@ def _report(path: Path, table: BarTable, calendar: str) -> ImportReport:
         rows_accepted=table.rows,
         refused={},
         kept_aside=None,
-        symbols=cover(table, calendar),
+        symbols=covered,
         symbols_absent=(),
         splits=(),
         dividends_paid=int((table.dividend > 0.0).sum()),

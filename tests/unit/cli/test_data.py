@@ -185,3 +185,31 @@ def test_splits_and_dividends_of_real_bars_are_reported(
     assert report["dividends_paid"] > 10
     text = invoke("data", "describe", path, "--symbols", "AAPL").stdout
     assert ["AAPL", "2014-06-09", "7.00001", "7/1"] in [line.split() for line in text.splitlines()]
+
+
+@pytest.mark.parametrize("stored", [True, False])
+def test_a_place_that_cannot_be_written_is_named_with_what_to_do(
+    invoke: Invoke, bars: Path, tmp_path: Path, stored: bool
+) -> None:
+    source = bars
+    if stored:
+        source = tmp_path / "stored.parquet"
+        assert invoke("data", "import", bars, "--out", source).exit_code == 0
+    result = invoke("data", "import", source, "--out", "/proc/x.parquet")
+    assert result.exit_code == 4
+    assert "/proc/x." in result.stderr
+    assert "name a place" in result.stderr
+
+
+def test_an_interrupted_import_leaves_nothing_behind(
+    invoke: Invoke, bars: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(*_: object) -> None:
+        assert (tmp_path / "out.refused.csv").exists()
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("storage.catalogue.write_bars", interrupted)
+    result = invoke("data", "import", bars, "--out", tmp_path / "out.parquet")
+    assert result.exit_code == 130
+    assert "breakwater: interrupted" in result.stderr
+    assert [path.name for path in tmp_path.iterdir()] == ["bars.csv"]

@@ -7,6 +7,7 @@ import re
 import threading
 import time
 from dataclasses import replace
+from datetime import date, timedelta
 from pathlib import Path
 
 import psutil
@@ -19,6 +20,7 @@ from domain.messages import RISK
 from simulation.venue.address import is_running
 from simulation.venue.launch import start_venue
 from storage.journal import SqlJournal
+from storage.state import StateDirectory
 from supervisor.ray_leftovers import note_session, session_note
 from tests.scenario.bars import thin_market
 from tests.scenario.engine import request
@@ -60,3 +62,40 @@ def test_resuming_waits_for_the_last_word_of_a_killed_engines_writers(
     with open_session(asked, dict(os.environ), SystemClock()) as opened:
         assert opened.resumed
         assert time.monotonic() - began >= 3.0
+
+
+def test_another_first_day_to_trade_is_refused_as_other_bars_are(tmp_path: Path) -> None:
+    asked = request(thin_market(tmp_path / "bars.csv"), tmp_path / "state")
+    with open_session(asked, dict(os.environ), SystemClock()) as opened:
+        table = opened.plan.table
+    days = [date.fromordinal(int(table.session[at])) for at in table.starts[:-1]]
+    begun = replace(asked, start=days[3], fresh=True)
+    with open_session(begun, dict(os.environ), SystemClock()) as opened:
+        assert opened.plan.session.first == 3
+        opened.close_session(bar=len(table) - 1, completed=True)
+    for other in (None, days[2], days[4]):
+        changed = replace(asked, start=other)
+        with (
+            pytest.raises(StateError, match=re.escape(f"(--from, which was {days[3]}) changed")),
+            open_session(changed, dict(os.environ), SystemClock()),
+        ):
+            pass
+    with open_session(replace(begun, fresh=False), dict(os.environ), SystemClock()) as opened:
+        assert opened.resumed
+    # The day after the one before is the same day, where none lies between.
+    with open_session(
+        replace(asked, start=days[2] + timedelta(days=1)), dict(os.environ), SystemClock()
+    ) as opened:
+        assert opened.resumed
+
+
+def test_the_first_bars_day_is_the_first_day_when_none_is_named(tmp_path: Path) -> None:
+    asked = request(thin_market(tmp_path / "bars.csv"), tmp_path / "state")
+    with open_session(asked, dict(os.environ), SystemClock()) as opened:
+        first = date.fromordinal(int(opened.plan.table.session[0]))
+    with open_session(replace(asked, start=first), dict(os.environ), SystemClock()) as opened:
+        assert opened.resumed
+    # A session from before the day was kept is resumed as it always was.
+    StateDirectory(asked.state).write_session(replace(opened.stored, first=None))
+    with open_session(replace(asked, start=first + timedelta(7)), dict(os.environ), SystemClock()) as opened:
+        assert opened.resumed

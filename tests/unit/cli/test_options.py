@@ -5,17 +5,23 @@ from pathlib import Path
 import pytest
 
 from cli.options import UsageError, parse_date, parse_speed, parse_symbols
-from tests.unit.cli.conftest import Invoke
+from tests.unit.cli.conftest import Invoke, Traded
 
 
-@pytest.mark.parametrize(("text", "speed"), [("0", 0.0), ("0.5", 0.5), ("1e6", 1_000_000.0), (" 20 ", 20.0)])
+@pytest.mark.parametrize(
+    ("text", "speed"), [("0", 0.0), ("0.5", 0.5), ("0.00001", 0.00001), ("1e6", 1_000_000.0), (" 20 ", 20.0)]
+)
 def test_speed_is_a_number_of_bars(text: str, speed: float) -> None:
     assert parse_speed(text) == speed
 
 
-@pytest.mark.parametrize("text", ["-1", "-0.001", "nan", "inf", "1000001", "x", "", "5 bars"])
+@pytest.mark.parametrize(
+    "text", ["-1", "-0.001", "nan", "inf", "1000001", "x", "", "5 bars", "1e-9", "9.9e-6"]
+)
 def test_a_speed_that_cannot_be_kept_is_refused_by_what_was_found(text: str) -> None:
-    with pytest.raises(UsageError, match=r"allowed: 0 .* to 1,000,000 bars a second") as refused:
+    with pytest.raises(
+        UsageError, match=r"allowed: 0 .*, or 0.00001 .* to 1,000,000 bars a second"
+    ) as refused:
         parse_speed(text)
     assert f"--speed: found {text!r}" in str(refused.value)
 
@@ -58,3 +64,15 @@ def test_an_empty_path_is_not_the_working_directory(
     assert result.exit_code == 2
     assert "allowed: the name of a file or" in result.output
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("command", [("orders", "list"), ("positions", "list"), ("audit", "query")])
+def test_a_symbol_to_look_for_may_be_written_as_for_a_run(
+    command: tuple[str, ...], invoke: Invoke, traded: Traded
+) -> None:
+    told = [
+        invoke(*command, "--symbol", symbol, "--state", traded.path, "--json").stdout
+        for symbol in ("AAPL", "aapl", "no such thing!")
+    ]
+    assert told[0] == told[1]
+    assert told[0] != told[2]

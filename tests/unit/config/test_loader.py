@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+import re
 import shutil
 import subprocess
 import sys
@@ -190,6 +191,23 @@ def test_settings_are_frozen_all_the_way_down() -> None:
         with pytest.raises(TypeError, match="frozen"):
             frozen["x"] = 1
     assert isinstance(settings.books.books, tuple)
+
+
+def test_an_instance_without_parameters_has_its_strategys_defaults(tmp_path: Path) -> None:
+    shipped = (SHIPPED / "strategies.yaml").read_text(encoding="utf-8")
+    fingerprints = []
+    for i, given in enumerate(("    parameters: {}\n", "")):
+        directory = tmp_path / str(i)
+        directory.mkdir()
+        text = re.sub(r"^    parameters:.*\n(      .*\n)*", given, shipped, flags=re.MULTILINE)
+        assert text.count("    parameters:") == (shipped.count("    parameters:") if given else 0)
+        (directory / "strategies.yaml").write_text(text, encoding="utf-8")
+        settings = load(directory, {})
+        assert settings.strategies.strategies[0].parameters == {}
+        with pytest.raises(TypeError, match="frozen"):
+            settings.strategies.strategies[0].parameters["x"] = 1
+        fingerprints.append(settings.fingerprint)
+    assert fingerprints[0] == fingerprints[1]
 
 
 def test_settings_survive_pickling() -> None:

@@ -101,6 +101,7 @@ def run(machine: MarketData, *groups: BarGroup) -> list[tuple[BarGroup | None, l
         ({"close": 12.5}, BarFault.CROSSED),
         ({"open": 8.5}, BarFault.CROSSED),
         ({"volume": -1.0}, BarFault.NEGATIVE_VOLUME),
+        ({"volume": 1e30}, BarFault.EXCESSIVE_VOLUME),
         ({"dividend": -0.1}, BarFault.NEGATIVE_VOLUME),
         ({"symbol": "IBM"}, BarFault.UNKNOWN_SYMBOL),
     ],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pty
 import signal
 import subprocess
 import sys
@@ -18,7 +19,7 @@ def send(number: signal.Signals) -> None:
     os.kill(os.getpid(), number)
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_first_signal_requests_and_second_forces(number: signal.Signals) -> None:
     with StopSignals() as stop:
         assert (stop.requested, stop.forced, stop.reason) == (False, False, "")
@@ -86,3 +87,46 @@ def test_a_process_that_is_stuck_ends_some_time_after_its_second_signal() -> Non
     )
     done = subprocess.run([sys.executable, "-c", script], env={**os.environ, "PYTHONPATH": "."}, timeout=20)
     assert done.returncode == 130
+
+
+@pytest.mark.parametrize("first", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_closed_terminal_never_forces(first: signal.Signals) -> None:
+    """A shell and the kernel each send SIGHUP, and a service manager right after SIGTERM."""
+    with StopSignals() as stop:
+        send(first)
+        send(signal.SIGHUP)
+        send(signal.SIGHUP)
+        assert (stop.requested, stop.forced, stop.reason) == (True, False, first.name)
+
+
+def test_under_nohup_a_closed_terminal_stops_nothing() -> None:
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        with StopSignals() as stop:
+            send(signal.SIGHUP)
+            assert not stop.requested
+            assert signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGHUP, before)
+
+
+def test_what_is_written_to_a_closed_terminal_does_not_fail() -> None:
+    script = (
+        "import sys\n"
+        "from supervisor.signals import StopSignals\n"
+        "with StopSignals() as stop:\n"
+        "    print('watching', flush=True)\n"
+        "    assert stop.wait(30.0)\n"
+        "    print('more', flush=True)\n"
+        "    sys.stderr.write('more')\n"
+        "    sys.exit(7 if stop.reason == 'SIGHUP' else 8)\n"
+    )
+    child, terminal = pty.fork()
+    if child == 0:
+        os.execve(sys.executable, [sys.executable, "-c", script], {**os.environ, "PYTHONPATH": "."})
+    told = b""
+    while b"watching" not in told:
+        told += os.read(terminal, 1_000)
+    os.close(terminal)
+    _, status = os.waitpid(child, 0)
+    assert os.waitstatus_to_exitcode(status) == 7

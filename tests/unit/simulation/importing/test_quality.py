@@ -14,7 +14,21 @@ from simulation.importing.quality import RULES, RowRule, in_order, value_faults
 from simulation.importing.rows import Rows
 
 ODD = st.sampled_from(
-    [float("nan"), float("inf"), -float("inf"), 0.0, -0.0, -1.0, 5e-324, 1.0, 2.0, 3.0, 1.7e308]
+    [
+        float("nan"),
+        float("inf"),
+        -float("inf"),
+        0.0,
+        -0.0,
+        -1.0,
+        5e-324,
+        1.0,
+        2.0,
+        3.0,
+        2.0**53,
+        1e16,
+        1.7e308,
+    ]
 )
 VALUES = st.lists(st.tuples(ODD, ODD, ODD, ODD, ODD, ODD), min_size=1, max_size=30)
 

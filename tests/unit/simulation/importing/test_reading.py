@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import gzip
+import re
+from datetime import date
+from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -11,7 +15,7 @@ import pytest
 
 from domain.errors import DataError
 from simulation.importing.reading import read_file, read_files
-from tests.unit.simulation.importing.conftest import Lines
+from tests.unit.simulation.importing.conftest import Lines, Take
 
 HEADER = "Date,Open,High,Low,Close,Volume"
 ROW = "2024-01-02,10,12,9,11,100"
@@ -96,3 +100,44 @@ def test_an_absent_file_and_a_directory_without_csv_are_refused(tmp_path: Path) 
         read_files(tmp_path / "absent.csv")
     with pytest.raises(DataError, match="without CSV files"):
         read_files(tmp_path)
+
+
+DAYS = [date(2023, 9, day) for day in (5, 6, 7)]
+PRICES: dict[str, list[Any]] = {"open": [10.0] * 3, "high": [11.0] * 3, "low": [9.0] * 3, "close": [10.0] * 3}
+
+
+@pytest.mark.parametrize(
+    ("column", "values", "found"),
+    [
+        ("close", [[10.0]] * 3, "list<element: double>, not numbers"),
+        ("close", [{"at": 10.0}] * 3, "struct<at: double>, not numbers"),
+        ("close", [True] * 3, "bool, not numbers"),
+        ("close", DAYS, "date32[day], not numbers"),
+        ("volume", [True] * 3, "bool, not numbers"),
+        ("date", [[1]] * 3, "list<element: int64>, not stamps"),
+        ("date", [True] * 3, "bool, not stamps"),
+        ("symbol", [["A"]] * 3, "list<element: string>, not symbols"),
+    ],
+)
+def test_a_column_of_another_kind_is_refused_by_file_name_and_kind(
+    take: Take, tmp_path: Path, column: str, values: list[Any], found: str
+) -> None:
+    path = tmp_path / "A.parquet"
+    pq.write_table(pa.table({"date": DAYS, **PRICES, column: values}), path)
+    with pytest.raises(DataError, match=re.escape(f"{path}: column {column!r} holds {found}")):
+        take(path)
+
+
+def test_numbers_come_in_many_types_and_symbols_too(take: Take, tmp_path: Path) -> None:
+    path = tmp_path / "bars.parquet"
+    kinds = {
+        "open": pa.array(["10"] * 3, pa.large_string()),
+        "high": pa.array([Decimal("11.5")] * 3),
+        "low": pa.array([b"9"] * 3),
+        "close": pa.array([10] * 3, pa.int8()),
+        "volume": pa.nulls(3),
+        "symbol": pa.array(["A"] * 3).dictionary_encode(),
+    }
+    pq.write_table(pa.table({"date": DAYS, **kinds}), path)
+    (bar,) = take(path).table.group(2).bars
+    assert bar[:5] == ("A", 10.0, 11.5, 9.0, 10.0)
