@@ -22,6 +22,8 @@ from simulation.importing.importer import Imported, import_bars
 from simulation.importing.report import ImportReport
 from simulation.importing.sample import sample_path
 from simulation.venue.launch import stop_venue
+from storage.audit.keys import load_signer
+from storage.audit.recovery import orderly_end
 from storage.catalogue import write_bars
 from storage.location import Databases
 from storage.state import Session, StateDirectory
@@ -54,8 +56,12 @@ class Opened:
     resumed: bool
 
     def close_session(self, *, bar: int, completed: bool) -> None:
-        """Keep where the session stopped."""
-        self.directory.write_session(replace(self.stored, bar=bar, completed=completed))
+        """Keep where the session stopped, and where its trail ended if that was in order."""
+        kept = replace(self.stored, bar=bar, completed=completed)
+        seq, head = orderly_end(self.directory.audit, load_signer().verifier)
+        if seq:
+            kept = replace(kept, trail_seq=seq, trail_head=head)
+        self.directory.write_session(kept)
 
 
 @contextmanager

@@ -38,13 +38,17 @@ class AppendFile:
                 f"{path} cannot be opened for writing: {error.strerror or error}"
             ) from error
 
-    def append(self, content: bytes) -> None:
-        """Write all of `content` through to the disk; raises DurabilityError when that fails, never tries again."""
+    def append(self, content: bytes, *, durable: bool = True) -> None:
+        """Write all of `content`, through to the disk if `durable`; raises DurabilityError, and never tries again.
+
+        What is not `durable` outlives the process, and reaches the disk with the next that is.
+        """
         try:
             view = memoryview(content)
             while view:
                 view = view[os.write(self._descriptor, view) :]
-            _flush(self._descriptor)
+            if durable:
+                _flush(self._descriptor)
         except OSError as error:
             raise DurabilityError(f"{self.path} cannot be written: {error.strerror or error}") from error
         self.size += len(content)

@@ -35,6 +35,7 @@ class Session:
     resumed run knows that it continues the same thing. `bar` is the newest group that settled, -1 before the first;
     `completed` says that the data ended, so that there is nothing to resume. `databases` is the template of its
     databases' URLs, not resolved: a directory that was moved, copied or archived finds those that went with it.
+    `trail_seq` and `trail_head` are number and hash of the record with which the audit trail ended in order last.
     """
 
     number: int
@@ -45,6 +46,13 @@ class Session:
     completed: bool
     bar: int
     databases: str = BESIDE_STATE
+    trail_seq: int = 0
+    trail_head: str = ""
+
+    @property
+    def trail_end(self) -> tuple[int, str] | None:
+        """Return number and hash of the record with which the trail ended in order last; None when it never did."""
+        return (self.trail_seq, self.trail_head) if self.trail_seq else None
 
 
 class StateDirectory:
