@@ -15,6 +15,7 @@ from cli.composition import EnginePlan, SessionPlan, refuse_untradable
 from cli.modes import refuse_other_modes
 from cli.registry import read_settings
 from cli.resuming import ROLES, refuse_damaged, refuse_other_inputs, resume_at, stored_bars
+from cli.trail_held import refuse_other_trail
 from config.credentials import hand_over_audit_key
 from config.settings import Settings
 from domain.ports import Clock
@@ -151,6 +152,7 @@ def _open(
         directory.write_session(stored)
     else:
         refuse_other_inputs(stored, table, settings, directory)
+        refuse_other_trail(directory.audit, databases, ROLES, stored)
         first = resume_at(directory, stored, first)
     session = SessionPlan(number=stored.number, first=first, state_dir=directory.path, bars=bars)
     pace_s = 0.0 if request.speed == 0.0 else 1.0 / request.speed

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,6 @@ from simulation.venue.address import venue_directory
 from storage.audit.checkpoints import CHECKPOINTS, last_checkpoint
 from storage.audit.keys import load_signer
 from storage.catalogue import read_bars
-from storage.engine import open_reader
 from storage.journal_reader import JournalReader
 from storage.location import Databases
 from storage.state import Session, StateDirectory
@@ -32,7 +32,7 @@ _ADVICE = (
 
 
 def refuse_damaged(directory: StateDirectory, databases: Databases, *, resumed: bool) -> None:
-    """Raise StateError when a file is missing, empty or corrupt: never begin with half of what the session knew.
+    """Raise StateError when a file is missing, empty, corrupt or holds nonsense: never begin with half of it.
 
     A session that begins finds no file in the place of its databases, wherever that is.
 
@@ -52,7 +52,8 @@ def refuse_damaged(directory: StateDirectory, databases: Databases, *, resumed: 
                 raise StateError(f"{path} {found}, though the audit trail tells of what it held; {_ADVICE}")
     for path, role in files.items():
         if path in present:
-            open_reader(databases.url(role), role).dispose()
+            with closing(JournalReader.open(databases.url(role), role)) as reader:
+                reader.read_through()
     checkpoints = directory.audit / CHECKPOINTS
     if checkpoints.exists():
         last_checkpoint(checkpoints, load_signer().verifier)

@@ -100,7 +100,11 @@ class AuditMachine:
         if not self._draining:
             return []
         self._draining, self._ended = False, True
-        return [*(self._flush() or [Persist((TRAIL_END,))]), CancelTimer(LAST_CALL), Send(COORDINATOR, Drained(role=AUDIT))]
+        return [
+            *(self._flush() or [Persist((TRAIL_END,))]),
+            CancelTimer(LAST_CALL),
+            Send(COORDINATOR, Drained(role=AUDIT)),
+        ]
 
     def _heard(self, source: str) -> list[Output]:
         """Note that `source` has nothing more; the last one ends the drain."""

@@ -52,7 +52,12 @@ class AuditEvent(NamedTuple):
 
 
 TRAIL_END = AuditEvent(
-    AuditKind.STOPPED, 0, -1, "audit.end", False, {"reason": "every source was heard out: the trail ends here"}
+    AuditKind.STOPPED,
+    0,
+    -1,
+    "audit.end",
+    False,
+    {"reason": "every source was heard out: the trail ends here"},
 )
 """Be what the audit writer records last when it stops in order; the trail's signed end."""
 

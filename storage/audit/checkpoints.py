@@ -40,8 +40,8 @@ class Checkpoint:
     """State that record `seq`, hashed `head`, ends at byte `offset` of `file` (a day file's name).
 
     It may be written ahead of its record; up to record `reached` the trail was on disk. `trail` is the hash of the
-    trail's first record and tells trails apart. `cursors` is each source's last number up to here. No more than `window`
-    records may stand after the last checkpoint: none after an end.
+    trail's first record and tells trails apart. `cursors` is each source's last number up to here. No more than
+    `window` records may stand after the last checkpoint: none after an end.
     """
 
     kind: CheckpointKind
@@ -115,7 +115,9 @@ def last_held(path: Path, directory: Path, verifier: Verifier) -> tuple[Checkpoi
 def _is_held(checkpoint: Checkpoint, directory: Path) -> bool:
     """Tell whether the checkpoint's record lies in the trail, or must: `recover_position` says what is missing then."""
     path = directory / checkpoint.file
-    return checkpoint.reached == checkpoint.seq or (path.exists() and path.stat().st_size >= checkpoint.offset)
+    return checkpoint.reached == checkpoint.seq or (
+        path.exists() and path.stat().st_size >= checkpoint.offset
+    )
 
 
 def _checkpoint_before(path: Path, end: int, verifier: Verifier) -> Checkpoint | None:

@@ -8,7 +8,16 @@ from hashlib import sha256
 from pathlib import Path
 
 from domain.errors import AuditError
-from storage.audit.chain import GENESIS, SEAL, follows, line_hash, parse_line, trail_files, what_breaks
+from storage.audit.chain import (
+    GENESIS,
+    SEAL,
+    TrailLine,
+    follows,
+    line_hash,
+    parse_line,
+    trail_files,
+    what_breaks,
+)
 from storage.audit.checkpoints import CHECKPOINTS, Checkpoint, CheckpointKind, last_checkpoint
 from storage.audit.keys import Verifier
 from storage.files import line_before, whole_lines
@@ -40,7 +49,9 @@ def orderly_end(directory: Path, verifier: Verifier) -> tuple[int, str]:
     """Return the number and hash of the record that ends the trail in order, signed; (0, genesis) where none does."""
     last, _ = last_checkpoint(directory / CHECKPOINTS, verifier)
     end = trail_end(directory)
-    return end if last is not None and last.kind is CheckpointKind.END and last.seq == end[0] else (0, GENESIS)
+    return (
+        end if last is not None and last.kind is CheckpointKind.END and last.seq == end[0] else (0, GENESIS)
+    )
 
 
 def trail_end(directory: Path) -> tuple[int, str]:
@@ -92,6 +103,13 @@ def recover_position(directory: Path, last: Checkpoint | None, reached: int) -> 
             f"({position.signed_seq}), at most {window} may: checkpoints were taken away. {_ADVICE}"
         )
     return position
+
+
+def unsigned_lines(directory: Path, last: Checkpoint | None) -> Iterator[TrailLine]:
+    """Yield the whole records after the last checkpoint that the trail holds; raises AuditError where one is none."""
+    for _, _, raw in _lines_after(directory, _at_checkpoint(directory, last)):
+        if raw.endswith(b"\n"):
+            yield parse_line(raw)
 
 
 def _at_checkpoint(directory: Path, last: Checkpoint | None) -> TrailPosition:

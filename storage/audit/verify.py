@@ -102,7 +102,9 @@ class _Walk:
         while self._next is not None:
             line, signed = self._next
             if signed.reached > self.seq and line <= self._binding:
-                expected = f"record {signed.reached}, signed in {CHECKPOINTS} line {line} to have been reached"
+                expected = (
+                    f"record {signed.reached}, signed in {CHECKPOINTS} line {line} to have been reached"
+                )
                 report(Tampering.TRUNCATED, last, 0, self.seq, expected, f"the end after record {self.seq}")
             self._advance()
 

@@ -55,8 +55,9 @@ class TrailWriter:
         """Open the trail in `directory`, made when absent; `checkpoint_copy` is a second file for checkpoints.
 
         At most `checkpoint_records` (from 1) lie between two of them. Cuts off a line that a crash left torn and
-        records that, and lets go of checkpoints ahead of records that were never written. Raises AuditError when the trail is not what was signed, StateError when another process
-        writes it, DurabilityError when it cannot be written.
+        records that, and lets go of checkpoints ahead of records that were never written. Raises AuditError when the
+        trail is not what was signed, StateError when another process writes it, DurabilityError when it cannot be
+        written.
         """
         if checkpoint_records < 1:
             raise ValueError(f"checkpoint_records must be at least 1, not {checkpoint_records}")
@@ -234,7 +235,7 @@ class TrailWriter:
         )
 
     def _sign(self, due: Sequence[Checkpoint], *, ahead: bool = False, durable: bool = True) -> None:
-        """Write checkpoints, `ahead` of their records only beside the trail: a copy elsewhere states what was reached."""
+        """Write checkpoints, those `ahead` of their records not to a copy elsewhere: it states what was reached."""
         if not due:
             return
         self._failed = "a checkpoint was not written"

@@ -323,7 +323,9 @@ def test_a_trail_rolled_back_behind_its_kept_checkpoints_is_not_continued(tmp_pa
         TrailWriter(trail, SIGNER, FakeWall().wall_ns, checkpoint_copy=copy)
 
 
-@pytest.mark.parametrize(("records", "signed"), [(1, [1, 2, 3, 4, 5, 6, 7, 7]), (3, [3, 6, 7]), (100, [7, 7])])
+@pytest.mark.parametrize(
+    ("records", "signed"), [(1, [1, 2, 3, 4, 5, 6, 7, 7]), (3, [3, 6, 7]), (100, [7, 7])]
+)
 def test_checkpoints_are_as_far_apart_as_configured(tmp_path: Path, records: int, signed: list[int]) -> None:
     writer = TrailWriter(tmp_path, SIGNER, FakeWall().wall_ns, checkpoint_records=records)
     writer.append([batch(1, 7)])
