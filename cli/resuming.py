@@ -14,7 +14,7 @@ from domain.gateway import LATCH
 from domain.messages import COORDINATOR, FEED, GATEWAY, RISK
 from domain.orders import OPEN_STATES
 from domain.records import OrderState
-from domain.risk.manager import SNAPSHOT
+from domain.risk.manager import SNAPSHOT, TOLD
 from simulation.venue.address import venue_directory
 from storage.audit.checkpoints import CHECKPOINTS, last_checkpoint
 from storage.audit.keys import load_signer
@@ -25,6 +25,12 @@ from storage.state import Session, StateDirectory
 
 ROLES = (COORDINATOR, GATEWAY, RISK, FEED)
 """The roles that keep a database."""
+
+_NEEDED: Mapping[str, Mapping[str, tuple[str, ...]]] = {
+    RISK: {SNAPSHOT: ("approved", "cancels", "rung"), TOLD: ("seq",)},
+    GATEWAY: {LATCH: ("rung",)},
+}
+"""Values of each role's snapshots without which it cannot go on."""
 
 _ADVICE = (
     "put it back from a copy of the whole directory, or start with --fresh, which archives what is there"
@@ -54,9 +60,21 @@ def refuse_damaged(directory: StateDirectory, databases: Databases, *, resumed: 
         if path in present:
             with closing(JournalReader.open(databases.url(role), role)) as reader:
                 reader.read_through()
+                _refuse_hollow(path, role, reader)
     checkpoints = directory.audit / CHECKPOINTS
     if checkpoints.exists():
         last_checkpoint(checkpoints, load_signer().verifier)
+
+
+def _refuse_hollow(path: Path, role: str, reader: JournalReader) -> None:
+    """Raise StateError when a snapshot lacks what its role goes on from."""
+    for name, keys in _NEEDED.get(role, {}).items():
+        snapshot = reader.snapshot(name)
+        absent = [] if snapshot is None else [key for key in keys if key not in snapshot.values]
+        if absent:
+            raise StateError(
+                f"{path}: the row {name!r} in table snapshots lacks {', '.join(absent)}; {_ADVICE}"
+            )
 
 
 def _refuse_strangers(directory: StateDirectory, present: Sequence[Path]) -> None:

@@ -112,7 +112,7 @@ def read_meta(connection: Connection) -> dict[str, str]:
 
 def database_file(connection: Connection) -> str:
     """Return the path of the file behind `connection`."""
-    return str(connection.exec_driver_sql("PRAGMA database_list").one()[2])
+    return str(connection.exec_driver_sql("PRAGMA database_list").all()[0][2])
 
 
 def upsert(dialect: Dialect, table: Table) -> Insert:
