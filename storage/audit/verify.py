@@ -43,14 +43,7 @@ def verify_trail(
     except Found as found:
         finding = found.finding
     except CheckpointFault as fault:
-        finding = Finding(
-            kind=Tampering.CHECKPOINT,
-            file=str(fault.path),
-            line=fault.line,
-            seq=walk.seq,
-            expected="a checkpoint signed with the key at hand",
-            found=fault.reason,
-        )
+        finding = _unheld(fault, walk.seq)
     return Verification(
         records=walk.records,
         files=walk.files,
@@ -206,6 +199,18 @@ class _Walk:
 
     def _advance(self) -> None:
         self._next = next(self._checkpoints, None)
+
+
+def _unheld(fault: CheckpointFault, seq: int) -> Finding:
+    """Return the finding of a checkpoint that does not hold, met after record `seq`."""
+    return Finding(
+        kind=Tampering.CHECKPOINT,
+        file=str(fault.path),
+        line=fault.line,
+        seq=seq,
+        expected="a checkpoint signed with the key at hand",
+        found=fault.reason,
+    )
 
 
 def _is_end(raw: bytes) -> bool:
