@@ -87,7 +87,7 @@ def verify(
     trail, key = stores.directory.audit, verifier(config)
     begun = time.monotonic()
     try:
-        found = verify_trail(trail, key, checkpoint_copy=checkpoints)
+        found = verify_trail(trail, key, checkpoint_copy=checkpoints, known_end=stores.session.trail_end)
     except OSError as error:
         raise unreadable(trail, error) from error
     rate = found.records / max(time.monotonic() - begun, 1e-9)
@@ -195,6 +195,7 @@ def _verification_values(found: Verification, trail: Path, rate: float) -> Mappi
         "files": found.files,
         "checkpoints": found.checkpoints,
         "signed_seq": found.signed_seq,
+        "unsigned": found.unsigned,
         "head": found.head,
         "torn_bytes": found.torn_bytes,
         "records_per_s": round(rate, 1),
@@ -223,8 +224,19 @@ def _print_verification(found: Verification, trail: Path, rate: float) -> None:
         ("Checkpoints", f"{found.checkpoints:,}, the last at record {found.signed_seq:,}"),
         ("Head", found.head),
     ]
+    if found.holds and found.unsigned:
+        pairs.append(("Unsigned", _unsigned_in_words(found.unsigned)))
     if found.torn_bytes:
         pairs.append(
             ("Torn", f"{found.torn_bytes:,} bytes of a last line that a crash cut; it was never acknowledged")
         )
     print_pairs(OUT, pairs)
+
+
+def _unsigned_in_words(records: int) -> str:
+    """Say what it means that the last records are not signed."""
+    they = "the last record: it" if records == 1 else f"the last {records:,} records: they"
+    return (
+        f"{they} could be changed unnoticed until the engine signs further, within a second while it runs or at its "
+        f"next start"
+    )

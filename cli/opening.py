@@ -15,6 +15,7 @@ from cli.modes import refuse_other_modes
 from cli.plan import EnginePlan, SessionPlan, refuse_untradable
 from cli.registry import read_settings
 from cli.resuming import ROLES, refuse_damaged, refuse_other_inputs, resume_at, stored_bars
+from cli.trail_held import refuse_other_trail
 from config.credentials import hand_over_audit_key
 from config.settings import Settings
 from domain.ports import Clock
@@ -22,6 +23,8 @@ from simulation.importing.importer import Imported, import_bars
 from simulation.importing.report import ImportReport
 from simulation.importing.sample import sample_path
 from simulation.venue.launch import stop_venue
+from storage.audit.keys import load_signer
+from storage.audit.recovery import orderly_end
 from storage.catalogue import write_bars
 from storage.location import Databases
 from storage.state import Session, StateDirectory
@@ -54,8 +57,12 @@ class Opened:
     resumed: bool
 
     def close_session(self, *, bar: int, completed: bool) -> None:
-        """Keep where the session stopped."""
-        self.directory.write_session(replace(self.stored, bar=bar, completed=completed))
+        """Keep where the session stopped, and where its trail ended if that was in order."""
+        kept = replace(self.stored, bar=bar, completed=completed)
+        seq, head = orderly_end(self.directory.audit, load_signer().verifier)
+        if seq:
+            kept = replace(kept, trail_seq=seq, trail_head=head)
+        self.directory.write_session(kept)
 
 
 @contextmanager
@@ -146,6 +153,7 @@ def _open(
         directory.write_session(stored)
     else:
         refuse_other_inputs(stored, imported, settings, directory)
+        refuse_other_trail(directory.audit, databases, ROLES, stored)
         first = resume_at(directory, stored, first)
     session = SessionPlan(number=stored.number, first=first, state_dir=directory.path, bars=bars)
     pace_s = 0.0 if request.speed == 0.0 else 1.0 / request.speed

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import closing
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -14,13 +15,12 @@ from domain.gateway import LATCH
 from domain.messages import COORDINATOR, FEED, GATEWAY, RISK
 from domain.orders import OPEN_STATES
 from domain.records import OrderState
-from domain.risk.manager import SNAPSHOT
+from domain.risk.manager import SNAPSHOT, TOLD
 from simulation.importing.importer import Imported
 from simulation.venue.address import venue_directory
 from storage.audit.checkpoints import CHECKPOINTS, last_checkpoint
 from storage.audit.keys import load_signer
 from storage.catalogue import read_bars
-from storage.engine import open_reader
 from storage.journal_reader import JournalReader
 from storage.location import Databases
 from storage.state import Session, StateDirectory
@@ -28,13 +28,19 @@ from storage.state import Session, StateDirectory
 ROLES = (COORDINATOR, GATEWAY, RISK, FEED)
 """The roles that keep a database."""
 
+_NEEDED: Mapping[str, Mapping[str, tuple[str, ...]]] = {
+    RISK: {SNAPSHOT: ("approved", "cancels", "rung"), TOLD: ("seq",)},
+    GATEWAY: {LATCH: ("rung",)},
+}
+"""Values of each role's snapshots without which it cannot go on."""
+
 _ADVICE = (
     "put it back from a copy of the whole directory, or start with --fresh, which archives what is there"
 )
 
 
 def refuse_damaged(directory: StateDirectory, databases: Databases, *, resumed: bool) -> None:
-    """Raise StateError when a file is missing, empty or corrupt: never begin with half of what the session knew.
+    """Raise StateError when a file is missing, empty, corrupt or holds nonsense: never begin with half of it.
 
     A session that begins finds no file in the place of its databases, wherever that is.
 
@@ -54,10 +60,23 @@ def refuse_damaged(directory: StateDirectory, databases: Databases, *, resumed: 
                 raise StateError(f"{path} {found}, though the audit trail tells of what it held; {_ADVICE}")
     for path, role in files.items():
         if path in present:
-            open_reader(databases.url(role), role).dispose()
+            with closing(JournalReader.open(databases.url(role), role)) as reader:
+                reader.read_through()
+                _refuse_hollow(path, role, reader)
     checkpoints = directory.audit / CHECKPOINTS
     if checkpoints.exists():
         last_checkpoint(checkpoints, load_signer().verifier)
+
+
+def _refuse_hollow(path: Path, role: str, reader: JournalReader) -> None:
+    """Raise StateError when a snapshot lacks what its role goes on from."""
+    for name, keys in _NEEDED.get(role, {}).items():
+        snapshot = reader.snapshot(name)
+        absent = [] if snapshot is None else [key for key in keys if key not in snapshot.values]
+        if absent:
+            raise StateError(
+                f"{path}: the row {name!r} in table snapshots lacks {', '.join(absent)}; {_ADVICE}"
+            )
 
 
 def _refuse_strangers(directory: StateDirectory, present: Sequence[Path]) -> None:

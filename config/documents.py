@@ -147,6 +147,13 @@ def read_document(path: Path) -> Document:
     A document that could not be parsed at all has `data` None.
     """
     try:
+        if path.exists() and not (path.is_file() or path.is_dir()):
+            # To open a pipe would wait for whoever writes to it.
+            return _unreadable(
+                path.name,
+                "a pipe, a socket or a device",
+                "make it a readable file, or remove it to use the shipped default",
+            )
         with path.open("rb") as stream:
             content = stream.read(LARGEST_BYTES + 1)
     except OSError as error:

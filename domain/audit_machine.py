@@ -7,7 +7,7 @@ from typing import Any, NamedTuple, assert_never
 
 from domain.errors import InvariantViolation
 from domain.messages import AUDIT, COORDINATOR, AuditInbox, Begin, Drain, Drained, Ready, TimerFired
-from domain.outbox import OutboxAcknowledged, OutboxRecords, RequestOutbox
+from domain.outbox import TRAIL_END, OutboxAcknowledged, OutboxRecords, RequestOutbox
 from domain.outputs import CancelTimer, Output, Persist, Send, SetTimer
 
 FLUSH = "flush"
@@ -48,7 +48,7 @@ class AuditMachine:
         self._waiting_events = 0
         self._asked: dict[str, int] = {}
         self._pace, self._generation = pace, generation
-        self._draining = False
+        self._draining = self._ended = False
         self._unheard: set[str] = set()
         self._duplicates = self._gaps = 0
 
@@ -99,8 +99,12 @@ class AuditMachine:
     def _drained(self) -> list[Output]:
         if not self._draining:
             return []
-        self._draining = False
-        return [*self._flush(), CancelTimer(LAST_CALL), Send(COORDINATOR, Drained(role=AUDIT))]
+        self._draining, self._ended = False, True
+        return [
+            *(self._flush() or [Persist((TRAIL_END,))]),
+            CancelTimer(LAST_CALL),
+            Send(COORDINATOR, Drained(role=AUDIT)),
+        ]
 
     def _heard(self, source: str) -> list[Output]:
         """Note that `source` has nothing more; the last one ends the drain."""
@@ -126,7 +130,7 @@ class AuditMachine:
         self._cursors[source] = cursor + len(fresh)
         first, self._waiting_events = self._waiting_events == 0, self._waiting_events + len(fresh)
         pace = self._pace
-        if self._draining or pace.batch_s <= 0 or self._waiting_events >= pace.batch_events:
+        if self._draining or self._ended or pace.batch_s <= 0 or self._waiting_events >= pace.batch_events:
             return self._flush()
         return [SetTimer(FLUSH, pace.batch_s)] if first else []
 
@@ -140,7 +144,8 @@ class AuditMachine:
         acknowledged = [
             Send(source, OutboxAcknowledged(source=source, seq=self._cursors[source])) for source in written
         ]
-        return [Persist(tuple(batch)), *acknowledged]
+        # What still comes after the end is taken, and the trail ended anew.
+        return [Persist((*batch, TRAIL_END) if self._ended else tuple(batch)), *acknowledged]
 
     def _ask(self, source: str) -> list[Output]:
         """Ask once for what follows the cursor; again only when the cursor moved or time passed."""

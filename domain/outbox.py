@@ -51,6 +51,17 @@ class AuditEvent(NamedTuple):
     body: Mapping[str, Any]
 
 
+TRAIL_END = AuditEvent(
+    AuditKind.STOPPED,
+    0,
+    -1,
+    "audit.end",
+    False,
+    {"reason": "every source was heard out: the trail ends here"},
+)
+"""Be what the audit writer records last when it stops in order; the trail's signed end."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OutboxRecords:
     """Bring the audit writer committed events of `source`, numbered from `first_seq`."""

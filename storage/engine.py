@@ -110,6 +110,11 @@ def read_meta(connection: Connection) -> dict[str, str]:
     return {str(name): str(value) for name, value in connection.execute(select(meta.c.name, meta.c.value))}
 
 
+def database_file(connection: Connection) -> str:
+    """Return the path of the file behind `connection`."""
+    return str(connection.exec_driver_sql("PRAGMA database_list").all()[0][2])
+
+
 def upsert(dialect: Dialect, table: Table) -> Insert:
     """Return an insert that replaces the row of the same primary key."""
     keys = [column.name for column in table.primary_key]

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import os
+import stat
 import sys
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 from domain.errors import DurabilityError, StateError
@@ -38,13 +40,17 @@ class AppendFile:
                 f"{path} cannot be opened for writing: {error.strerror or error}"
             ) from error
 
-    def append(self, content: bytes) -> None:
-        """Write all of `content` through to the disk; raises DurabilityError when that fails, never tries again."""
+    def append(self, content: bytes, *, durable: bool = True) -> None:
+        """Write all of `content`, through to the disk if `durable`; raises DurabilityError, and never tries again.
+
+        What is not `durable` outlives the process, and reaches the disk with the next that is.
+        """
         try:
             view = memoryview(content)
             while view:
                 view = view[os.write(self._descriptor, view) :]
-            _flush(self._descriptor)
+            if durable:
+                _flush(self._descriptor)
         except OSError as error:
             raise DurabilityError(f"{self.path} cannot be written: {error.strerror or error}") from error
         self.size += len(content)
@@ -97,9 +103,13 @@ def cut_file(path: Path, size: int) -> None:
 def replacing(path: Path) -> Iterator[Path]:
     """Yield a place beside `path` for its new content, which takes its place, durably, when the block ends well.
 
-    The block writes and closes that file; when it fails, `path` is what it was. Raises OSError. The name carries the
-    process's number, so that two processes that replace the same file do not write into one draft.
+    A link is followed: what it names is replaced. The block writes and closes that file; when it fails, `path` is what
+    it was. Raises OSError, also where `path` is there and no regular file: a device or a pipe would become one. The
+    name carries the process's number, so that two processes that replace the same file do not write into one draft.
     """
+    path = Path(os.path.realpath(path))
+    if path.exists() and not path.is_file():
+        raise OSError(errno.EINVAL, f"it is {kind_of_file(path)} and no regular file", str(path))
     draft = path.with_name(f".{path.name}.{os.getpid()}.part")
     draft.unlink(missing_ok=True)
     try:
@@ -109,6 +119,22 @@ def replacing(path: Path) -> Iterator[Path]:
         sync_directory(path.parent)
     finally:
         draft.unlink(missing_ok=True)
+
+
+def kind_of_file(path: Path) -> str:
+    """Return, for people, what stands at `path`, links followed; raises OSError."""
+    mode = path.stat().st_mode
+    return next((words for is_kind, words in _KINDS if is_kind(mode)), "a special file")
+
+
+_KINDS: tuple[tuple[Callable[[int], bool], str], ...] = (
+    (stat.S_ISREG, "a regular file"),
+    (stat.S_ISDIR, "a directory"),
+    (stat.S_ISFIFO, "a pipe"),
+    (stat.S_ISSOCK, "a socket"),
+    (stat.S_ISCHR, "a device"),
+    (stat.S_ISBLK, "a device"),
+)
 
 
 def replace_file(path: Path, content: bytes) -> None:

@@ -5,14 +5,15 @@ from __future__ import annotations
 import heapq
 from collections.abc import Callable, Iterator, Sequence
 from operator import attrgetter
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 from sqlalchemy import Connection, Row, Select, Table, func, select
 
+from domain.errors import StateError
 from domain.outbox import AuditEvent
 from domain.records import EquitySnapshot, HaltRecord, JournalEntry, MachineSnapshot, OrderEntry
 from storage import rows
-from storage.engine import open_reader
+from storage.engine import database_file, open_reader
 from storage.tables import cash, equity, executions, halts, orders, outbox, snapshots
 
 _ENTRY_TABLES: tuple[tuple[Table, Callable[[Row[Any]], JournalEntry]], ...] = (
@@ -23,6 +24,8 @@ _ENTRY_TABLES: tuple[tuple[Table, Callable[[Row[Any]], JournalEntry]], ...] = (
 
 
 _BATCH = 10_000
+
+T = TypeVar("T")
 
 
 class Entries(Protocol):
@@ -56,9 +59,8 @@ class JournalReader:
     def entries(self, after_seq: int, limit: int) -> list[JournalEntry]:
         """Return up to `limit` journal entries after `after_seq`, in sequence (an order's newest state once)."""
         found = [
-            map(
-                make,
-                self._fetch(select(table).where(table.c.seq > after_seq).order_by(table.c.seq).limit(limit)),
+            self._records(
+                table, make, select(table).where(table.c.seq > after_seq).order_by(table.c.seq).limit(limit)
             )
             for table, make in _ENTRY_TABLES
         ]
@@ -66,12 +68,12 @@ class JournalReader:
 
     def orders(self) -> list[OrderEntry]:
         """Return every order's newest state, by sequence."""
-        return [rows.order_entry(row) for row in self._fetch(select(orders).order_by(orders.c.seq))]
+        return self._records(orders, rows.order_entry, select(orders).order_by(orders.c.seq))
 
     def outbox(self, after_seq: int, limit: int) -> list[AuditEvent]:
         """Return up to `limit` events after `after_seq`, in sequence."""
         query = select(outbox).where(outbox.c.seq > after_seq).order_by(outbox.c.seq).limit(limit)
-        return [rows.audit_event(row) for row in self._fetch(query)]
+        return self._records(outbox, rows.audit_event, query)
 
     def outbox_range(self) -> tuple[int, int]:
         """Return the first and last event number kept; (0, 0) when there never was one."""
@@ -90,17 +92,25 @@ class JournalReader:
     def halts(self, after_version: int = 0) -> list[HaltRecord]:
         """Return the latch's movements after `after_version`, oldest first."""
         query = select(halts).where(halts.c.version > after_version).order_by(halts.c.version)
-        return [rows.halt_record(row) for row in self._fetch(query)]
+        return self._records(halts, rows.halt_record, query)
 
     def equity(self, after_bar: int = -1, limit: int = -1) -> list[EquitySnapshot]:
         """Return equity snapshots after bar `after_bar`, oldest first; a negative `limit` means all."""
         query = select(equity).where(equity.c.bar > after_bar).order_by(equity.c.bar)
-        return [rows.equity_snapshot(row) for row in self._fetch(query if limit < 0 else query.limit(limit))]
+        return self._records(equity, rows.equity_snapshot, query if limit < 0 else query.limit(limit))
 
     def snapshot(self, name: str) -> MachineSnapshot | None:
         """Return the newest snapshot of that name, or None."""
-        found = self._fetch(select(snapshots).where(snapshots.c.name == name))
-        return rows.machine_snapshot(found[0]) if found else None
+        query = select(snapshots).where(snapshots.c.name == name)
+        found = self._records(snapshots, rows.machine_snapshot, query)
+        return found[0] if found else None
+
+    def read_through(self) -> None:
+        """Read every record that a role starts from; raises StateError at the first that is none."""
+        for _ in all_entries(self):
+            pass
+        self.halts()
+        self._records(snapshots, rows.machine_snapshot, select(snapshots))
 
     def identifiers(self) -> tuple[set[str], set[str]]:
         """Return the ids of all executions and of all dividend payments that are booked."""
@@ -111,6 +121,18 @@ class JournalReader:
         """Close the connection and its engine."""
         self._connection.close()
         self._connection.engine.dispose()
+
+    def _records(self, table: Table, make: Callable[[Row[Any]], T], query: Select[Any]) -> list[T]:
+        """Return what `make` makes of the rows of `table`; raises StateError for a row that is no record."""
+        found = self._fetch(query)
+        try:
+            return [make(row) for row in found]
+        except (ValueError, KeyError, TypeError) as error:
+            raise StateError(
+                f"{database_file(self._connection)} holds a row in table {table.name} that this version cannot read "
+                f"({type(error).__name__}: {error}); use the version that wrote it, put the directory back from a "
+                f"copy, or start with --fresh, which archives it"
+            ) from error
 
     def _fetch(self, query: Select[Any]) -> Sequence[Row[Any]]:
         found = self._connection.execute(query).all()

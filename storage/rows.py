@@ -183,7 +183,10 @@ def snapshot_row(record: MachineSnapshot) -> Values:
 
 def machine_snapshot(row: Row[Any]) -> MachineSnapshot:
     """Return the machine's snapshot that `row` holds."""
-    return MachineSnapshot(name=row.name, bar=row.bar, at_ns=row.at_ns, values=json.loads(row.body))
+    values = json.loads(row.body)
+    if not isinstance(values, dict):
+        raise ValueError(f"{row.body!r:.80} is not the body of a snapshot")
+    return MachineSnapshot(name=row.name, bar=row.bar, at_ns=row.at_ns, values=values)
 
 
 def event_row(seq: int, event: AuditEvent) -> Values:

@@ -36,6 +36,7 @@ class Session:
     `completed` says that the data ended, so that there is nothing to resume. `databases` is the template of its
     databases' URLs, not resolved: a directory that was moved, copied or archived finds those that went with it.
     `first` is the first group that might trade, None in a session from before it was kept.
+    `trail_seq` and `trail_head` are number and hash of the record with which the audit trail ended in order last.
     """
 
     number: int
@@ -47,6 +48,13 @@ class Session:
     bar: int
     databases: str = BESIDE_STATE
     first: int | None = None
+    trail_seq: int = 0
+    trail_head: str = ""
+
+    @property
+    def trail_end(self) -> tuple[int, str] | None:
+        """Return number and hash of the record with which the trail ended in order last; None when it never did."""
+        return (self.trail_seq, self.trail_head) if self.trail_seq else None
 
 
 class StateDirectory:

@@ -121,7 +121,8 @@ class VenueJournal:
             with self._connection.begin():
                 action()
         except SQLAlchemyError as error:
-            self._failed = f"{self.path}: a commit failed and is not retried: {error}"
+            cause = getattr(error, "orig", None) or error
+            self._failed = f"{self.path}: a commit failed and is not retried: {cause}"
             raise DurabilityError(self._failed) from error
 
     def connect(self) -> int:
@@ -228,8 +229,9 @@ def _order(row: Any) -> VenueOrder:
 
 
 def _unusable(path: Path, error: Exception) -> str:
+    cause = " ".join(str(getattr(error, "orig", None) or error).split())
     return (
-        f"{path}: not a usable venue journal ({type(error).__name__}: {error}). Restore it from a backup, or begin a "
+        f"{path}: not a usable venue journal ({cause}). Restore it from a backup, or begin a "
         "new session (--fresh), which keeps the old files aside."
     )
 

@@ -20,9 +20,10 @@ _SIGNATURE = b',"signature":"'
 
 
 class CheckpointKind(StrEnum):
-    """Name what a checkpoint states: how far the trail reached."""
+    """Name what a checkpoint states: where the trail stood, or where it ended in order."""
 
     HEAD = "head"
+    END = "end"
 
 
 class CheckpointFault(AuditError):
@@ -38,13 +39,15 @@ class CheckpointFault(AuditError):
 class Checkpoint:
     """State that record `seq`, hashed `head`, ends at byte `offset` of `file` (a day file's name).
 
-    `trail` is the hash of the trail's first record and tells trails apart. `cursors` is each source's last number up to
-    here. No more than `window` records may stand after the last checkpoint.
+    It may be written ahead of its record; up to record `reached` the trail was on disk. `trail` is the hash of the
+    trail's first record and tells trails apart. `cursors` is each source's last number up to here. No more than
+    `window` records may stand after the last checkpoint: none after an end.
     """
 
     kind: CheckpointKind
     trail: str
     seq: int
+    reached: int
     head: str
     wall_ns: int
     file: str
@@ -92,6 +95,46 @@ def last_checkpoint(path: Path, verifier: Verifier) -> tuple[Checkpoint | None, 
         return read_checkpoint(line_before(path, whole), verifier), whole
     except AuditError as error:
         raise AuditError(f"{path}, last line: {error}") from error
+
+
+def last_held(path: Path, directory: Path, verifier: Verifier) -> tuple[Checkpoint | None, int, int]:
+    """Return the last checkpoint whose record the trail in `directory` is long enough to hold, and where it ends.
+
+    The third number is the record that the trail must reach, by the checkpoints after that one: those were written
+    ahead of records that a crash kept from being written. Raises AuditError naming the file when one does not hold.
+    """
+    checkpoint, end = last_checkpoint(path, verifier)
+    reached = 0
+    while checkpoint is not None and not _is_held(checkpoint, directory):
+        reached = max(reached, checkpoint.reached)
+        end -= len(line_before(path, end))
+        checkpoint = _checkpoint_before(path, end, verifier)
+    return checkpoint, end, reached
+
+
+def _is_held(checkpoint: Checkpoint, directory: Path) -> bool:
+    """Tell whether the checkpoint's record lies in the trail, or must: `recover_position` says what is missing then."""
+    path = directory / checkpoint.file
+    return checkpoint.reached == checkpoint.seq or (
+        path.exists() and path.stat().st_size >= checkpoint.offset
+    )
+
+
+def _checkpoint_before(path: Path, end: int, verifier: Verifier) -> Checkpoint | None:
+    if end == 0:
+        return None
+    try:
+        return read_checkpoint(line_before(path, end), verifier)
+    except AuditError as error:
+        raise AuditError(f"{path}, the line that ends at byte {end}: {error}") from error
+
+
+def count_checkpoints(path: Path) -> int:
+    """Return the number of whole lines of a checkpoints' file, 0 when it does not exist."""
+    if not path.exists():
+        return 0
+    with path.open("rb") as file:
+        return sum(raw.endswith(b"\n") for raw in file)
 
 
 def read_checkpoints(path: Path, verifier: Verifier) -> Iterator[tuple[int, Checkpoint]]:

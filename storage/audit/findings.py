@@ -63,6 +63,11 @@ class Verification:
         """Tell whether nothing was found."""
         return self.finding is None
 
+    @property
+    def unsigned(self) -> int:
+        """Return how many of the records seen, the last ones, no checkpoint signs: they could be changed unnoticed."""
+        return self.records - self.signed_seq
+
 
 class Found(Exception):
     """Carry the first finding out of the walk."""

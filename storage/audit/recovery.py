@@ -8,8 +8,18 @@ from hashlib import sha256
 from pathlib import Path
 
 from domain.errors import AuditError
-from storage.audit.chain import GENESIS, SEAL, follows, line_hash, parse_line, trail_files, what_breaks
-from storage.audit.checkpoints import Checkpoint
+from storage.audit.chain import (
+    GENESIS,
+    SEAL,
+    TrailLine,
+    follows,
+    line_hash,
+    parse_line,
+    trail_files,
+    what_breaks,
+)
+from storage.audit.checkpoints import CHECKPOINTS, Checkpoint, CheckpointKind, last_checkpoint
+from storage.audit.keys import Verifier
 from storage.files import line_before, whole_lines
 
 _ADVICE = "Run `breakwater audit verify` for the place; keep a copy, then start with --fresh, which archives the trail."
@@ -17,7 +27,11 @@ _ADVICE = "Run `breakwater audit verify` for the place; keep a copy, then start 
 
 @dataclass(slots=True)
 class TrailPosition:
-    """Be where the trail stands: the newest record, and how far what follows the last checkpoint reaches."""
+    """Be where the trail stands: its newest record, and what of it is signed.
+
+    Up to `signed_seq` a checkpoint states the content, up to `reached` one states that it was on disk. `ended` says
+    that the newest record is a signed end.
+    """
 
     trail: str = ""
     seq: int = 0
@@ -25,8 +39,19 @@ class TrailPosition:
     file: str = ""
     offset: int = 0
     signed_seq: int = 0
+    reached: int = 0
+    ended: bool = False
     cursors: dict[str, int] = field(default_factory=dict)
     torn: bytes = b""
+
+
+def orderly_end(directory: Path, verifier: Verifier) -> tuple[int, str]:
+    """Return the number and hash of the record that ends the trail in order, signed; (0, genesis) where none does."""
+    last, _ = last_checkpoint(directory / CHECKPOINTS, verifier)
+    end = trail_end(directory)
+    return (
+        end if last is not None and last.kind is CheckpointKind.END and last.seq == end[0] else (0, GENESIS)
+    )
 
 
 def trail_end(directory: Path) -> tuple[int, str]:
@@ -39,11 +64,12 @@ def trail_end(directory: Path) -> tuple[int, str]:
     return 0, GENESIS
 
 
-def recover_position(directory: Path, last: Checkpoint | None, window: int) -> TrailPosition:
-    """Return where the trail in `directory` stands, given its last signed checkpoint.
+def recover_position(directory: Path, last: Checkpoint | None, reached: int) -> TrailPosition:
+    """Return where the trail in `directory` stands, given the last checkpoint that it is long enough to hold.
 
     `torn` holds what a crash left after the last whole line; the caller cuts it. Raises AuditError when the trail does
-    not hold what was signed, when a line does not follow, or more than `window` records are unsigned.
+    not hold what was signed, ends before record `reached`, when a line does not follow, or when more records are
+    unsigned than that checkpoint allows: none where there is none, since the first records are signed ahead.
     """
     position = _at_checkpoint(directory, last)
     newest = trail_files(directory)[-1:]
@@ -64,6 +90,13 @@ def recover_position(directory: Path, last: Checkpoint | None, window: int) -> T
             (position.offset if path.name == position.file else 0) + len(raw),
         )
         position.cursors[line.source] = line.source_seq
+    position.ended = position.ended and position.seq == position.signed_seq
+    if position.seq < reached:
+        raise AuditError(
+            f"{directory} ends at record {position.seq}, but it was signed to have reached record {reached}: "
+            f"the trail was cut. {_ADVICE}"
+        )
+    window = 0 if last is None else last.window
     if position.seq - position.signed_seq > window:
         raise AuditError(
             f"{directory}: {position.seq - position.signed_seq} records follow the last checkpoint "
@@ -72,13 +105,28 @@ def recover_position(directory: Path, last: Checkpoint | None, window: int) -> T
     return position
 
 
+def unsigned_lines(directory: Path, last: Checkpoint | None) -> Iterator[TrailLine]:
+    """Yield the whole records after the last checkpoint that the trail holds; raises AuditError where one is none."""
+    for _, _, raw in _lines_after(directory, _at_checkpoint(directory, last)):
+        if raw.endswith(b"\n"):
+            yield parse_line(raw)
+
+
 def _at_checkpoint(directory: Path, last: Checkpoint | None) -> TrailPosition:
     if last is None:
         return TrailPosition()
     if last.seq > 0:
         _check_signed_line(directory / last.file, last)
     return TrailPosition(
-        last.trail, last.seq, last.head, last.file, last.offset, last.seq, dict(last.cursors)
+        trail=last.trail,
+        seq=last.seq,
+        head=last.head,
+        file=last.file,
+        offset=last.offset,
+        signed_seq=last.seq,
+        reached=last.reached,
+        ended=last.kind is CheckpointKind.END,
+        cursors=dict(last.cursors),
     )
 
 

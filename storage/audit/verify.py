@@ -5,14 +5,29 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from storage.audit.chain import GENESIS, Break, follows, line_hash, trail_files, what_breaks
-from storage.audit.checkpoints import CHECKPOINTS, Checkpoint, CheckpointFault, read_checkpoints
+from domain.outbox import TRAIL_END
+from storage.audit.chain import GENESIS, Break, follows, line_hash, parse_line, trail_files, what_breaks
+from storage.audit.checkpoints import (
+    CHECKPOINTS,
+    Checkpoint,
+    CheckpointFault,
+    count_checkpoints,
+    read_checkpoints,
+)
 from storage.audit.findings import Finding, Found, Tampering, Verification, report
 from storage.audit.keys import Verifier
 
 
-def verify_trail(directory: Path, verifier: Verifier, *, checkpoint_copy: Path | None = None) -> Verification:
+def verify_trail(
+    directory: Path,
+    verifier: Verifier,
+    *,
+    checkpoint_copy: Path | None = None,
+    known_end: tuple[int, str] | None = None,
+) -> Verification:
     """Verify the trail in `directory` against its checkpoints and, where given, those kept elsewhere.
+
+    `known_end` is number and hash of the record with which the session ended in order last, as it noted for itself.
 
     Looks at what is there when it begins, so that a running engine does not disturb it. A trail that does not exist
     verifies with no records.
@@ -23,17 +38,12 @@ def verify_trail(directory: Path, verifier: Verifier, *, checkpoint_copy: Path |
         walk.all_files()
         if checkpoint_copy is not None:
             walk.hold_to_copy(checkpoint_copy)
+        if known_end is not None:
+            walk.hold_to_end(*known_end)
     except Found as found:
         finding = found.finding
     except CheckpointFault as fault:
-        finding = Finding(
-            kind=Tampering.CHECKPOINT,
-            file=str(fault.path),
-            line=fault.line,
-            seq=walk.seq,
-            expected="a checkpoint signed with the key at hand",
-            found=fault.reason,
-        )
+        finding = _unheld(fault, walk.seq)
     return Verification(
         records=walk.records,
         files=walk.files,
@@ -50,15 +60,18 @@ class _Walk:
 
     def __init__(self, directory: Path, verifier: Verifier) -> None:
         self._directory, self._verifier = directory, verifier
-        # The trail is on disk before a checkpoint of it: sizes taken in this order belong together.
-        self._checkpoints = read_checkpoints(directory / CHECKPOINTS, verifier)
+        # A checkpoint is on disk before its records, and what it says was reached before that: the trail seen now
+        # reaches what these lines say, and is signed by what is read after it.
+        self._binding = count_checkpoints(directory / CHECKPOINTS)
         self._sizes = [(path, path.stat().st_size) for path in trail_files(directory)]
+        self._checkpoints = read_checkpoints(directory / CHECKPOINTS, verifier)
         self._next: tuple[int, Checkpoint] | None = None
         self._window = 0
         self._signed_heads: dict[int, str] = {}
         self.records = self.files = self.checkpoints = self.signed_seq = self.seq = self.torn_bytes = 0
         self.head = GENESIS.encode("ascii")
         self.trail = ""
+        self._newest = b""
 
     def all_files(self) -> None:
         """Walk every file; end with a finding at the first place that does not hold."""
@@ -67,16 +80,26 @@ class _Walk:
             self._lines_of(path, size)
             self.files += 1
         last = self._sizes[-1][0].name if self._sizes else str(self._directory)
-        if self._next is not None:
-            signed = self._next[1]
-            expected = f"record {signed.seq}, signed to end at byte {signed.offset} of {signed.file}"
-            report(Tampering.TRUNCATED, last, 0, self.seq, expected, f"the end after record {self.seq}")
+        self._hold_to_reached(last)
         unsigned = self.seq - self.signed_seq
         if self.records and (not self.checkpoints or unsigned > self._window):
             expected = f"at most {self._window} records after the last checkpoint (record {self.signed_seq})"
-            report(
-                Tampering.UNSIGNED, last, 0, self.seq, expected, f"{unsigned}: checkpoints were taken away"
-            )
+            found = f"{unsigned}: checkpoints were taken away, or records added"
+            report(Tampering.UNSIGNED, last, 0, self.seq, expected, found)
+        if unsigned and _is_end(self._newest):
+            expected = "a signed end: a trail that ends in order is signed to its last record"
+            report(Tampering.UNSIGNED, last, 0, self.seq, expected, f"the last {unsigned} records unsigned")
+
+    def _hold_to_reached(self, last: str) -> None:
+        """Hold the end to the checkpoints after it: some lie ahead of records that were never written."""
+        while self._next is not None:
+            line, signed = self._next
+            if signed.reached > self.seq and line <= self._binding:
+                expected = (
+                    f"record {signed.reached}, signed in {CHECKPOINTS} line {line} to have been reached"
+                )
+                report(Tampering.TRUNCATED, last, 0, self.seq, expected, f"the end after record {self.seq}")
+            self._advance()
 
     def hold_to_copy(self, copy: Path) -> None:
         """Compare with the checkpoints kept elsewhere of the trail they speak of last."""
@@ -92,6 +115,17 @@ class _Walk:
             found = f"the trail that begins {self.trail or 'nowhere':.16}, ending at record {self.seq}"
             report(Tampering.ROLLED_BACK, str(self._directory), 0, self.seq, expected, found)
 
+    def hold_to_end(self, seq: int, head: str) -> None:
+        """Compare with the record that the session says the trail ended with."""
+        known = self._signed_heads.get(seq)
+        if known == head:
+            return
+        expected = f"record {seq}, hash {head}, signed: the session ended there in order"
+        found = f"hash {known}" if known is not None else "no checkpoint of that record"
+        if self.seq < seq:
+            found = f"the end after record {self.seq}"
+        report(Tampering.ROLLED_BACK, str(self._directory), 0, min(self.seq, seq), expected, found)
+
     def _lines_of(self, path: Path, size: int) -> None:
         seq, head, offset = self.seq, self.head, 0
         awaited = self._awaited()
@@ -104,7 +138,7 @@ class _Walk:
                     self.seq, self.head = seq - 1, head
                     self._explain(path, number, raw)
                     return
-                head = line_hash(raw)
+                head, self._newest = line_hash(raw), raw
                 offset += len(raw)
                 self.records += 1
                 if seq >= awaited or not self.trail:
@@ -165,3 +199,20 @@ class _Walk:
 
     def _advance(self) -> None:
         self._next = next(self._checkpoints, None)
+
+
+def _unheld(fault: CheckpointFault, seq: int) -> Finding:
+    """Return the finding of a checkpoint that does not hold, met after record `seq`."""
+    return Finding(
+        kind=Tampering.CHECKPOINT,
+        file=str(fault.path),
+        line=fault.line,
+        seq=seq,
+        expected="a checkpoint signed with the key at hand",
+        found=fault.reason,
+    )
+
+
+def _is_end(raw: bytes) -> bool:
+    """Tell whether a line is the record that an orderly stop writes last."""
+    return bool(raw) and parse_line(raw).key == TRAIL_END.key

@@ -9,13 +9,14 @@ from hashlib import sha256
 from pathlib import Path
 
 from domain.errors import AuditError, DurabilityError, InvariantViolation, StateError
-from domain.outbox import AuditEvent, AuditKind, OutboxRecords
+from domain.outbox import TRAIL_END, AuditEvent, AuditKind, OutboxRecords
 from storage.audit.chain import chain_line
 from storage.audit.checkpoints import (
     CHECKPOINTS,
     Checkpoint,
     CheckpointKind,
     last_checkpoint,
+    last_held,
     sign_checkpoint,
 )
 from storage.audit.keys import Signer
@@ -29,7 +30,7 @@ CHECKPOINT_NS = 1_000_000_000
 """Age of an unsigned record at which the next call signs it."""
 
 LARGEST_WRITE = 1_000
-"""Records that one write and fsync carries, at most: what a crash between fsync and checkpoint leaves unsigned."""
+"""Records that one write and fsync carries, at most."""
 
 OWN_SOURCE = "audit"
 
@@ -37,7 +38,9 @@ OWN_SOURCE = "audit"
 class TrailWriter:
     """Append records to daily files; what `append` was given is on disk when it returns.
 
-    One writer at a time. After a failed write or fsync everything further is refused and nothing is tried again.
+    A checkpoint that falls due is on disk before the records it signs: whatever ends the process or the machine, fewer
+    than `checkpoint_records` records are unsigned. One writer at a time. After a failed write or fsync everything
+    further is refused and nothing is tried again.
     """
 
     def __init__(
@@ -52,8 +55,9 @@ class TrailWriter:
         """Open the trail in `directory`, made when absent; `checkpoint_copy` is a second file for checkpoints.
 
         At most `checkpoint_records` (from 1) lie between two of them. Cuts off a line that a crash left torn and
-        records that. Raises AuditError when the trail is not what was signed, StateError when another process
-        writes it, DurabilityError when it cannot be written.
+        records that, and lets go of checkpoints ahead of records that were never written. Raises AuditError when the
+        trail is not what was signed, StateError when another process writes it, DurabilityError when it cannot be
+        written.
         """
         if checkpoint_records < 1:
             raise ValueError(f"checkpoint_records must be at least 1, not {checkpoint_records}")
@@ -95,11 +99,14 @@ class TrailWriter:
         DurabilityError when writing failed, now or earlier.
         """
         self._refuse_if_failed()
-        events = self._in_order(batches)
+        events, signed = self._in_order(batches), self._at.signed_seq
         for start in range(0, len(events), LARGEST_WRITE):
             self._write(events[start : start + LARGEST_WRITE])
-        # The first records are signed at once: a trail without any checkpoint could have been re-sealed.
-        self.checkpoint(force=self._at.signed_seq == 0)
+        if self._at.signed_seq > signed:
+            # That these records were reached needs no fsync of its own: it tells of a cut, they are signed already.
+            self._sign([self._checkpoint(self._wall_ns())], durable=False)
+        else:
+            self.checkpoint(force=False)
 
     def record(self, events: Sequence[AuditEvent]) -> None:
         """Append events of the writer's own, source "audit", durable at return."""
@@ -107,10 +114,10 @@ class TrailWriter:
         self.append([OutboxRecords(source=OWN_SOURCE, first_seq=first, events=tuple(events))])
 
     def checkpoint(self, *, force: bool = True) -> None:
-        """Sign how far the trail reaches, if anything is unsigned and `force` or its age ask for it."""
+        """Sign how far the trail reaches, if nothing states that yet and `force` or its age ask for it."""
         self._refuse_if_failed()
         now = self._wall_ns()
-        if self._at.seq > self._at.signed_seq and (force or now - self._unsigned_since >= CHECKPOINT_NS):
+        if self._at.seq > self._at.reached and (force or now - self._unsigned_since >= CHECKPOINT_NS):
             self._sign([self._checkpoint(now)])
 
     def close(self) -> None:
@@ -122,16 +129,9 @@ class TrailWriter:
             self._failed = self._failed or "it is closed"
             self._release()
 
-    @property
-    def _window(self) -> int:
-        """Return how many records may follow a checkpoint of this writer's."""
-        return self._checkpoint_records + LARGEST_WRITE
-
     def _recover(self, checkpoint_files: list[Path]) -> None:
-        last, whole = last_checkpoint(checkpoint_files[0], self._signer.verifier)
-        # The one before may have been told another number: it signed how many records may follow.
-        window = self._window if last is None else last.window
-        self._at = recover_position(self._directory, last, window)
+        last, whole, reached = last_held(checkpoint_files[0], self._directory, self._signer.verifier)
+        self._at = recover_position(self._directory, last, reached)
         self._check_copies(checkpoint_files[1:])
         if checkpoint_files[0].exists():
             cut_file(checkpoint_files[0], whole)
@@ -184,25 +184,32 @@ class TrailWriter:
         lines, due = [], []
         self._failed = "a write did not end"
         file = self._day_file(name)
-        seq, head, offset, cursors = at.seq, at.head, file.size, at.cursors
-        signed = at.signed_seq
-        if seq == signed:
+        reached, signed = at.seq, at.signed_seq
+        if reached == at.reached:
             self._unsigned_since = now
-        for source, source_seq, event in events:
-            raw, head = chain_line(seq + 1, source, source_seq, now, event, head)
-            seq += 1
-            offset += len(raw)
+        if at.ended:
+            # An end allows no record after it: say first that the trail goes on.
+            at.ended = False
+            due.append(self._checkpoint(now))
+        at.file, at.offset = name, file.size
+        for count, (source, source_seq, event) in enumerate(events, start=1):
+            raw, at.head = chain_line(at.seq + 1, source, source_seq, now, event, at.head)
             lines.append(raw)
-            at.trail = at.trail or head
-            cursors[source] = source_seq
-            if seq - signed >= self._checkpoint_records:
-                at.seq, at.head, at.file, at.offset = seq, head, name, offset
-                due.append(self._checkpoint(now))
-                signed = seq
-        at.seq, at.head, at.file, at.offset = seq, head, name, offset
+            at.seq += 1
+            at.offset += len(raw)
+            at.trail = at.trail or at.head
+            at.cursors[source] = source_seq
+            at.ended = source == OWN_SOURCE and event.key == TRAIL_END.key
+            # The first records too are signed ahead: a trail without any checkpoint could have been re-sealed.
+            first = signed == 0 and count == len(events)
+            if at.seq - signed >= self._checkpoint_records or at.ended or first:
+                due.append(self._checkpoint(now, reached))
+                signed = at.seq
+        self._sign(due, ahead=True)
+        self._failed = "a write did not end"
         file.append(b"".join(lines))
         self._failed = None
-        self._sign(due)
+        at.signed_seq = signed
 
     def _day_file(self, name: str) -> AppendFile:
         if self._file is None or self._file.path.name != name:
@@ -211,30 +218,35 @@ class TrailWriter:
             self._file = AppendFile(self._directory / name)
         return self._file
 
-    def _checkpoint(self, now: int) -> Checkpoint:
+    def _checkpoint(self, now: int, reached: int | None = None) -> Checkpoint:
+        """Return the statement of the present position; it lies ahead of what is on disk where `reached` is given."""
         at = self._at
         return Checkpoint(
-            kind=CheckpointKind.HEAD,
+            kind=CheckpointKind.END if at.ended else CheckpointKind.HEAD,
             trail=at.trail,
             seq=at.seq,
+            reached=at.seq if reached is None else reached,
             head=at.head,
             wall_ns=now,
             file=at.file,
             offset=at.offset,
-            window=self._window,
+            window=0 if at.ended else self._checkpoint_records - 1,
             cursors=dict(at.cursors),
         )
 
-    def _sign(self, due: Sequence[Checkpoint]) -> None:
+    def _sign(self, due: Sequence[Checkpoint], *, ahead: bool = False, durable: bool = True) -> None:
+        """Write checkpoints, those `ahead` of their records not to a copy elsewhere: it states what was reached."""
         if not due:
             return
         self._failed = "a checkpoint was not written"
         content = b"".join(sign_checkpoint(checkpoint, self._signer) for checkpoint in due)
-        for file in self._checkpoints:
-            file.append(content)
+        beside, *copies = self._checkpoints
+        beside.append(content, durable=durable)
+        if not ahead:
+            for file in copies:
+                file.append(content)
+            self._at.signed_seq = self._at.reached = due[-1].seq
         self._failed = None
-        self._at.signed_seq = due[-1].seq
-        self._unsigned_since = self._wall_ns()
 
     def _refuse_if_failed(self) -> None:
         if self._failed is not None:

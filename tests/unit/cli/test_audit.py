@@ -3,6 +3,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -163,6 +164,8 @@ def test_a_kept_copy_of_the_checkpoints_is_held_to(invoke: Invoke, traded: Trade
     signed = [json.loads(line) for line in checkpoints.read_text(encoding="utf-8").splitlines()]
     checkpoints.write_bytes(b"".join(checkpoints.read_bytes().splitlines(keepends=True)[:3]))
     file.write_bytes(file.read_bytes()[: signed[2]["offset"]])
+    session = traded.path / "session.json"
+    session.write_text(json.dumps(json.loads(session.read_bytes()) | {"trail_seq": 0, "trail_head": ""}))
     assert invoke("audit", "verify", "--state", traded.path).exit_code == 0
     rolled_back = invoke(*verify)
     assert rolled_back.exit_code == 1
@@ -360,3 +363,12 @@ def test_a_place_that_cannot_be_looked_at_is_named(invoke: Invoke, traded: Trade
     result = invoke("audit", "export", "--state", traded.path, "--out", out)
     assert result.exit_code == 4
     assert "cannot be written: File name too long" in result.stderr
+
+
+def test_export_replaces_no_pipe(invoke: Invoke, traded: Traded, tmp_path: Path) -> None:
+    out = tmp_path / "out.csv"
+    os.mkfifo(out)
+    result = invoke("audit", "export", "--state", traded.path, "--out", out, "--force")
+    assert result.exit_code == 2
+    assert "out.csv, a pipe; allowed" in " ".join(result.stderr.split())
+    assert out.is_fifo()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 from pathlib import Path
 
 import pytest
@@ -130,6 +131,14 @@ def test_file_that_is_too_large_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "a.yaml"
     path.write_bytes(b"#" * (LARGEST_BYTES + 1))
     assert "more than 1048576 bytes" in str(read_document(path).violations[0])
+
+
+def test_pipe_is_refused_and_not_waited_for(tmp_path: Path) -> None:
+    path = tmp_path / "engine.yaml"
+    os.mkfifo(path)
+    assert str(read_document(path).violations[0]).startswith(
+        "engine.yaml: found a pipe, a socket or a device; make it a readable"
+    )
 
 
 def test_file_that_cannot_be_read_is_refused(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from domain.audit_machine import FLUSH, LAST_CALL, LAST_CALL_S, RESYNC, AuditMachine, AuditPace
 from domain.errors import InvariantViolation
 from domain.messages import AUDIT, COORDINATOR, Begin, Drain, Drained, Ready, TimerFired
-from domain.outbox import OutboxAcknowledged, OutboxRecords, RequestOutbox
+from domain.outbox import TRAIL_END, OutboxAcknowledged, OutboxRecords, RequestOutbox
 from domain.outputs import CancelTimer, Output, Persist, Send, SetTimer
 from tests.fakes.records import event
 
@@ -96,7 +96,17 @@ def test_drain_writes_what_waits_and_hears_every_source_out() -> None:
     ]
     assert machine.handle(records(3, 3)) == [Persist((records(3, 3),)), acknowledged(3)]
     ended = OutboxRecords(source="gateway", first_seq=4, events=())
-    assert machine.handle(ended) == [CancelTimer(LAST_CALL), Send(COORDINATOR, Drained(role=AUDIT))]
+    drained = [CancelTimer(LAST_CALL), Send(COORDINATOR, Drained(role=AUDIT))]
+    assert machine.handle(ended) == [Persist((TRAIL_END,)), *drained]
+
+
+def test_what_comes_after_the_end_is_taken_and_ended_anew() -> None:
+    """C6: a clean stop's trail ends with a signed end, whatever a role still says."""
+    machine = AuditMachine(["gateway"], {}, GATHERING)
+    machine.handle(Drain(reason="stop", cancel_entries=False))
+    machine.handle(OutboxRecords(source="gateway", first_seq=1, events=()))
+    assert machine.handle(records(1, 2)) == [Persist((records(1, 2), TRAIL_END)), acknowledged(2)]
+    assert machine.handle(TimerFired(name=LAST_CALL)) == []
 
 
 def test_a_source_that_does_not_answer_the_last_call_holds_the_drain_up_for_a_while_only() -> None:

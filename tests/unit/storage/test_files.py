@@ -1,7 +1,9 @@
 from __future__ import annotations
 
 import os
+import socket
 import stat
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -94,3 +96,38 @@ def test_a_lock_that_could_not_be_taken_leaves_nothing_open(tmp_path: Path) -> N
     second.is_held()
     assert len(os.listdir("/dev/fd")) == before
     first.release()
+
+
+def make_socket(path: Path) -> None:
+    with socket.socket(socket.AF_UNIX) as listening:
+        listening.bind(str(path))
+
+
+@pytest.mark.parametrize(
+    ("make", "kind"),
+    [(os.mkfifo, "a pipe"), (make_socket, "a socket"), (Path.mkdir, "a directory")],
+)
+def test_what_is_no_regular_file_is_not_replaced(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, make: Callable[[Path], None], kind: str
+) -> None:
+    """A device that a command is told to write to must not become a file."""
+    monkeypatch.chdir(tmp_path)  # a socket's name may be too long otherwise
+    make(Path("there"))
+    link = tmp_path / "link"
+    link.symlink_to("there")
+    before = stat.S_IFMT(os.stat("there").st_mode)
+    for path in (tmp_path / "there", link):
+        with pytest.raises(OSError, match=f"it is {kind} and no regular file"), replacing(path) as draft:
+            draft.write_text("new")
+    assert stat.S_IFMT(os.stat("there").st_mode) == before
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["link", "there"]
+
+
+def test_a_link_is_followed_and_stays(tmp_path: Path) -> None:
+    (tmp_path / "kept").mkdir()
+    link = tmp_path / "link"
+    link.symlink_to(tmp_path / "kept" / "file")
+    for content in ("first", "second"):
+        with replacing(link) as draft:
+            draft.write_text(content)
+        assert (link.is_symlink(), (tmp_path / "kept" / "file").read_text()) == (True, content)

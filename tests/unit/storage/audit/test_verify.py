@@ -10,11 +10,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from domain.outbox import OutboxRecords
+from domain.outbox import TRAIL_END, OutboxRecords
 from storage.audit.chain import GENESIS, SEAL, trail_files
 from storage.audit.checkpoints import CHECKPOINTS
 from storage.audit.findings import Finding, Tampering
 from storage.audit.keys import Signer
+from storage.audit.recovery import orderly_end
 from storage.audit.verify import verify_trail
 from storage.audit.writer import TrailWriter
 from tests.fakes.clock import FakeWall
@@ -197,6 +198,78 @@ def test_a_changed_checkpoint_is_found_at_its_line(trail: Path, place: float, bi
     (trail / CHECKPOINTS).write_bytes(whole)
     assert finding is not None
     assert (finding.kind, finding.line) == (Tampering.CHECKPOINT, whole[:at].count(b"\n") + 1)
+
+
+@pytest.fixture
+def ended(tmp_path: Path) -> Path:
+    """Write a trail that ends in order."""
+    trail = tmp_path / "ended"
+    writer = TrailWriter(trail, SIGNER, FakeWall().wall_ns)
+    for first in range(1, RECORDS, 50):
+        events = tuple(event(n) for n in range(first, first + 50))
+        writer.append([OutboxRecords(source="gateway", first_seq=first, events=events)])
+    writer.record([TRAIL_END])
+    writer.close()
+    return trail
+
+
+def cut_checkpoints(trail: Path, last: int) -> int:
+    """Take the last checkpoints away and return the record that is signed last."""
+    kept = lines(trail / CHECKPOINTS)[:-last]
+    (trail / CHECKPOINTS).write_bytes(b"".join(kept))
+    return int(re.findall(rb'"seq":(\d+)', kept[-1])[0])
+
+
+@pytest.mark.parametrize("last", [2, 3, 4, 5])
+def test_a_trail_that_ended_in_order_must_be_signed_to_its_end(ended: Path, last: int) -> None:
+    assert verify(ended) is None
+    signed = cut_checkpoints(ended, last)
+    finding = verify(ended)
+    assert finding is not None
+    assert (finding.kind, finding.seq) == (Tampering.UNSIGNED, RECORDS + 1)
+    assert signed < RECORDS + 1
+
+
+def test_a_record_added_after_the_end_is_found(ended: Path) -> None:
+    held = lines(ended / FIRST)
+    held.append(reseal(held[-1], held[-1][-67:-3], RECORDS + 2))
+    (ended / FIRST).write_bytes(b"".join(held))
+    finding = verify(ended)
+    assert finding is not None
+    assert (finding.kind, finding.seq) == (Tampering.UNSIGNED, RECORDS + 2)
+    assert "at most 0 records" in finding.expected
+
+
+def test_a_trail_that_goes_on_after_its_end_verifies(ended: Path) -> None:
+    writer = TrailWriter(ended, SIGNER, FakeWall().wall_ns)
+    events = (event(1),)
+    writer.append([OutboxRecords(source="gateway", first_seq=RECORDS + 1, events=events)])
+    result = verify_trail(ended, SIGNER.verifier)
+    assert (result.finding, result.unsigned, result.records) == (None, 1, RECORDS + 2)
+    writer.close()
+
+
+def test_a_tail_rewritten_without_its_end_is_found_by_what_the_session_noted(ended: Path) -> None:
+    """Inside the trail alone it looks like a crash's."""
+    end = orderly_end(ended, SIGNER.verifier)
+    assert end == (RECORDS + 1, lines(ended / FIRST)[-1][-67:-3].decode())
+    assert verify_trail(ended, SIGNER.verifier, known_end=end).holds
+    signed = cut_checkpoints(ended, 3)
+    held = lines(ended / FIRST)[:-1]
+    for at in range(signed, len(held)):
+        held[at] = reseal(held[at].replace(b'"n":', b'"n":9'), held[at - 1][-67:-3], at + 1)
+    (ended / FIRST).write_bytes(b"".join(held))
+    assert verify(ended) is None
+    finding = verify_trail(ended, SIGNER.verifier, known_end=end).finding
+    assert finding is not None
+    assert finding.kind is Tampering.ROLLED_BACK
+    assert orderly_end(ended, SIGNER.verifier) == (0, GENESIS)
+
+
+@pytest.mark.parametrize("last", range(1, 6))
+def test_no_checkpoints_can_be_taken_away_to_rewrite_more_than_a_span(trail: Path, last: int) -> None:
+    signed = cut_checkpoints(trail, last)
+    assert (verify(trail) is None) == (RECORDS - signed < 100)
 
 
 def test_checkpoints_forged_with_another_key_are_found(trail: Path, tmp_path: Path) -> None:

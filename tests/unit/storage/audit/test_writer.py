@@ -1,21 +1,24 @@
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import stat
+from functools import partial
 from hashlib import sha256
 from pathlib import Path
 
 import pytest
 
 from domain.errors import AuditError, DurabilityError, InvariantViolation, StateError
-from domain.outbox import OutboxRecords
+from domain.outbox import TRAIL_END, OutboxRecords
 from storage.audit.chain import GENESIS, trail_files
 from storage.audit.checkpoints import CHECKPOINTS
 from storage.audit.keys import Signer
 from storage.audit.recovery import trail_end
 from storage.audit.verify import verify_trail
 from storage.audit.writer import CHECKPOINT_RECORDS, LARGEST_WRITE, TrailWriter
+from storage.files import AppendFile
 from tests.fakes.clock import FakeWall
 from tests.fakes.records import event
 
@@ -168,12 +171,97 @@ def test_a_trail_cut_at_any_byte_of_its_unsigned_tail_recovers_whole_lines(tmp_p
 def test_a_torn_checkpoint_is_cut_and_written_anew(tmp_path: Path, size: int) -> None:
     writer = TrailWriter(tmp_path, SIGNER, FakeWall().wall_ns)
     writer.append([batch(1, 5)])
+    whole = (tmp_path / CHECKPOINTS).read_bytes()
+    writer.append([batch(6, 6)])
     writer.close()
     signed = (tmp_path / CHECKPOINTS).read_bytes()
-    (tmp_path / CHECKPOINTS).write_bytes(signed[:size])
+    (tmp_path / CHECKPOINTS).write_bytes(signed[: len(whole) + size])
     writer = TrailWriter(tmp_path, SIGNER, FakeWall().wall_ns)
     writer.close()
-    assert verify_trail(tmp_path, SIGNER.verifier).signed_seq == 5
+    assert verify_trail(tmp_path, SIGNER.verifier).signed_seq == 6
+
+
+def test_records_without_any_checkpoint_are_not_continued(tmp_path: Path) -> None:
+    """The first of them were signed before they were written."""
+    writer = TrailWriter(tmp_path, SIGNER, FakeWall().wall_ns)
+    writer.append([batch(1, 5)])
+    writer.close()
+    (tmp_path / CHECKPOINTS).unlink()
+    with pytest.raises(AuditError, match="5 records follow the last checkpoint"):
+        TrailWriter(tmp_path, SIGNER, FakeWall().wall_ns)
+
+
+class Killed(BaseException):
+    """End a writer in the midst of a write."""
+
+
+class Interrupted:
+    """Stand in for the files a writer appends to, and end it after so many bytes in all."""
+
+    def __init__(self, writer: TrailWriter, left: int) -> None:
+        self.left = left
+        assert writer._file is not None
+        for file in (writer._file, *writer._checkpoints):
+            file.append = partial(self.append, file)  # type: ignore[method-assign]
+
+    def append(self, file: AppendFile, content: bytes, *, durable: bool = True) -> None:
+        del durable
+        os.write(file._descriptor, content[: self.left])
+        if self.left < len(content):
+            raise Killed
+        self.left -= len(content)
+        file.size += len(content)
+
+
+@pytest.mark.parametrize("records", [1, 7, 100])
+@pytest.mark.parametrize("ends", [False, True])
+def test_whenever_a_writer_is_killed_all_but_the_last_records_are_signed(
+    tmp_path: Path, records: int, ends: bool
+) -> None:
+    """Reliability: fewer than `checkpoint_records` records unsigned, nothing that must hold does not."""
+    for left in range(0, 400_000, 13_001):
+        trail = tmp_path / str(left)
+        writer = TrailWriter(trail, SIGNER, FakeWall().wall_ns, checkpoint_records=records)
+        writer.append([batch(1, 3)])
+        Interrupted(writer, left)
+        with contextlib.suppress(Killed):
+            writer.append([batch(4, 250)])
+            if ends:
+                writer.record([TRAIL_END])
+        crash(writer)
+        found = verify_trail(trail, SIGNER.verifier)
+        assert found.finding is None
+        assert found.unsigned < records
+        writer = TrailWriter(trail, SIGNER, FakeWall(1_700_000_000_000_000_007).wall_ns)
+        held = writer.cursors["gateway"]
+        writer.append([batch(held + 1, held + 300)])
+        writer.close()
+        assert verify_trail(trail, SIGNER.verifier).unsigned == 0
+        assert verify_trail(trail, SIGNER.verifier).finding is None
+
+
+def test_checkpoints_on_disk_without_their_records_are_what_a_loss_of_power_leaves(tmp_path: Path) -> None:
+    """A checkpoint ahead of its records may outlive them; one that says they were reached may not."""
+    writer = TrailWriter(tmp_path, SIGNER, FakeWall().wall_ns)
+    writer.append([batch(1, 3)])
+    (path,) = trail_files(tmp_path)
+    before = path.read_bytes()
+    writer.append([batch(4, 350)])
+    crash(writer)
+    after, signed = path.read_bytes(), (tmp_path / CHECKPOINTS).read_bytes().splitlines(keepends=True)
+    path.write_bytes(before)
+    with pytest.raises(AuditError, match="the trail was cut"):
+        TrailWriter(tmp_path, SIGNER, FakeWall().wall_ns)
+    (tmp_path / CHECKPOINTS).write_bytes(b"".join(signed[:-1]))
+    assert verify_trail(tmp_path, SIGNER.verifier).holds
+    writer = TrailWriter(tmp_path, SIGNER, FakeWall(1_700_000_000_000_000_007).wall_ns)
+    assert writer.cursors == {"gateway": 3}
+    writer.append([batch(4, 350)])
+    writer.close()
+    assert path.read_bytes() != after
+    assert verify_trail(tmp_path, SIGNER.verifier).holds
+    path.write_bytes(before[: len(lines(tmp_path)[0])])
+    assert verify_trail(tmp_path, SIGNER.verifier).finding is not None
 
 
 def test_a_trail_that_was_cut_below_what_was_signed_is_not_continued(tmp_path: Path) -> None:
@@ -211,9 +299,11 @@ def test_a_whole_line_that_does_not_follow_is_not_continued_and_not_cut(tmp_path
 
 def test_a_long_trail_without_its_checkpoints_is_not_continued(tmp_path: Path) -> None:
     writer = TrailWriter(tmp_path, SIGNER, FakeWall().wall_ns)
-    writer.append([batch(1, CHECKPOINT_RECORDS + LARGEST_WRITE + 1)])
+    writer.append([batch(1, LARGEST_WRITE)])
+    writer.append([batch(LARGEST_WRITE + 1, LARGEST_WRITE + CHECKPOINT_RECORDS)])
     writer.close()
-    (tmp_path / CHECKPOINTS).unlink()
+    signed = (tmp_path / CHECKPOINTS).read_bytes().splitlines(keepends=True)
+    (tmp_path / CHECKPOINTS).write_bytes(b"".join(signed[:-2]))
     with pytest.raises(AuditError, match="checkpoints were taken away"):
         TrailWriter(tmp_path, SIGNER, FakeWall().wall_ns)
 
@@ -233,20 +323,23 @@ def test_a_trail_rolled_back_behind_its_kept_checkpoints_is_not_continued(tmp_pa
         TrailWriter(trail, SIGNER, FakeWall().wall_ns, checkpoint_copy=copy)
 
 
-@pytest.mark.parametrize(("records", "signed"), [(1, [1, 2, 3, 4, 5, 6, 7]), (3, [3, 6]), (100, [7])])
+@pytest.mark.parametrize(
+    ("records", "signed"), [(1, [1, 2, 3, 4, 5, 6, 7, 7]), (3, [3, 6, 7]), (100, [7, 7])]
+)
 def test_checkpoints_are_as_far_apart_as_configured(tmp_path: Path, records: int, signed: list[int]) -> None:
     writer = TrailWriter(tmp_path, SIGNER, FakeWall().wall_ns, checkpoint_records=records)
     writer.append([batch(1, 7)])
     crash(writer)
     content = (tmp_path / CHECKPOINTS).read_bytes().splitlines()
     assert [json.loads(line)["seq"] for line in content] == signed
-    assert {json.loads(line)["window"] for line in content} == {records + LARGEST_WRITE}
+    assert {json.loads(line)["window"] for line in content} == {records - 1}
 
 
 def test_a_trail_left_by_a_writer_with_a_wider_window_is_taken_up(tmp_path: Path) -> None:
     writer = TrailWriter(tmp_path, SIGNER, FakeWall().wall_ns, checkpoint_records=5_000)
     writer.append([batch(1, 1)])
     writer.append([batch(2, 4_001)])
+    assert verify_trail(tmp_path, SIGNER.verifier).unsigned == 4_000
     crash(writer)
     writer = TrailWriter(tmp_path, SIGNER, FakeWall().wall_ns, checkpoint_records=1)
     assert writer.seq == 4_001
