@@ -36,8 +36,8 @@ class GatewaySettings:
     """Configure the gateway.
 
     `cash_micro` is the account's deposit, `cash` says how it is compared. Seconds are of the control clock;
-    `reconnect_delays_s` is used in order, the last again. `next_bar` is the first bar group to be published: what a
-    simulated market did before we heard of it belongs there, it is never further ahead.
+    `reconnect_delays_s` is used in order, the last again. `next_bar` is the first bar group to be published: what is
+    learnt before it belongs there, unless the venue names the bar at which it happened.
     """
 
     limits: GatewayLimits

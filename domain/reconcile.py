@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import NamedTuple, assert_never
 
-from domain.broker import DividendPaid, Downloaded, DownloadKind, Executed, OrderReported, RequestDownload
+from domain.broker import NO_BAR, DividendPaid, Downloaded, DownloadKind, Executed, OrderReported, RequestDownload
 from domain.cash_book import CashTerms
 from domain.execution_book import ExecutionBook
 from domain.instruments import MICRO
@@ -98,7 +98,7 @@ class Reconciliation:
         reports = [report for kind in _ORDER_KINDS for report in self._received[kind].orders]
         history = self._received[DownloadKind.EXECUTIONS]
         for report in reports:
-            book.adopt(report, bar)
+            book.adopt(report, _bar_of(report, bar))
         told: list[VenueEvent] = [*history.executions, *history.dividends, *reports]
         events = [found for event in told for found in booked(book, event, bar, complete=True)]
         absent = self.absent({ref: book.orders[ref] for ref in book.open_refs}, connection)
@@ -164,11 +164,17 @@ class Reconciliation:
         return {cash.currency: (ours_micro, theirs_micro)}
 
 
+def _bar_of(event: VenueEvent, bar: int) -> int:
+    return bar if event.bar == NO_BAR else event.bar
+
+
 def booked(book: ExecutionBook, event: VenueEvent, bar: int, *, complete: bool = False) -> list[AuditEvent]:
     """Bring one event of the venue into `book`; return what to audit beside it: an order that is not ours.
 
-    `complete` says that every execution there is was brought before.
+    It happened at the bar that the venue names, whenever we learn of it; where it names none, at `bar`. `complete` says
+    that every execution there is was brought before.
     """
+    bar = _bar_of(event, bar)
     match event:
         case OrderReported():
             if book.report(event, bar, complete=complete) is None:
