@@ -183,7 +183,10 @@ class VenuePosition(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Downloaded:
-    """Answer a download, complete: orders, executions or positions by kind; `cash_micro` comes with positions."""
+    """Answer a download, complete: orders, executions or positions by kind; `cash_micro` comes with positions.
+
+    `whole` says that executions go back to the account's first (a simulated venue's do); else they are recent ones.
+    """
 
     at_ns: int
     request_id: int
@@ -193,6 +196,7 @@ class Downloaded:
     executions: tuple[Executed, ...]
     dividends: tuple[DividendPaid, ...]
     cash_micro: int
+    whole: bool = False
 
 
 BrokerEvent = OrderReported | Executed | DividendPaid | Downloaded

@@ -11,9 +11,18 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import NamedTuple, assert_never
 
-from domain.broker import NO_BAR, DividendPaid, Downloaded, DownloadKind, Executed, OrderReported, RequestDownload
+from domain.broker import (
+    NO_BAR,
+    DividendPaid,
+    Downloaded,
+    DownloadKind,
+    Executed,
+    OrderReported,
+    RequestDownload,
+)
 from domain.cash_book import CashTerms
 from domain.execution_book import ExecutionBook
+from domain.history_check import miscounted, orders_not_ours, told_otherwise
 from domain.instruments import MICRO
 from domain.orders import OPEN_STATES, OrderEvent
 from domain.outbox import AuditEvent, AuditKind
@@ -55,8 +64,9 @@ class Findings(NamedTuple):
 class Reconciliation:
     """Ask for the four downloads, collect them, and remember which orders were absent."""
 
-    def __init__(self) -> None:
-        """Start with nothing asked."""
+    def __init__(self, session: int, miscounted: list[str]) -> None:
+        """Start with nothing asked; orders of `session` are ours, `miscounted` is told at the first settling."""
+        self._session, self._miscounted = session, miscounted
         self._last_request = 0
         self._expected: dict[int, DownloadKind] = {}
         self._received: dict[DownloadKind, Downloaded] = {}
@@ -97,10 +107,13 @@ class Reconciliation:
         """
         reports = [report for kind in _ORDER_KINDS for report in self._received[kind].orders]
         history = self._received[DownloadKind.EXECUTIONS]
+        history_faults = [*self._miscounted, *told_otherwise(book, history)]
+        self._miscounted = []
         for report in reports:
             book.adopt(report, _bar_of(report, bar))
         told: list[VenueEvent] = [*history.executions, *history.dividends, *reports]
         events = [found for event in told for found in booked(book, event, bar, complete=True)]
+        history_faults += [*miscounted(book), *orders_not_ours(book, reports, self._session)]
         absent = self.absent({ref: book.orders[ref] for ref in book.open_refs}, connection)
         for ref in absent.first:
             book.mark(ref, OrderEvent.OUTCOME_LOST, "absent from the venue's orders")
@@ -114,11 +127,13 @@ class Reconciliation:
             "mismatches": mismatches,
             "cash_mismatches": cash_mismatch,
             "cash_unknown_for": sorted(book.cash.unknown),
+            "history": history_faults,
             "connection": connection,
         }
         events.append(AuditEvent(AuditKind.RECONCILIATION, at_ns, bar, f"{connection}", False, body))
         faults = [
-            f"{symbol}: ours {ours} lots, venue {theirs}" for symbol, (ours, theirs) in mismatches.items()
+            *history_faults,
+            *(f"{symbol}: ours {ours} lots, venue {theirs}" for symbol, (ours, theirs) in mismatches.items()),
         ]
         faults += [
             f"cash: ours {ours / MICRO:.6f} {currency}, venue {theirs / MICRO:.6f}"

@@ -105,7 +105,8 @@ class RiskManager:
                 return []
             case HaltReviewed():
                 return self._reviewed(message)
-            case Begin():
+            case Begin():  # what a slow gateway told before is told again, and ready means: since this
+                self._recovering, self._ready = True, False
                 told = [Send(COORDINATOR, halt, control=True) for halt in self._books.unheard()]
                 return [*told, *self._ask_for_journal()]
             case Drain():

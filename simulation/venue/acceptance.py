@@ -33,7 +33,9 @@ def place(turn: Turn, command: PlaceOrder) -> None:
     at_ns = state.cursor.known_ns
     if state.book.taken(command.order_ref, command.attached_stop_pct > 0.0):
         text = f"the ref {command.order_ref} (or that of its stop) is taken"
-        refused = order.ended(OrderStatus.REFUSED, text, RefusalCode.DUPLICATE)._replace(at_ns=at_ns, bar=turn.bar)
+        refused = order.ended(OrderStatus.REFUSED, text, RefusalCode.DUPLICATE)._replace(
+            at_ns=at_ns, bar=turn.bar
+        )
         turn.events.append(refused.report())
         return
     refusal = _refusal(turn, command)

@@ -98,4 +98,5 @@ class VenueMachine:
             executions=tuple(state.executions) if history else (),
             dividends=tuple(state.dividends) if history else (),
             cash_micro=state.account.cash_micro if kind is DownloadKind.POSITIONS else 0,
+            whole=history,
         )

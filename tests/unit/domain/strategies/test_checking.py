@@ -175,7 +175,9 @@ class Unreadable:
         (ValueError, "ValueError: gone \\ud800"),
     ],
 )
-def test_a_failure_whose_own_words_fail_is_a_failure_like_any_other(thrown: type[Exception], told: str) -> None:
+def test_a_failure_whose_own_words_fail_is_a_failure_like_any_other(
+    thrown: type[Exception], told: str
+) -> None:
     """A2: what tells of a stranger's exception must not fail of it, nor the wire that carries it."""
 
     def signals(bars: SymbolBars, params: Any) -> SignalArrays:
