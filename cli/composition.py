@@ -84,9 +84,8 @@ class EnginePlan:
 
     def gateway(self) -> GatewaySettings:
         """Return the gateway's settings."""
-        settings = self.settings
+        settings, connection = self.settings, self.settings.retry.broker_connection
         runtime, account = settings.engine.runtime, settings.engine.account
-        connection = settings.retry.broker_connection
         delays = [
             min(connection.max_delay_s, connection.first_delay_s * connection.base**attempt)
             for attempt in range(connection.attempts)

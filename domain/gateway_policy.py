@@ -37,8 +37,8 @@ class GatewaySettings:
 
     `cash_micro` is the account's deposit, `cash` says how it is compared. Seconds are of the control clock;
     `reconnect_delays_s` is used in order, the last again. Orders whose refs begin with the number `session` are ours.
-    `next_bar` is the first bar group to be published: what is learnt before it belongs there, unless the venue names the
-    bar at which it happened.
+    `next_bar` is the first bar group to be published: what is learnt before it belongs there, unless the venue names
+    the bar at which it happened.
     """
 
     limits: GatewayLimits

@@ -131,14 +131,7 @@ class Reconciliation:
             "connection": connection,
         }
         events.append(AuditEvent(AuditKind.RECONCILIATION, at_ns, bar, f"{connection}", False, body))
-        faults = [
-            *history_faults,
-            *(f"{symbol}: ours {ours} lots, venue {theirs}" for symbol, (ours, theirs) in mismatches.items()),
-        ]
-        faults += [
-            f"cash: ours {ours / MICRO:.6f} {currency}, venue {theirs / MICRO:.6f}"
-            for currency, (ours, theirs) in cash_mismatch.items()
-        ]
+        faults = [*_differing(mismatches, cash_mismatch), *history_faults]
         stops = [ref for ref in absent.confirmed if book.orders[ref].kind is IntentKind.STOP]
         faults += [f"the venue no longer knows the protective stop {ref}" for ref in stops]
         return Findings(events, bool(absent.first), faults)
@@ -177,6 +170,18 @@ class Reconciliation:
         if ours_micro is None or abs(ours_micro - theirs_micro) <= cash.tolerance_micro:
             return {}
         return {cash.currency: (ours_micro, theirs_micro)}
+
+
+def _differing(
+    positions: Mapping[str, tuple[int, int]], cash_micro: Mapping[str, tuple[int, int]]
+) -> list[str]:
+    return [
+        *(f"{symbol}: ours {ours} lots, venue {theirs}" for symbol, (ours, theirs) in positions.items()),
+        *(
+            f"cash: ours {ours / MICRO:.6f} {currency}, venue {theirs / MICRO:.6f}"
+            for currency, (ours, theirs) in cash_micro.items()
+        ),
+    ]
 
 
 def _bar_of(event: VenueEvent, bar: int) -> int:
