@@ -42,7 +42,7 @@ def resume_edited(bench: Bench, venue: FakeVenue, edit: Callable[[Record], Recor
     """Let the gateway go on from a journal in which each record is what `edit` makes of it (None: deleted)."""
     kept: list[Record] = []
     seq = 0
-    for record in filter(None, map(edit, bench.journal.records)):
+    for record in (edited for one in bench.journal.records if (edited := edit(one)) is not None):
         match record:  # the fake journal holds to rising numbers without gaps
             case OrderEntry():
                 seq += 1
