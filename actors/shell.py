@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import time
-import traceback
 from collections.abc import Mapping
 from typing import Any
 
 from actors.carrier import Carrier, Router
 from actors.parts import ActorContext, Parts
 from actors.timers import Timers
+from domain.error_texts import describe, traced
 from domain.errors import Recoverable
 from domain.messages import COORDINATOR, Begin, RoleFailed, TimerFired
 from domain.outbox import OutboxAcknowledged, RequestOutbox
@@ -71,13 +71,13 @@ class Shell:
 
     def fail(self, error: BaseException) -> None:
         """Note and report the failure that ends this role."""
-        self.failure = f"{type(error).__name__}: {error}"
+        self.failure = describe(error)
         self.report_fault(error, fatal=True)
 
     def report_fault(self, error: BaseException, *, fatal: bool) -> None:
         """Log `error` with its traceback and tell the coordinator as far as that is possible."""
-        role, name = self._context.role, f"{type(error).__name__}: {error}"
-        text = "".join(traceback.format_exception(error))
+        role, name = self._context.role, describe(error)
+        text = traced(error)
         self._context.log.error("role_failed", error=name, fatal=fatal, traceback=text)
         if role == COORDINATOR:
             return
@@ -85,7 +85,7 @@ class Shell:
             failed = RoleFailed(role=role, error=name, traceback=text, fatal=fatal)
             self._carrier.deliver(COORDINATOR, failed, True)
         except Exception as lost:
-            self._context.log.error("coordinator_unreachable", error=f"{type(lost).__name__}: {lost}")
+            self._context.log.error("coordinator_unreachable", error=describe(lost))
 
     def flush(self) -> None:
         """Commit what the journal has gathered."""

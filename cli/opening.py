@@ -118,6 +118,11 @@ def _asked(request: RunRequest, settings: Settings) -> tuple[str, ...] | None:
     return settings.universe.default if request.symbols is None and request.data is None else request.symbols
 
 
+def _new_databases(settings: Settings, directory: StateDirectory) -> Databases:
+    number = directory.next_session_number()
+    return Databases(template=settings.engine.storage.url, state=directory.path, session=number)
+
+
 def _open(
     request: RunRequest, settings: Settings, imported: Imported, directory: StateDirectory, clock: Clock
 ) -> Opened:
@@ -125,15 +130,7 @@ def _open(
     stored = directory.session()
     bars = directory.path / "bars.parquet"
     resumed = stored is not None
-    databases = (
-        directory.databases()
-        if resumed
-        else Databases(
-            template=settings.engine.storage.url,
-            state=directory.path,
-            session=directory.next_session_number(),
-        )
-    )
+    databases = directory.databases() if resumed else _new_databases(settings, directory)
     databases.await_writers(ROLES)
     refuse_damaged(directory, databases, resumed=resumed)
     databases.make_places(ROLES)

@@ -88,6 +88,7 @@ class EnginePlan:
             cash=CashTerms(account.currency, tolerance_micro=0),  # a simulated venue counts as we do
             cash_micro=round(account.initial_cash * MICRO),
             generation=GENERATION,
+            session=self.session.number,
             next_bar=self.session.first,
             ack_deadline_s=runtime.ack_deadline_s,
             absence_interval_s=runtime.absence_interval_s,

@@ -225,7 +225,8 @@ def _order(order: OrderEntry) -> dict[str, Any]:
 
 
 def _fill(fill: ExecutionEntry) -> dict[str, Any]:
-    return {"book": fill.book, "kind": fill.kind, "bar": fill.bar, **asdict(fill.execution)}
+    done = {**asdict(fill.execution), "bar": fill.bar}  # the bar it was booked at, where its venue names none
+    return {"book": fill.book, "kind": fill.kind, **done}
 
 
 def _halt(halt: HaltRecord) -> dict[str, Any]:

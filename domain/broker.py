@@ -100,6 +100,9 @@ class RequestDownload:
 
 BrokerCommand = PlaceOrder | CancelOrder | RequestDownload
 
+NO_BAR = -1
+"""The `bar` of an event whose venue knows of no bars: it then belongs to the bar at which it is learnt."""
+
 
 class OrderStatus(StrEnum):
     """Name a venue's word on an order."""
@@ -116,7 +119,8 @@ class OrderReported:
     """Tell an order's state at the venue: on acceptance, change of lots (OCA), end, and in downloads.
 
     `lots` is the order's present total, `filled_lots` of it executed. `parent_ref` is set on attached stops. `text`
-    carries the venue's words, `code` the reason when refused.
+    carries the venue's words, `code` the reason when refused. `bar` is the index of the bar group at which the order
+    came to this state, where the venue knows of bars (simulated ones do).
     """
 
     at_ns: int
@@ -131,13 +135,15 @@ class OrderReported:
     stop_price: float
     code: RefusalCode | None
     text: str
+    bar: int = NO_BAR
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Executed:
     """Report one execution, or with `corrects` set the replacement of an earlier one.
 
-    `exec_id` is the venue's unique key. `commission_micro` >= 0, in the instrument's currency.
+    `exec_id` is the venue's unique key. `commission_micro` >= 0, in the instrument's currency. `bar` is the index of
+    the bar group at which it happened, where the venue knows of bars.
     """
 
     at_ns: int
@@ -149,11 +155,15 @@ class Executed:
     price: float
     commission_micro: int
     corrects: str
+    bar: int = NO_BAR
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DividendPaid:
-    """Report cash for positions held when a dividend went ex; negative for shorts. `payment_id` is unique."""
+    """Report cash for positions held when a dividend went ex; negative for shorts.
+
+    `payment_id` is unique. `bar` is the index of the bar group that went ex, where the venue knows of bars.
+    """
 
     at_ns: int
     payment_id: str
@@ -161,6 +171,7 @@ class DividendPaid:
     per_unit: float
     lots: int
     amount_micro: int
+    bar: int = NO_BAR
 
 
 class VenuePosition(NamedTuple):
@@ -172,7 +183,10 @@ class VenuePosition(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Downloaded:
-    """Answer a download, complete: orders, executions or positions by kind; `cash_micro` comes with positions."""
+    """Answer a download, complete: orders, executions or positions by kind; `cash_micro` comes with positions.
+
+    `whole` says that executions go back to the account's first (a simulated venue's do); else they are recent ones.
+    """
 
     at_ns: int
     request_id: int
@@ -182,6 +196,7 @@ class Downloaded:
     executions: tuple[Executed, ...]
     dividends: tuple[DividendPaid, ...]
     cash_micro: int
+    whole: bool = False
 
 
 BrokerEvent = OrderReported | Executed | DividendPaid | Downloaded

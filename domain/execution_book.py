@@ -9,7 +9,7 @@ of its executions, never a venue's own count.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, KeysView
 from typing import assert_never
 
 from domain.broker import (
@@ -23,11 +23,12 @@ from domain.broker import (
     signed,
 )
 from domain.cash_book import CashBook
+from domain.execution_events import cancel_event, dividend_event, execution_event, state_event
 from domain.executions import Change, Executions
 from domain.messages import OrderIntent
-from domain.order_refs import STOP_SUFFIX, without_session
+from domain.order_refs import STOP_SUFFIX
 from domain.orders import FINAL_STATES, OPEN_STATES, STATUS_EVENTS, OrderEvent, next_state
-from domain.outbox import AuditEvent, AuditKind
+from domain.outbox import AuditEvent
 from domain.records import CashEntry, ExecutionEntry, IntentKind, JournalEntry, OrderEntry, OrderState
 
 UNASSIGNED = "unassigned"
@@ -46,6 +47,7 @@ class ExecutionBook:
         self.seq = 0
         self.duplicates = 0
         self._executions = Executions()
+        self._executed: defaultdict[str, int] = defaultdict(int)
         self._late: list[str] = []
         self._payments: set[str] = set()
         self._dirty: dict[str, None] = {}
@@ -85,9 +87,7 @@ class ExecutionBook:
         if state is not order.state:
             self._put(order._replace(state=state, text=text or order.text))
             if state is OrderState.CANCEL_SENT:
-                key, open_lots = without_session(ref), order.lots - order.filled_lots
-                body = {"symbol": order.symbol, "open_lots": open_lots}
-                self._events.append(AuditEvent(AuditKind.CANCEL, order.at_ns, order.bar, key, False, body))
+                self._events.append(cancel_event(order))
 
     def adopt(self, report: OrderReported, bar: int) -> OrderEntry | None:
         """Return the order a report is about, an attached stop taken in by its parent; None when it is foreign."""
@@ -95,6 +95,7 @@ class ExecutionBook:
         parent = self.orders.get(report.parent_ref)
         if order is None and parent is not None:
             order = _stop_of(parent, report.order_ref, report.side, report.lots, report.stop_price, bar)
+            order = order._replace(filled_lots=self.executed_lots(report.order_ref))
             self._put(order)
         return order
 
@@ -129,7 +130,7 @@ class ExecutionBook:
         )
         self._put(order)
         if state is not before and (report.status in _TOLD or order.kind is IntentKind.STOP):
-            self._events.append(_state_event(order, bar))
+            self._events.append(state_event(order, bar))
         return order
 
     def execute(self, execution: Executed, bar: int) -> bool:
@@ -144,14 +145,24 @@ class ExecutionBook:
             seq=self.seq, at_ns=execution.at_ns, book=book, kind=kind, bar=bar, execution=execution
         )
         self._fresh.append(entry)
-        self._events.append(_execution_event(entry))
-        filled = {execution.order_ref: 0}
-        for changed, sign in self._stand(entry):
-            done = changed.execution
-            filled[done.order_ref] = filled.get(done.order_ref, 0) + sign * done.lots
-        for ref, lots in filled.items():
-            self._fill(ref, lots, execution.at_ns)
+        self._events.append(execution_event(entry))
+        changed = (change.entry.execution.order_ref for change in self._stand(entry))
+        for ref in dict.fromkeys((execution.order_ref, *changed)):
+            self._fill(ref, execution.at_ns)
         return True
+
+    def execution(self, exec_id: str) -> Executed | None:
+        """Return the execution booked as `exec_id`, None for one never booked."""
+        entry = self._executions.get(exec_id)
+        return None if entry is None else entry.execution
+
+    def exec_ids(self) -> KeysView[str]:
+        """Return the ids of all executions booked."""
+        return self._executions.ids()
+
+    def executed_lots(self, ref: str) -> int:
+        """Return the lots of an order's standing executions."""
+        return self._executed.get(ref, 0)
 
     def take_late(self) -> list[str]:
         """Return, and forget, the refs of orders that turned up after they were given up as never arrived."""
@@ -167,14 +178,7 @@ class ExecutionBook:
         self.cash.paid(dividend)
         self.seq += 1
         self._fresh.append(CashEntry(seq=self.seq, at_ns=dividend.at_ns, dividend=dividend))
-        body = {
-            "symbol": dividend.symbol,
-            "per_unit": dividend.per_unit,
-            "amount_micro": dividend.amount_micro,
-        }
-        self._events.append(
-            AuditEvent(AuditKind.DIVIDEND, dividend.at_ns, bar, dividend.payment_id, True, body)
-        )
+        self._events.append(dividend_event(dividend, bar))
         return True
 
     def collect(self) -> tuple[tuple[JournalEntry, ...], tuple[AuditEvent, ...]]:
@@ -204,6 +208,7 @@ class ExecutionBook:
         for changed, sign in changes:
             done = changed.execution
             self.positions[(changed.book, done.symbol)] += sign * signed(done.side, done.lots)
+            self._executed[done.order_ref] += sign * done.lots
             self.cash.executed(done, sign)
         return changes
 
@@ -216,11 +221,11 @@ class ExecutionBook:
         self._put(stop)
         return stop
 
-    def _fill(self, ref: str, lots: int, at_ns: int) -> None:
+    def _fill(self, ref: str, at_ns: int) -> None:
         order = self.orders.get(ref)
         if order is None:
             return
-        filled = order.filled_lots + lots
+        filled = self._executed[ref]
         event = OrderEvent.EXECUTED if filled >= order.lots else OrderEvent.PARTLY_EXECUTED
         self._put(order._replace(at_ns=at_ns, filled_lots=filled, state=next_state(order.state, event)))
 
@@ -270,30 +275,3 @@ def _stop_of(parent: OrderEntry, ref: str, side: Side, lots: int, stop_price: fl
         bar=bar,
         text="",
     )
-
-
-def _state_event(order: OrderEntry, bar: int) -> AuditEvent:
-    body = {
-        "state": order.state.value,
-        "lots": order.lots,
-        "filled_lots": order.filled_lots,
-        "stop_price": order.stop_price,
-        "text": order.text,
-    }
-    key = f"{without_session(order.order_ref)}.{order.state.value}"
-    return AuditEvent(AuditKind.ORDER_STATE, order.at_ns, bar, key, True, body)
-
-
-def _execution_event(entry: ExecutionEntry) -> AuditEvent:
-    execution = entry.execution
-    body = {
-        "intent": without_session(execution.order_ref),
-        "book": entry.book,
-        "symbol": execution.symbol,
-        "side": execution.side.value,
-        "lots": execution.lots,
-        "price": execution.price,
-        "commission_micro": execution.commission_micro,
-        "corrects": execution.corrects,
-    }
-    return AuditEvent(AuditKind.EXECUTION, entry.at_ns, entry.bar, execution.exec_id, True, body)

@@ -8,6 +8,7 @@ from its money: gateway and risk manager count by themselves.
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import KeysView
 from typing import NamedTuple
 
 from domain.errors import InvariantViolation
@@ -33,6 +34,14 @@ class Executions:
     def __contains__(self, exec_id: str) -> bool:
         """Say whether `exec_id` was taken before."""
         return exec_id in self._entries
+
+    def ids(self) -> KeysView[str]:
+        """Return the ids of all that were taken, in that order."""
+        return self._entries.keys()
+
+    def get(self, exec_id: str) -> ExecutionEntry | None:
+        """Return the entry of `exec_id`, None for one never taken."""
+        return self._entries.get(exec_id)
 
     def standing(self) -> list[ExecutionEntry]:
         """Return the executions that count, in no particular order."""

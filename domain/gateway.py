@@ -214,7 +214,7 @@ class Gateway:
         findings, timers = self._link.reconcile(at_ns, max(self._bar, self._settings.next_bar))
         outputs = [*self._commit(at_ns, findings.events), *timers]
         if findings.faults:
-            why = f"positions, cash or stops differ from the venue's: {', '.join(findings.faults)}"
+            why = f"our books differ from the venue's: {', '.join(findings.faults)}"
             outputs += self._raise(HaltTrigger.TECHNICAL_FAILURE, why)
         if self._link.gate_open and not self._ready:
             self._ready = True

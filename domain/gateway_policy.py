@@ -36,14 +36,16 @@ class GatewaySettings:
     """Configure the gateway.
 
     `cash_micro` is the account's deposit, `cash` says how it is compared. Seconds are of the control clock;
-    `reconnect_delays_s` is used in order, the last again. `next_bar` is the first bar group to be published: what a
-    simulated market did before we heard of it belongs there, it is never further ahead.
+    `reconnect_delays_s` is used in order, the last again. Orders whose refs begin with the number `session` are ours.
+    `next_bar` is the first bar group to be published: what is learnt before it belongs there, unless the venue names
+    the bar at which it happened.
     """
 
     limits: GatewayLimits
     cash: CashTerms
     cash_micro: int
     generation: int
+    session: int
     next_bar: int
     ack_deadline_s: float
     absence_interval_s: float

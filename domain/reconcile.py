@@ -11,9 +11,18 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import NamedTuple, assert_never
 
-from domain.broker import DividendPaid, Downloaded, DownloadKind, Executed, OrderReported, RequestDownload
+from domain.broker import (
+    NO_BAR,
+    DividendPaid,
+    Downloaded,
+    DownloadKind,
+    Executed,
+    OrderReported,
+    RequestDownload,
+)
 from domain.cash_book import CashTerms
 from domain.execution_book import ExecutionBook
+from domain.history_check import miscounted, orders_not_ours, told_otherwise
 from domain.instruments import MICRO
 from domain.orders import OPEN_STATES, OrderEvent
 from domain.outbox import AuditEvent, AuditKind
@@ -55,8 +64,9 @@ class Findings(NamedTuple):
 class Reconciliation:
     """Ask for the four downloads, collect them, and remember which orders were absent."""
 
-    def __init__(self) -> None:
-        """Start with nothing asked."""
+    def __init__(self, session: int, miscounted: list[str]) -> None:
+        """Start with nothing asked; orders of `session` are ours, `miscounted` is told at the first settling."""
+        self._session, self._miscounted = session, miscounted
         self._last_request = 0
         self._expected: dict[int, DownloadKind] = {}
         self._received: dict[DownloadKind, Downloaded] = {}
@@ -97,10 +107,13 @@ class Reconciliation:
         """
         reports = [report for kind in _ORDER_KINDS for report in self._received[kind].orders]
         history = self._received[DownloadKind.EXECUTIONS]
+        history_faults = [*self._miscounted, *told_otherwise(book, history)]
+        self._miscounted = []
         for report in reports:
-            book.adopt(report, bar)
+            book.adopt(report, _bar_of(report, bar))
         told: list[VenueEvent] = [*history.executions, *history.dividends, *reports]
         events = [found for event in told for found in booked(book, event, bar, complete=True)]
+        history_faults += [*miscounted(book), *orders_not_ours(book, reports, self._session)]
         absent = self.absent({ref: book.orders[ref] for ref in book.open_refs}, connection)
         for ref in absent.first:
             book.mark(ref, OrderEvent.OUTCOME_LOST, "absent from the venue's orders")
@@ -114,16 +127,11 @@ class Reconciliation:
             "mismatches": mismatches,
             "cash_mismatches": cash_mismatch,
             "cash_unknown_for": sorted(book.cash.unknown),
+            "history": history_faults,
             "connection": connection,
         }
         events.append(AuditEvent(AuditKind.RECONCILIATION, at_ns, bar, f"{connection}", False, body))
-        faults = [
-            f"{symbol}: ours {ours} lots, venue {theirs}" for symbol, (ours, theirs) in mismatches.items()
-        ]
-        faults += [
-            f"cash: ours {ours / MICRO:.6f} {currency}, venue {theirs / MICRO:.6f}"
-            for currency, (ours, theirs) in cash_mismatch.items()
-        ]
+        faults = [*_differing(mismatches, cash_mismatch), *history_faults]
         stops = [ref for ref in absent.confirmed if book.orders[ref].kind is IntentKind.STOP]
         faults += [f"the venue no longer knows the protective stop {ref}" for ref in stops]
         return Findings(events, bool(absent.first), faults)
@@ -164,11 +172,29 @@ class Reconciliation:
         return {cash.currency: (ours_micro, theirs_micro)}
 
 
+def _differing(
+    positions: Mapping[str, tuple[int, int]], cash_micro: Mapping[str, tuple[int, int]]
+) -> list[str]:
+    return [
+        *(f"{symbol}: ours {ours} lots, venue {theirs}" for symbol, (ours, theirs) in positions.items()),
+        *(
+            f"cash: ours {ours / MICRO:.6f} {currency}, venue {theirs / MICRO:.6f}"
+            for currency, (ours, theirs) in cash_micro.items()
+        ),
+    ]
+
+
+def _bar_of(event: VenueEvent, bar: int) -> int:
+    return bar if event.bar == NO_BAR else event.bar
+
+
 def booked(book: ExecutionBook, event: VenueEvent, bar: int, *, complete: bool = False) -> list[AuditEvent]:
     """Bring one event of the venue into `book`; return what to audit beside it: an order that is not ours.
 
-    `complete` says that every execution there is was brought before.
+    It happened at the bar that the venue names, whenever we learn of it; where it names none, at `bar`. `complete` says
+    that every execution there is was brought before.
     """
+    bar = _bar_of(event, bar)
     match event:
         case OrderReported():
             if book.report(event, bar, complete=complete) is None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 from domain.broker import BrokerLink, Downloaded
 from domain.execution_book import ExecutionBook
 from domain.gateway_policy import GatewaySettings
+from domain.history_check import miscounted
 from domain.orders import OrderEvent
 from domain.outputs import CancelTimer, Connect, Output, SetTimer
 from domain.reconcile import LOSABLE_STATES, Findings, Reconciliation
@@ -24,7 +25,7 @@ class VenueLink:
         """Start unconnected; connections are numbered on from the journal's last."""
         self._settings = settings
         self._book = book
-        self._reconciliation = Reconciliation()
+        self._reconciliation = Reconciliation(settings.session, miscounted(book))
         self._last_seen = 0
         self._attempt = 0
         self._outage = False

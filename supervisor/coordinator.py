@@ -142,6 +142,8 @@ class Coordinator:
             return []
         self._stage += 1
         if self._stage < len(stages):
+            for role in stages[self._stage]:
+                self._ready.pop(role, None)  # said before it was begun: it says so again
             return [Send(role, Begin()) for role in stages[self._stage]]
         self._phase = Phase.RUNNING
         return [*self._latch.announced(), Send(FEED, StartFeed())]

@@ -105,7 +105,8 @@ class RiskManager:
                 return []
             case HaltReviewed():
                 return self._reviewed(message)
-            case Begin():
+            case Begin():  # what a slow gateway told before is told again, and ready means: since this
+                self._recovering, self._ready = True, False
                 return [*self._tell_again(), *self._ask_for_journal()]
             case Drain():
                 return [Send(COORDINATOR, Drained(role=ROLE))]

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import math
-import traceback
-from collections.abc import Sequence
 from enum import StrEnum
 from itertools import repeat
 from typing import Any, NamedTuple
@@ -13,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from domain.bars import SymbolBars
+from domain.error_texts import describe, traced
 from domain.signals import Signal, SignalFailure
 from domain.strategies.protocol import Fault, StrategyInstance
 
@@ -147,16 +146,9 @@ def _column(name: str, values: Any, n: int) -> NDArray[Any] | Failed:
 def answer(instance: StrategyInstance, bars: SymbolBars) -> Answer | Failed:
     """Return what `instance` says about each of `bars`, checked; whatever it raises becomes a failure."""
     try:
-        arrays = instance.definition.signals(bars, instance.parameters)
+        # Checked in here too: to read a stranger's objects is to run a stranger's code.
+        return checked(instance.definition.signals(bars, instance.parameters), len(bars))
     except (
         BaseException
     ) as error:  # a stranger's code: whatever it raises, SystemExit too, is its own failure
-        return Failed(FailureKind.RAISED, f"{type(error).__name__}: {error}", _text(error))
-    return checked(arrays, len(bars))
-
-
-def _text(error: BaseException) -> str:
-    lines: Sequence[str] = traceback.format_exception(
-        type(error), error, error.__traceback__, limit=_TRACEBACK_FRAMES
-    )
-    return "".join(lines)
+        return Failed(FailureKind.RAISED, describe(error), traced(error, _TRACEBACK_FRAMES))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from math import isfinite
 
 from domain.broker import (
+    NO_BAR,
     CancelOrder,
     OrderReported,
     OrderStatus,
@@ -32,7 +33,9 @@ def place(turn: Turn, command: PlaceOrder) -> None:
     at_ns = state.cursor.known_ns
     if state.book.taken(command.order_ref, command.attached_stop_pct > 0.0):
         text = f"the ref {command.order_ref} (or that of its stop) is taken"
-        refused = order.ended(OrderStatus.REFUSED, text, RefusalCode.DUPLICATE)._replace(at_ns=at_ns)
+        refused = order.ended(OrderStatus.REFUSED, text, RefusalCode.DUPLICATE)._replace(
+            at_ns=at_ns, bar=turn.bar
+        )
         turn.events.append(refused.report())
         return
     refusal = _refusal(turn, command)
@@ -46,14 +49,14 @@ def cancel(turn: Turn, command: CancelOrder) -> None:
     at_ns = turn.state.cursor.known_ns
     order = turn.state.book.get(command.order_ref)
     if order is None:
-        turn.events.append(_unknown(command, at_ns))
+        turn.events.append(_unknown(command, at_ns, turn.bar))
     elif order.status is OrderStatus.WORKING:
         end(turn, order, OrderStatus.CANCELED, "cancelled on request", at_ns)
     else:
         turn.events.append(order.report())
 
 
-def _unknown(command: CancelOrder, at_ns: int) -> OrderReported:
+def _unknown(command: CancelOrder, at_ns: int, bar: int) -> OrderReported:
     return OrderReported(
         at_ns=at_ns,
         order_ref=command.order_ref,
@@ -67,6 +70,7 @@ def _unknown(command: CancelOrder, at_ns: int) -> OrderReported:
         stop_price=0.0,
         code=RefusalCode.UNKNOWN_ORDER,
         text=f"there is no order {command.order_ref} to cancel",
+        bar=bar,
     )
 
 
@@ -95,6 +99,7 @@ def _order_from(command: PlaceOrder, number: int) -> VenueOrder:
         average_price=0.0,
         charged_micro=0,
         at_ns=0,
+        bar=NO_BAR,
     )
 
 

@@ -57,6 +57,7 @@ def _execution(
         price=price,
         commission_micro=charged_micro,
         corrects="",
+        bar=turn.bar,
     )
 
 

@@ -151,14 +151,16 @@ class VenueJournal:
     def _admit(self, settings: VenueSettings) -> None:
         """Note whose journal this is, or see that it is still the same account."""
         found = self._connection.execute(select(ACCOUNT)).mappings().first()
-        facts = {
-            "schema_version": SCHEMA_VERSION,
-            "deposit_micro": settings.cash_micro,
-            "currency": settings.currency,
-        }
+        facts = {"deposit_micro": settings.cash_micro, "currency": settings.currency}
         if found is None:
-            self._connection.execute(insert(ACCOUNT).values(id=1, connections=0, **facts))
+            first = {"id": 1, "schema_version": SCHEMA_VERSION, "connections": 0}
+            self._connection.execute(insert(ACCOUNT).values(**first, **facts))
             return
+        if found["schema_version"] != SCHEMA_VERSION:
+            raise StateError(
+                f"{self.path} has schema version {found['schema_version']}, this program reads version "
+                f"{SCHEMA_VERSION}: end the session with the release that wrote it, or begin a new one (--fresh)."
+            )
         differ = [f"{key} {found[key]} (now {value})" for key, value in facts.items() if found[key] != value]
         if differ:
             raise StateError(

@@ -49,11 +49,13 @@ class VenueMachine:
 
     def handle(self, message: VenueInput) -> list[VenueOutput]:
         """Return what follows from `message`: a commit, if anything changed, and the update."""
-        turn, advanced, before = Turn(self._state), NO_ADVANCE, self._state.cursor
+        before = self._state.cursor
+        turn, advanced = Turn(self._state, before.group), NO_ADVANCE
         match message:
             case BarsPublished(group=group):
                 advanced = group.index
-                if group.index > self._state.cursor.group:
+                if group.index > before.group:
+                    turn.bar = group.index
                     match_group(turn, group)
             case PlaceOrder():
                 place(turn, message)
@@ -96,4 +98,5 @@ class VenueMachine:
             executions=tuple(state.executions) if history else (),
             dividends=tuple(state.dividends) if history else (),
             cash_micro=state.account.cash_micro if kind is DownloadKind.POSITIONS else 0,
+            whole=history,
         )

@@ -28,12 +28,12 @@ def match_group(turn: Turn, group: BarGroup) -> None:
     marks = state.account.marks
     _pay_dividends(turn, group, bars)
     if state.book.any_working:
-        late = _begin_session(turn, group.session)
+        late = _begin_session(turn, group)
         for symbol, bar in bars.items():
             marks[symbol] = bar.open
         _Matching(turn, group, bars).run()
         _mark_at_close(marks, bars)
-        turn.events.extend(order._replace(at_ns=group.known_ns).report() for order in late)
+        turn.events.extend(order.report() for order in late)
         _expire_openings(turn, group.known_ns)
     else:
         _mark_at_close(marks, bars)
@@ -63,20 +63,22 @@ def _pay_dividends(turn: Turn, group: BarGroup, bars: Bars) -> None:
                 per_unit=bar.dividend,
                 lots=lots,
                 amount_micro=amount,
+                bar=turn.bar,
             )
         )
 
 
-def _begin_session(turn: Turn, session: int) -> list[VenueOrder]:
+def _begin_session(turn: Turn, group: BarGroup) -> list[VenueOrder]:
     """Give new DAY orders their session; take those of former sessions off the book and return them."""
     late = []
     for order in turn.state.book.working():
-        if order.time_in_force is not TimeInForce.DAY or order.session == session:
+        if order.time_in_force is not TimeInForce.DAY or order.session == group.session:
             continue
         if order.session == 0:
-            turn.keep(order._replace(session=session))
+            turn.keep(order._replace(session=group.session))
         else:
             ended = order.ended(OrderStatus.EXPIRED, EXPIRED_TEXT[TimeInForce.DAY])
+            ended = ended._replace(at_ns=group.known_ns, bar=turn.bar)
             turn.keep(ended)
             late.append(ended)
     return late

@@ -14,7 +14,7 @@ class VenueOrder(NamedTuple):
 
     `number` counts orders from 1. `session` is the session a DAY order belongs to, 0 until its first bar group.
     `triggered` marks a stop that was hit and now works as a market order. `average_price` is over `filled_lots`,
-    `charged_micro` the commission taken so far.
+    `charged_micro` the commission taken so far. `at_ns` and `bar` say when it came to this state.
     """
 
     order_ref: str
@@ -38,6 +38,7 @@ class VenueOrder(NamedTuple):
     average_price: float
     charged_micro: int
     at_ns: int
+    bar: int
 
     @property
     def remaining(self) -> int:
@@ -68,6 +69,7 @@ class VenueOrder(NamedTuple):
             stop_price=self.stop_price,
             code=self.code,
             text=self.text,
+            bar=self.bar,
         )
 
 

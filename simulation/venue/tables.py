@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sqlalchemy import BigInteger, Boolean, Column, Float, Integer, MetaData, Table, Text
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 METADATA = MetaData()
 
@@ -32,6 +32,7 @@ ORDERS = Table(
     Column("average_price", Float, nullable=False),
     Column("charged_micro", BigInteger, nullable=False),
     Column("at_ns", BigInteger, nullable=False),
+    Column("bar", BigInteger, nullable=False),
 )
 
 EXECUTIONS = Table(
@@ -47,6 +48,7 @@ EXECUTIONS = Table(
     Column("price", Float, nullable=False),
     Column("commission_micro", BigInteger, nullable=False),
     Column("corrects", Text, nullable=False),
+    Column("bar", BigInteger, nullable=False),
 )
 
 DIVIDENDS = Table(
@@ -59,6 +61,7 @@ DIVIDENDS = Table(
     Column("per_unit", Float, nullable=False),
     Column("lots", BigInteger, nullable=False),
     Column("amount_micro", BigInteger, nullable=False),
+    Column("bar", BigInteger, nullable=False),
 )
 
 ACCOUNT = Table(

@@ -73,9 +73,10 @@ class VenueState:
 class Turn:
     """Apply one input's changes to the state and remember them, as events and as what must be made durable."""
 
-    def __init__(self, state: VenueState) -> None:
-        """Begin with nothing changed."""
+    def __init__(self, state: VenueState, bar: int) -> None:
+        """Begin with nothing changed; what happens in this turn happens at bar group `bar`."""
         self.state = state
+        self.bar = bar
         self.events: list[BrokerEvent] = []
         self._orders: dict[str, VenueOrder] = {}
         self._executions: list[Executed] = []
@@ -88,8 +89,8 @@ class Turn:
 
     def put(self, order: VenueOrder, at_ns: int) -> VenueOrder:
         """Take `order` as its newest state, of `at_ns`, and report it; return what was taken."""
-        if order.at_ns != at_ns:
-            order = order._replace(at_ns=at_ns)
+        if order.at_ns != at_ns or order.bar != self.bar:
+            order = order._replace(at_ns=at_ns, bar=self.bar)
         self.keep(order)
         self.events.append(order.report())
         return order

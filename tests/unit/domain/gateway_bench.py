@@ -66,6 +66,7 @@ SETTINGS = GatewaySettings(
     cash=CashTerms("USD", tolerance_micro=0),
     cash_micro=100_000_000_000,
     generation=1,
+    session=1,
     next_bar=0,
     ack_deadline_s=10.0,
     absence_interval_s=30.0,

@@ -71,7 +71,7 @@ def open_order(state: OrderState, connection: int = 1) -> dict[str, OrderEntry]:
 
 
 def test_all_four_kinds_are_asked_for_with_ids_of_their_own() -> None:
-    reconciliation = Reconciliation()
+    reconciliation = Reconciliation(1, [])
     first, second = requests(reconciliation.begin()), requests(reconciliation.begin())
     kinds = [one.kind for one in first]
     assert sorted(kinds) == sorted(DownloadKind)
@@ -84,14 +84,14 @@ def test_all_four_kinds_are_asked_for_with_ids_of_their_own() -> None:
 
 @given(st.permutations(range(4)))
 def test_it_is_complete_with_the_last_answer_in_any_order(order: list[int]) -> None:
-    reconciliation = Reconciliation()
+    reconciliation = Reconciliation(1, [])
     asked = requests(reconciliation.begin())
     assert [reconciliation.take(answer(asked[n])) for n in order] == [False, False, False, True]
 
 
 @pytest.mark.parametrize("how", ["older", "abandoned", "another kind", "unknown id"])
 def test_answers_that_were_not_asked_for_are_ignored(how: str) -> None:
-    reconciliation = Reconciliation()
+    reconciliation = Reconciliation(1, [])
     asked = requests(reconciliation.begin())
     answers = [answer(one) for one in asked]
     match how:
@@ -124,7 +124,7 @@ def test_an_order_is_given_up_by_the_rule_alone(
     confirming: bool, state: OrderState, connection: int, outcome: str
 ) -> None:
     """Absent from two complete downloads an interval apart, on a connection opened after the sending one."""
-    reconciliation = Reconciliation()
+    reconciliation = Reconciliation(1, [])
     complete(reconciliation)
     assert reconciliation.absent(open_order(OrderState.SENT), 2) == ([REF], [])
     complete(reconciliation, confirming=confirming)
@@ -136,7 +136,7 @@ def test_an_order_is_given_up_by_the_rule_alone(
 
 
 def test_an_order_named_in_between_is_not_given_up() -> None:
-    reconciliation = Reconciliation()
+    reconciliation = Reconciliation(1, [])
     unknown = open_order(OrderState.UNKNOWN)
     complete(reconciliation)
     reconciliation.absent(unknown, 2)
@@ -159,7 +159,7 @@ def test_an_order_named_in_between_is_not_given_up() -> None:
 def test_positions_that_differ_are_named_with_both_sides(
     ours: dict[str, int], theirs: dict[str, int], expected: dict[str, tuple[int, int]]
 ) -> None:
-    reconciliation = Reconciliation()
+    reconciliation = Reconciliation(1, [])
     complete(reconciliation, lots=theirs)
     assert reconciliation.position_mismatches(ours) == expected
 
@@ -168,7 +168,7 @@ def test_what_is_found_is_marked_audited_and_reported() -> None:
     book = ExecutionBook()
     book.send(intent(), OrderState.SENT, 1, "")
     book.execute(fill("by.hand", "E1", 2), 1)
-    reconciliation = Reconciliation()
+    reconciliation = Reconciliation(1, [])
     complete(reconciliation)
     findings = reconciliation.settle(book, 5, 3, 2, CASH)
     assert findings.recheck
@@ -187,7 +187,7 @@ def test_a_stop_is_taken_in_before_its_executions_whatever_the_venue_calls_it() 
     book.send(intent(), OrderState.SENT, 1, "")
     stop = reported("S-77", OrderStatus.FILLED, parent_ref=REF, side=Side.SELL, filled_lots=10)
     done = (fill(REF, "E1"), fill("S-77", "E2", side=Side.SELL))
-    reconciliation = Reconciliation()
+    reconciliation = Reconciliation(1, [])
     complete(
         reconciliation, orders=(reported(REF, OrderStatus.FILLED, filled_lots=10), stop), executions=done
     )
@@ -201,7 +201,7 @@ def test_an_order_told_filled_has_ended_once_all_executions_are_downloaded() -> 
     book = ExecutionBook()
     book.send(intent(), OrderState.UNKNOWN, 1, "")
     told = reported(REF, OrderStatus.FILLED, filled_lots=10)
-    reconciliation = Reconciliation()
+    reconciliation = Reconciliation(1, [])
     complete(reconciliation, orders=(told,), executions=(fill(REF, "E1", 4),), lots={"AAPL": 4})
     assert not reconciliation.settle(book, 5, 3, 2, CASH).recheck
     assert (book.orders[REF].state, book.orders[REF].filled_lots) == (OrderState.FILLED, 4)
@@ -211,6 +211,6 @@ def test_a_given_up_order_stays_given_up_without_further_word() -> None:
     book = ExecutionBook()
     book.send(intent(), OrderState.UNKNOWN, 1, "")
     book.mark(REF, OrderEvent.ABSENT_TWICE)
-    reconciliation = Reconciliation()
+    reconciliation = Reconciliation(1, [])
     complete(reconciliation)
     assert not reconciliation.settle(book, 5, 3, 2, CASH).recheck

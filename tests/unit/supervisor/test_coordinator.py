@@ -157,6 +157,9 @@ def test_a_role_that_is_ready_early_or_twice_starts_nothing_out_of_turn() -> Non
     assert bench.give(Ready(role=RISK, generation=1)) == []
     assert to(bench.give(Ready(role=AUDIT, generation=1))) == [GATEWAY]
     assert bench.give(Ready(role=AUDIT, generation=1)) == []
+    assert to(bench.give(Ready(role=GATEWAY, generation=1))) == [RISK]
+    assert bench.machine.state()["waiting_for"] == [RISK], "what it said before it was begun does not count"
+    assert to(bench.give(Ready(role=RISK, generation=1))) == [FEED]
 
 
 @pytest.mark.parametrize("phase", ["starting", "running", "stopped"])

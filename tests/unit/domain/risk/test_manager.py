@@ -115,6 +115,17 @@ def test_begin_and_drain_are_answered() -> None:
     assert machine.handle(Drain(reason="", cancel_entries=True)) == [Send(COORDINATOR, Drained(role="risk"))]
 
 
+def test_what_came_before_the_manager_was_begun_makes_it_not_ready() -> None:
+    """A gateway that waits for an absent order tells of fills meanwhile: ready means since begun."""
+    machine = RiskManager(settings(), POLICY, None)
+    early = JournalUpdate(at_ns=0, advanced=-1, entries=(), after_seq=0, head=0, last=True)
+    ready = Send(COORDINATOR, Ready(role="risk", generation=1))
+    assert ready in machine.handle(early)
+    machine.handle(Begin())
+    assert ready in machine.handle(early)
+    assert ready not in machine.handle(early)
+
+
 def test_nothing_is_decided_before_the_journal_was_read() -> None:
     """Books that are not rebuilt yet would be judged as flat: gates fail closed."""
     machine = RiskManager(settings(), POLICY, None)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,7 +12,8 @@ import numpy as np
 import pytest
 
 from domain.bars import SymbolBars
-from domain.signals import Signal
+from domain.codec import decode, encode
+from domain.signals import Signal, SignalFailure
 from domain.strategies.checking import Answer, Failed, FailureKind, answer, checked
 from domain.strategies.protocol import Fault, SignalArrays, StrategyDefinition, StrategyInstance
 from tests.unit.domain.strategies.series import bars_of
@@ -148,3 +150,62 @@ def test_a_strategy_that_asks_python_to_exit_fails_alone() -> None:
     )
     assert isinstance(result, Failed)
     assert (result.kind, result.error) == ("raised", "SystemExit: 0")
+
+
+class Wordless(Exception):
+    def __str__(self) -> str:
+        raise RuntimeError("no words")
+
+
+class Untraceable(Exception):
+    def __getattribute__(self, name: str) -> Any:
+        raise RuntimeError(name)
+
+
+class Unreadable:
+    def __array__(self, *_: Any, **__: Any) -> Any:
+        raise Wordless
+
+
+@pytest.mark.parametrize(
+    ("thrown", "told"),
+    [
+        (Wordless, "Wordless: (it has no words: its __str__ raised RuntimeError)"),
+        (Untraceable, "Untraceable: gone \\ud800"),
+        (ValueError, "ValueError: gone \\ud800"),
+    ],
+)
+def test_a_failure_whose_own_words_fail_is_a_failure_like_any_other(
+    thrown: type[Exception], told: str
+) -> None:
+    """A2: what tells of a stranger's exception must not fail of it, nor the wire that carries it."""
+
+    def signals(bars: SymbolBars, params: Any) -> SignalArrays:
+        raise thrown("gone \ud800")
+
+    failure = failed(signals)
+    assert (failure.kind, failure.error) == ("raised", told)
+    assert thrown.__name__ in failure.traceback
+    assert decode(encode((failure,))) == (failure,)
+
+
+def test_an_answer_that_raises_when_it_is_read_is_a_failure() -> None:
+    answered = failed(lambda bars, params: SignalArrays(Unreadable(), HALF))  # type: ignore[arg-type]
+    assert answered.kind == "raised"
+    assert answered.error.startswith("Wordless: ")
+
+
+def failed(signals: Callable[[SymbolBars, Any], SignalArrays]) -> SignalFailure:
+    definition = StrategyDefinition(
+        name="stranger",
+        summary="s",
+        source="s",
+        parameters=NoParameters,
+        ranges={},
+        warmup=lambda _: 1,
+        signals=signals,
+    )
+    instance = StrategyInstance(strategy_id="s1", definition=definition, parameters=NoParameters())
+    result = answer(instance, bars_of([1.0, 2.0, 3.0]))
+    assert isinstance(result, Failed)
+    return result.of("s1", "X")
