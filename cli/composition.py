@@ -22,14 +22,13 @@ from domain.messages import AUDIT, COORDINATOR, FEED, GATEWAY, RISK, VENUE, stra
 from domain.risk.settings import RiskSettings
 from domain.strategies.blocks import DAY_NS
 from simulation.venue.settings import KindFees, VenueSettings
+from storage.commit_group import CommitGroup
 from storage.location import Databases
 from supervisor.child_spec import ChildSpec
 from supervisor.coordinator import CoordinatorSettings
 from supervisor.lifecycle import start_waves
 
 GENERATION = 1
-GATHER = 1 << 30
-"""Appends that inline journals gather: they are committed whenever the audit trail is written."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -150,11 +149,11 @@ class EnginePlan:
             "continuous": self.table.continuous,
         }
 
-    def journal(self, role: str, group_commit: int) -> dict[str, Any]:
-        """Return what a role's journal is opened with."""
+    def journal(self, role: str, group: CommitGroup | None) -> dict[str, Any]:
+        """Return what a role's journal is opened with; in a `group` it commits with others."""
         session, template = self.session, self.settings.engine.storage.url
         databases = Databases(template=template, state=session.state_dir, session=session.number)
-        return {"url": databases.url(role), "session": session.number, "group_commit": group_commit}
+        return {"url": databases.url(role), "session": session.number, "group": group}
 
     def audit(self, pace: AuditPace) -> dict[str, Any]:
         """Return what the audit writer's factory is told."""
@@ -200,7 +199,7 @@ class Site:
     feed: str
     strategy: str
     pace: AuditPace
-    group_commit: int
+    group: CommitGroup | None
     given: Mapping[str, Mapping[str, Any]]
     strategies_given: Mapping[str, Any]
 
@@ -213,25 +212,25 @@ def ray_specs(plan: EnginePlan) -> tuple[ChildSpec, ...]:
         feed="simulation.roles:feed",
         strategy="actors.roles:strategy",
         pace=plan.live_pace(),
-        group_commit=1,
+        group=None,
         given={FEED: {"bars": str(plan.session.bars)}},
         strategies_given={},
     )
     others = _roles(plan, site)
-    return (*others, coordinator_spec(plan, others, site.group_commit))
+    return (*others, coordinator_spec(plan, others, site.group))
 
 
-def inline_specs(plan: EnginePlan, broker: object, before_append: object) -> tuple[ChildSpec, ...]:
-    """Return the roles of an inline engine: `broker` is the venue, `before_append` commits the journals."""
+def inline_specs(plan: EnginePlan, broker: object, group: CommitGroup) -> tuple[ChildSpec, ...]:
+    """Return the roles of an inline engine: `broker` is the venue; journals commit in `group`, before the trail."""
     site = Site(
         audit="simulation.roles:inline_audit",
         gateway="simulation.roles:inline_gateway",
         feed="simulation.roles:inline_feed",
         strategy="simulation.roles:inline_strategy",
         pace=INLINE_PACE,
-        group_commit=GATHER,
+        group=group,
         given={
-            AUDIT: {"before_append": before_append},
+            AUDIT: {"before_append": group.commit},
             GATEWAY: {"broker": broker},
             FEED: {"table": plan.table},
         },
@@ -241,7 +240,7 @@ def inline_specs(plan: EnginePlan, broker: object, before_append: object) -> tup
         role=VENUE, factory="simulation.roles:inline_venue", arguments={"broker": broker}, queue=plan.queue
     )
     others = _roles(plan, site)
-    return (venue, *others, coordinator_spec(plan, others, site.group_commit))
+    return (venue, *others, coordinator_spec(plan, others, site.group))
 
 
 def _roles(plan: EnginePlan, site: Site) -> tuple[ChildSpec, ...]:
@@ -252,7 +251,7 @@ def _roles(plan: EnginePlan, site: Site) -> tuple[ChildSpec, ...]:
         return ChildSpec(role=name, factory=factory, arguments=given, after=after, queue=plan.queue)
 
     def keeping(name: str, settings: object) -> dict[str, Any]:
-        return {"settings": settings, **plan.journal(name, site.group_commit)}
+        return {"settings": settings, **plan.journal(name, site.group)}
 
     policy = {"policy": plan.settings.halt_policy()}
     return (
@@ -269,7 +268,7 @@ def _roles(plan: EnginePlan, site: Site) -> tuple[ChildSpec, ...]:
     )
 
 
-def coordinator_spec(plan: EnginePlan, others: tuple[ChildSpec, ...], group_commit: int) -> ChildSpec:
+def coordinator_spec(plan: EnginePlan, others: tuple[ChildSpec, ...], group: CommitGroup | None) -> ChildSpec:
     """Return the coordinator of `others`: they start in waves, and stop data first, audit last."""
     stages = start_waves(others)
     strategies = tuple(strategy_role(name) for name in plan.strategy_ids)
@@ -295,7 +294,7 @@ def coordinator_spec(plan: EnginePlan, others: tuple[ChildSpec, ...], group_comm
         arguments={
             "settings": coordinator,
             "policy": settings.halt_policy(),
-            **plan.journal(COORDINATOR, group_commit),
+            **plan.journal(COORDINATOR, group),
         },
         queue=plan.queue,
     )

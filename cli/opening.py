@@ -23,6 +23,7 @@ from simulation.importing.report import ImportReport
 from simulation.importing.sample import sample_path
 from simulation.venue.launch import stop_venue
 from storage.catalogue import write_bars
+from storage.commit_group import finish_commit
 from storage.location import Databases
 from storage.state import Session, StateDirectory
 from supervisor.ray_leftovers import clear_session, session_note
@@ -129,6 +130,8 @@ def _open(
     )
     databases.await_writers(ROLES)
     refuse_damaged(directory, databases, resumed=resumed)
+    if resumed:
+        finish_commit(directory.redo)
     databases.make_places(ROLES)
     if stored is None:
         write_bars(bars, table, report.stored_notes())

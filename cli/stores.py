@@ -25,8 +25,9 @@ class Stores:
 def find_stores(path: Path) -> Stores:
     """Return the stores of the state directory `path`.
 
-    Raises NotRunning where no engine has been, ConfigurationError for a place that is no state directory, and
-    StateError when its session file cannot be read.
+    What a killed engine was committing is finished first. Raises NotRunning where no engine has been,
+    ConfigurationError for a place that is no state directory, StateError when its session file cannot be read, and
+    StateError or DurabilityError when that commit cannot be finished.
     """
     directory = StateDirectory(path)
     hint = "`breakwater run` starts one; --state DIR names another directory"
@@ -54,6 +55,7 @@ def find_stores(path: Path) -> Stores:
         raise NotRunning(
             f"state directory {directory.path} has no session: no engine has run here yet; {hint}"
         )
+    directory.finish_commit()
     return Stores(directory=directory, session=session)
 
 

@@ -10,7 +10,7 @@ import os
 from collections.abc import Iterator, Mapping, Sequence
 from operator import itemgetter
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import quote
 
 from sqlalchemy import Engine, Table, create_engine, event, inspect, select
@@ -105,6 +105,11 @@ def open_reader(url: str, role: str) -> Engine:
     return engine
 
 
+def open_unasked(path: Path) -> Engine:
+    """Open a database for writing without asking whose it is; the caller knows it, and that nobody else writes it."""
+    return _engine(sqlite_url(path), writable=True)[0]
+
+
 def read_meta(connection: Connection) -> dict[str, str]:
     """Return the facts the database keeps of itself: product, schema, role, ..."""
     return {str(name): str(value) for name, value in connection.execute(select(meta.c.name, meta.c.value))}
@@ -120,6 +125,17 @@ def upsert(dialect: Dialect, table: Table) -> Insert:
     return lite.on_conflict_do_update(index_elements=keys, set_=_others(lite.excluded, table))
 
 
+class Statement(NamedTuple):
+    """Be the text of a statement and the rows to execute it with, one round each: all that a commit is made of."""
+
+    text: str
+    rows: list[Any]
+
+    def execute(self, connection: Connection) -> None:
+        """Execute it."""
+        connection.exec_driver_sql(self.text, self.rows)
+
+
 class Prepared:
     """Hold a statement compiled once, so that a commit does not pay for it: dictionaries in, one round of rows out."""
 
@@ -132,14 +148,17 @@ class Prepared:
         self._pick = itemgetter(*names) if len(names) > 1 else None
         self._names = names
 
-    def execute(self, connection: Connection, rows: Sequence[Mapping[str, Any]]) -> None:
-        """Execute once for each of `rows`; each holds a value for every bound name."""
+    def bind(self, rows: Sequence[Mapping[str, Any]]) -> Statement:
+        """Return the statement with `rows`; each holds a value for every bound name."""
         if self._pick is not None:
-            connection.exec_driver_sql(self._text, list(map(self._pick, rows)))
-        elif self._names:
-            connection.exec_driver_sql(self._text, [tuple(row[name] for name in self._names) for row in rows])
-        else:
-            connection.exec_driver_sql(self._text, [dict(row) for row in rows])
+            return Statement(self._text, list(map(self._pick, rows)))
+        if self._names:
+            return Statement(self._text, [tuple(row[name] for name in self._names) for row in rows])
+        return Statement(self._text, [dict(row) for row in rows])
+
+    def execute(self, connection: Connection, rows: Sequence[Mapping[str, Any]]) -> None:
+        """Execute once for each of `rows`."""
+        self.bind(rows).execute(connection)
 
 
 def _others(excluded: Any, table: Table) -> dict[str, Any]:
