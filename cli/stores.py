@@ -10,6 +10,7 @@ from pathlib import Path
 from sqlalchemy.exc import SQLAlchemyError
 
 from domain.errors import ConfigurationError, NotRunning, StateError
+from storage.engine import is_begun
 from storage.journal_reader import JournalReader
 from storage.state import MARKER, SESSION, Session, StateDirectory
 
@@ -62,13 +63,13 @@ def find_stores(path: Path) -> Stores:
 @contextmanager
 def reading(stores: Stores, role: str) -> Iterator[JournalReader]:
     """Yield a reader of `role`'s database; raises NotRunning where it has none yet, StateError where it is damaged."""
-    path = stores.directory.database(role)
-    if not path.exists():
+    path, url = stores.directory.database(role), stores.directory.database_url(role)
+    if not is_begun(url):
         raise NotRunning(
-            f"{path} does not exist: session {stores.session.number} has written nothing there yet; "
+            f"{path} does not exist or is blank: session {stores.session.number} has written nothing there yet; "
             f"ask again once the engine trades, or name another directory with --state DIR"
         )
-    reader = JournalReader.open(stores.directory.database_url(role), role)
+    reader = JournalReader.open(url, role)
     try:
         yield reader
     except SQLAlchemyError as error:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
 from operator import itemgetter
 from pathlib import Path
@@ -19,8 +20,8 @@ from sqlalchemy.engine import URL, Connection, Dialect, make_url
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.sql.dml import Delete, Insert
 
-from domain.errors import ConfigurationError, StateError
-from storage.files import LOCK_SUFFIX, WRITER_WAIT_S, FileLock, sync_directory
+from domain.errors import ConfigurationError, DurabilityError, StateError
+from storage.files import LOCK_SUFFIX, ROOM, WRITER_WAIT_S, FileLock, sync_directory
 from storage.tables import PRODUCT, SCHEMA_VERSION, meta, metadata
 
 BUSY_TIMEOUT_MS = 5_000
@@ -108,6 +109,27 @@ def open_reader(url: str, role: str) -> Engine:
 def open_unasked(path: Path) -> Engine:
     """Open a database for writing without asking whose it is; the caller knows it, and that nobody else writes it."""
     return _engine(sqlite_url(path), writable=True)[0]
+
+
+def is_begun(url: str) -> bool:
+    """Return whether the database is there and its writer came as far as to lay it out.
+
+    An engine that was killed before, or found the disk full, leaves a file without tables. Raises as `open_reader`.
+    """
+    path = sqlite_path(url)
+    if not path.exists():
+        return False
+    engine, _ = _engine(url, writable=False)
+    with _refusing(engine, str(path)), engine.connect() as connection:
+        begun = bool(inspect(connection).get_table_names())
+    engine.dispose()
+    return begun
+
+
+def is_disk_fault(error: SQLAlchemyError) -> bool:
+    """Return whether the disk was full or failed: nothing is wrong with the database itself."""
+    code = getattr(getattr(error, "orig", None), "sqlite_errorcode", 0)
+    return code & 0xFF in (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR)
 
 
 def read_meta(connection: Connection) -> dict[str, str]:
@@ -223,6 +245,8 @@ def _refusing(engine: Engine, where: str) -> Iterator[None]:
     except SQLAlchemyError as error:
         engine.dispose()
         cause = getattr(error, "orig", None) or error
+        if is_disk_fault(error):
+            raise DurabilityError(f"{where} cannot be opened: {cause}; {ROOM}") from error
         raise StateError(f"{where} cannot be opened: {cause}. {_ADVICE}") from error
     except BaseException:
         engine.dispose()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import os
 import sys
@@ -20,6 +21,8 @@ LOCK_SUFFIX = ".lock"
 
 ROOM = "see that the disk has room and can be written, then run again to go on"
 """What to do after a write that failed."""
+
+_FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
 
 _POLL_S = 0.02
 
@@ -134,6 +137,18 @@ def replace_file(path: Path, content: bytes) -> None:
             file.write(content)
     except OSError as error:
         raise DurabilityError(f"{path} cannot be written: {error.strerror or error}; {ROOM}") from error
+
+
+@contextlib.contextmanager
+def reporting_full_disk(place: Path) -> Iterator[None]:
+    """Turn a full disk that nobody nearer has reported into a DurabilityError; `place` is named where no file is."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in _FULL:
+            raise
+        where = error.filename2 or error.filename or place
+        raise DurabilityError(f"{where} cannot be written: {error.strerror}; {ROOM}") from error
 
 
 def sync_directory(path: Path) -> None:

@@ -28,7 +28,7 @@ from simulation.venue.tables import (
 )
 from simulation.venue.turn import NOTHING_YET, Commit, Cursor, VenueHistory
 from storage.commit_group import CommitGroup, read_cut
-from storage.engine import Prepared, Statement, upsert
+from storage.engine import Prepared, Statement, is_disk_fault, upsert
 from storage.files import ROOM
 
 FILE_NAME = "venue.db"
@@ -77,7 +77,7 @@ class VenueJournal:
                 self._dividends = self._count(DIVIDENDS.c.number)
         except SQLAlchemyError as error:
             self._engine.dispose()
-            raise StateError(_unusable(self.path, error)) from error
+            raise _refusal(self.path, error) from error
         except StateError:
             self._let_go()
             raise
@@ -96,7 +96,7 @@ class VenueJournal:
             with self._connection.begin():
                 return self._read()
         except (SQLAlchemyError, ValueError, TypeError) as error:
-            raise StateError(_unusable(self.path, error)) from error
+            raise _refusal(self.path, error) from error
 
     def append(self, commit: Commit) -> None:
         """Write `commit`, at once or with its group; raises DurabilityError."""
@@ -238,6 +238,13 @@ def _typed(row: Any, names: tuple[str, ...]) -> dict[str, Any]:
 
 def _order(row: Any) -> VenueOrder:
     return VenueOrder(**_typed(row, _ORDER_FIELDS))
+
+
+def _refusal(path: Path, error: Exception) -> StateError | DurabilityError:
+    """Return what to raise for a journal that cannot be opened or read: it is not the file's fault on a full disk."""
+    if isinstance(error, DBAPIError) and is_disk_fault(error):
+        return DurabilityError(f"{path} cannot be opened: {error.orig}; {ROOM}")
+    return StateError(_unusable(path, error))
 
 
 def _unusable(path: Path, error: Exception) -> str:
