@@ -27,7 +27,10 @@ ENGINES: dict[str, Callable[[EnginePlan], Engine]] = {"ray": RayEngine, "inline"
 
 def run_session(request: RunRequest, signals: StopSignals, console: Console) -> Summary:
     """Open the session, trade until its bars end or a signal stops it, and return the summary."""
-    with reporting_full_disk(request.state.absolute()), open_session(request, dict(os.environ), SystemClock()) as opened:
+    with (
+        reporting_full_disk(request.state.absolute()),
+        open_session(request, dict(os.environ), SystemClock()) as opened,
+    ):
         warn(idle_changes_warning(describe(opened.plan.settings)))
         if opened.stored.completed:
             return summarise(opened, None, request.runtime)

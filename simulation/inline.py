@@ -109,7 +109,8 @@ class InlineRuntime:
     def run(self, until: Callable[[], bool], *, most: int, for_s: float = math.inf) -> bool:
         """Deliver messages until `until` says so, `most` were delivered or `for_s` have passed; return whether it did.
 
-        The message at hand is finished first, however long it takes. Raises InvariantViolation when nothing is left to do and `until` is not met: the engine waits for itself.
+        The message at hand is finished first, however long it takes. Raises InvariantViolation when nothing is left to
+        do and `until` is not met: the engine waits for itself.
         """
         ends_s = time.perf_counter() + for_s
         for _ in range(most):

@@ -59,7 +59,7 @@ class CommitGroup:
         """Write redo logs to `redo`; raises StateError when one is left there: `finish_commit` comes first."""
         self._redo = AppendFile(redo)
         self._members: list[Member] = []
-        self._put_cut = Prepared(sqlite.dialect(), upsert(sqlite.dialect(), meta))  # type: ignore[no-untyped-call]
+        self._put_cut = Prepared(sqlite.dialect(), upsert(sqlite.dialect(), meta))
         self._cut = 0
         self.failed = ""
         if self._redo.size:

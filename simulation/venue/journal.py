@@ -129,7 +129,8 @@ class VenueJournal:
             with self._connection.begin():
                 action()
         except SQLAlchemyError as error:
-            self._failed = f"{self.path} cannot take a commit: {error.orig if isinstance(error, DBAPIError) else error}; {ROOM}"
+            cause = error.orig if isinstance(error, DBAPIError) else error
+            self._failed = f"{self.path} cannot take a commit: {cause}; nothing further is taken: {ROOM}"
             raise DurabilityError(self._failed) from error
 
     def connect(self) -> int:
@@ -205,7 +206,9 @@ class VenueJournal:
                 self._put_executions.bind(self._numbered(executions, _EXECUTION_FIELDS, self._executions))
             )
         if dividends := [dividend for commit in commits for dividend in commit.dividends]:
-            work.append(self._put_dividends.bind(self._numbered(dividends, _DIVIDEND_FIELDS, self._dividends)))
+            work.append(
+                self._put_dividends.bind(self._numbered(dividends, _DIVIDEND_FIELDS, self._dividends))
+            )
         place = {"id": 1, **newest.cursor._asdict(), "marks": json.dumps(newest.marks)}
         return [*work, self._put_cursor.bind([place])]
 
