@@ -24,7 +24,7 @@ import os
 import cli.composition
 from domain.audit_machine import AuditPace
 from simulation.venue.journal import VenueJournal
-from storage.commit_group import CommitGroup
+from storage.commit_group import REDO
 from storage.files import AppendFile
 from storage.journal import SqlJournal
 
@@ -32,16 +32,10 @@ cli.composition.INLINE_PACE = AuditPace(batch_events={batch}, batch_s=3_600.0, r
 commits, left = [{commits}], [{steps}]
 
 def step():
-    if commits[0] == 0:
+    if commits[0] <= 0:
         left[0] -= 1
         if left[0] < 0:
             os._exit(9)
-
-def counted(commit):
-    def commit_or_die(group):
-        commits[0] -= 1
-        commit(group)
-    return commit_or_die
 
 def before(taken):
     def take_or_die(*arguments):
@@ -51,13 +45,14 @@ def before(taken):
 
 def half_written(append):
     def append_or_die(file, content):
-        if commits[0] == 0 and left[0] == 0:
-            append(file, content[: len(content) // 2])
-        step()
+        if file.path.name == REDO:
+            commits[0] -= len(content) > {bytes}
+            if commits[0] <= 0 and left[0] == 0:
+                append(file, content[: len(content) // 2])
+            step()
         append(file, content)
     return append_or_die
 
-CommitGroup.commit = counted(CommitGroup.commit)
 AppendFile.append = half_written(AppendFile.append)
 AppendFile.clear = before(AppendFile.clear)
 SqlJournal.take = before(SqlJournal.take)
@@ -65,9 +60,11 @@ VenueJournal.take = before(VenueJournal.take)
 from cli.main import main
 main()
 """
-"""Die within the n-th commit, after so many of its steps: the log, the venue, four journals, the log's end."""
+"""Die within the n-th commit of more than so many bytes, after so many of its steps: the log, each database, its end."""
 
 WHOLE_RUN = 1_000_000
+START = 20_000
+"""Bytes: more than what is committed before the first bar."""
 
 
 @pytest.fixture
@@ -84,17 +81,17 @@ def run_to_death(script: str, *arguments: str | Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("batch", "commits"), [(150, 5), (WHOLE_RUN, 1)], ids=["one of many", "the whole run"]
+    ("batch", "commits", "size"), [(150, 3, 0), (WHOLE_RUN, 1, START)], ids=["one of many", "the whole run"]
 )
 @pytest.mark.parametrize("steps", range(7))
 def test_inline_engine_killed_within_a_commit_goes_on(
-    inputs: tuple[Path, Path], tmp_path: Path, batch: int, commits: int, steps: int
+    inputs: tuple[Path, Path], tmp_path: Path, batch: int, commits: int, size: int, steps: int
 ) -> None:
     data, config = inputs
     state = tmp_path / "state"
     expected = session(request(data, tmp_path / "never killed", config=config))
     common = ("--runtime", "inline", "--data", data, "--config", config, "--state", state)
-    run_to_death(SCRIPT.format(batch=batch, commits=commits, steps=steps), *common)
+    run_to_death(SCRIPT.format(batch=batch, commits=commits, steps=steps, bytes=size), *common)
     assert (state / REDO).stat().st_size > 0
     last = session(request(data, state, config=config))
     assert last["completed"]
@@ -110,8 +107,8 @@ def test_commands_that_read_finish_the_commit_first(inputs: tuple[Path, Path], t
     state = tmp_path / "state"
     common = ("--data", data, "--config", config, "--state", state)
     run_to_death(
-        SCRIPT.format(batch=WHOLE_RUN, commits=1, steps=2), *common, "--runtime", "inline"
-    )  # the venue has taken its part, the gateway has not
+        SCRIPT.format(batch=WHOLE_RUN, commits=1, steps=3, bytes=START), *common, "--runtime", "inline"
+    )  # the venue has taken its part, the coordinator not
     listed = json.loads(breakwater("orders", "list", "--state", state, "--json").stdout)
     assert listed["orders"]
     assert (state / REDO).stat().st_size == 0
