@@ -71,11 +71,6 @@ class Carrier:
         if self._parts.broker is not None:
             self._connect()
 
-    def flush(self) -> None:
-        """Commit what the journal has gathered; harmless without one."""
-        if self._parts.journal is not None:
-            self._parts.journal.flush()
-
     def close(self) -> Iterator[Exception]:
         """Close feed, broker and journal, each whatever the others do; yield what went wrong."""
         for port in (self._parts.feed, self._parts.broker, self._parts.journal):

@@ -57,7 +57,7 @@ def open_journal(spec: Spec) -> SqlJournal:
         arguments["url"],
         spec.role,
         session=arguments["session"],
-        group_commit=arguments.get("group_commit", 1),
+        group=arguments.get("group"),
     )
 
 

@@ -87,10 +87,6 @@ class Shell:
         except Exception as lost:
             self._context.log.error("coordinator_unreachable", error=describe(lost))
 
-    def flush(self) -> None:
-        """Commit what the journal has gathered."""
-        self._carrier.flush()
-
     def close(self) -> None:
         """Close the ports and the journal; what goes wrong is reported."""
         for fault in self._carrier.close():

@@ -12,12 +12,10 @@ from typing import Any
 from cli.plan import EnginePlan
 from domain.audit_machine import AuditPace
 from domain.messages import AUDIT, COORDINATOR, FEED, GATEWAY, RISK, VENUE, strategy_role
+from storage.commit_group import CommitGroup
 from supervisor.child_spec import ChildSpec
 from supervisor.coordinator import CoordinatorSettings
 from supervisor.lifecycle import start_waves
-
-GATHER = 1 << 30
-"""Appends that inline journals gather: they are committed whenever the audit trail is written."""
 
 INLINE_PACE = AuditPace(batch_events=20_000, batch_s=3_600.0, resync_s=0.0)
 """Inline, thousands of events share one write: a crash loses the tail of a backtest, which is run again."""
@@ -32,7 +30,7 @@ class Site:
     feed: str
     strategy: str
     pace: AuditPace
-    group_commit: int
+    group: CommitGroup | None
     given: Mapping[str, Mapping[str, Any]]
     strategies_given: Mapping[str, Any]
 
@@ -45,25 +43,25 @@ def ray_specs(plan: EnginePlan) -> tuple[ChildSpec, ...]:
         feed="simulation.roles:feed",
         strategy="actors.roles:strategy",
         pace=plan.live_pace(),
-        group_commit=1,
+        group=None,
         given={FEED: {"bars": str(plan.session.bars)}},
         strategies_given={},
     )
     others = _roles(plan, site)
-    return (*others, coordinator_spec(plan, others, site.group_commit))
+    return (*others, coordinator_spec(plan, others, site.group))
 
 
-def inline_specs(plan: EnginePlan, broker: object, before_append: object) -> tuple[ChildSpec, ...]:
-    """Return the roles of an inline engine: `broker` is the venue, `before_append` commits the journals."""
+def inline_specs(plan: EnginePlan, broker: object, group: CommitGroup) -> tuple[ChildSpec, ...]:
+    """Return the roles of an inline engine: `broker` is the venue; journals commit in `group`, before the trail."""
     site = Site(
         audit="simulation.roles:inline_audit",
         gateway="simulation.roles:inline_gateway",
         feed="simulation.roles:inline_feed",
         strategy="simulation.roles:inline_strategy",
         pace=INLINE_PACE,
-        group_commit=GATHER,
+        group=group,
         given={
-            AUDIT: {"before_append": before_append},
+            AUDIT: {"before_append": group.commit},
             GATEWAY: {"broker": broker},
             FEED: {"table": plan.table},
         },
@@ -73,7 +71,7 @@ def inline_specs(plan: EnginePlan, broker: object, before_append: object) -> tup
         role=VENUE, factory="simulation.roles:inline_venue", arguments={"broker": broker}, queue=plan.queue
     )
     others = _roles(plan, site)
-    return (venue, *others, coordinator_spec(plan, others, site.group_commit))
+    return (venue, *others, coordinator_spec(plan, others, site.group))
 
 
 def _roles(plan: EnginePlan, site: Site) -> tuple[ChildSpec, ...]:
@@ -84,7 +82,7 @@ def _roles(plan: EnginePlan, site: Site) -> tuple[ChildSpec, ...]:
         return ChildSpec(role=name, factory=factory, arguments=given, after=after, queue=plan.queue)
 
     def keeping(name: str, settings: object) -> dict[str, Any]:
-        return {"settings": settings, **plan.journal(name, site.group_commit)}
+        return {"settings": settings, **plan.journal(name, site.group)}
 
     policy = {"policy": plan.settings.halt_policy()}
     return (
@@ -101,7 +99,7 @@ def _roles(plan: EnginePlan, site: Site) -> tuple[ChildSpec, ...]:
     )
 
 
-def coordinator_spec(plan: EnginePlan, others: tuple[ChildSpec, ...], group_commit: int) -> ChildSpec:
+def coordinator_spec(plan: EnginePlan, others: tuple[ChildSpec, ...], group: CommitGroup | None) -> ChildSpec:
     """Return the coordinator of `others`: they start in waves, and stop data first, audit last."""
     stages = start_waves(others)
     strategies = tuple(strategy_role(name) for name in plan.strategy_ids)
@@ -127,7 +125,7 @@ def coordinator_spec(plan: EnginePlan, others: tuple[ChildSpec, ...], group_comm
         arguments={
             "settings": coordinator,
             "policy": settings.halt_policy(),
-            **plan.journal(COORDINATOR, group_commit),
+            **plan.journal(COORDINATOR, group),
         },
         queue=plan.queue,
     )

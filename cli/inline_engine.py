@@ -16,10 +16,14 @@ from simulation.inline import InlineRuntime
 from simulation.venue.durable import DurableVenue
 from simulation.venue.inline import InlineBroker
 from simulation.venue.launch import stop_venue
+from storage.commit_group import REDO, CommitGroup
 from supervisor.coordinator import ENDED, Coordinator
 
 _SLICE = 4_000
-"""Messages between two looks at progress and signals: some 300 bars, well under 100 ms."""
+"""Most messages between two looks at progress and signals: some 300 bars, well under 100 ms with quick strategies."""
+
+_SLICE_S = 0.1
+"""Longest time between two such looks, but for the message at hand."""
 
 _PACED_SLICE = 4
 """The same where messages may be pauses."""
@@ -40,10 +44,11 @@ class InlineEngine:
         stop_venue(
             plan.session.state_dir
         )  # a killed engine on Ray may have left one that writes the same journal
-        self._venue = DurableVenue(plan.session.state_dir / "venue", plan.venue(), group_commits=1 << 30)
+        self._group = CommitGroup(plan.session.state_dir / REDO)
+        self._venue = DurableVenue(plan.session.state_dir / "venue", plan.venue(), self._group)
         broker = InlineBroker(self._venue, self._command)
         try:
-            self._runtime.spawn(inline_specs(plan, broker, self._commit))
+            self._runtime.spawn(inline_specs(plan, broker, self._group))
         except BaseException:
             self.close(orderly=False)
             raise
@@ -59,7 +64,7 @@ class InlineEngine:
 
     def advance(self) -> bool:
         """Do a slice of work; return whether the engine has stopped."""
-        return self._runtime.run(self._ended, most=self._slice)
+        return self._runtime.run(self._ended, most=self._slice, for_s=_SLICE_S)
 
     def drain(self, reason: str, *, cancel_entries: bool) -> None:
         """Ask the engine to stop in order."""
@@ -72,28 +77,24 @@ class InlineEngine:
     def close(self, *, orderly: bool = True) -> None:
         """Close every role and the venue; one process has nothing to wait for, so `orderly` changes nothing.
 
-        The venue's facts are durable before the journals that tell of them. When they cannot be made so, what the
-        journals have gathered is let go, as if the process had been killed, and the venue's error is raised.
+        What venue and journals have gathered is made durable first, all or none. When it cannot be, all of it is let
+        go, as if the process had been killed, and the error is raised.
         """
         del orderly
         try:
-            self._venue.flush()
+            self._group.commit()
             self._runtime.shutdown()
         except DurabilityError:
             self._runtime.abandon()
             raise
         finally:
             self._venue.close()
+            self._group.close()
             gc.set_threshold(*self._thresholds)
             gc.unfreeze()
 
     def _command(self, command: BrokerCommand) -> None:
         self._runtime.send(VENUE, command)
-
-    def _commit(self) -> None:
-        """Make venue and journals durable, in the order in which facts arise, before the trail tells of them."""
-        self._venue.flush()
-        self._runtime.flush_journals()
 
     def _ended(self) -> bool:
         return self._coordinator.phase in ENDED

@@ -26,6 +26,7 @@ from simulation.venue.launch import stop_venue
 from storage.audit.keys import load_signer
 from storage.audit.recovery import orderly_end
 from storage.catalogue import write_bars
+from storage.commit_group import finish_commit
 from storage.location import Databases
 from storage.state import Session, StateDirectory
 from supervisor.ray_leftovers import clear_session, session_note
@@ -133,6 +134,8 @@ def _open(
     databases = directory.databases() if resumed else _new_databases(settings, directory)
     databases.await_writers(ROLES)
     refuse_damaged(directory, databases, resumed=resumed)
+    if resumed:
+        finish_commit(directory.redo)
     databases.make_places(ROLES)
     if stored is None:
         write_bars(bars, table, report.stored_notes())

@@ -19,6 +19,7 @@ from domain.messages import COORDINATOR, FEED, GATEWAY, RISK, VENUE, strategy_ro
 from domain.risk.settings import RiskSettings
 from domain.strategies.blocks import DAY_NS
 from simulation.venue.settings import KindFees, VenueSettings
+from storage.commit_group import CommitGroup
 from storage.location import Databases
 
 GENERATION = 1
@@ -143,11 +144,11 @@ class EnginePlan:
             "continuous": self.table.continuous,
         }
 
-    def journal(self, role: str, group_commit: int) -> dict[str, Any]:
-        """Return what a role's journal is opened with."""
+    def journal(self, role: str, group: CommitGroup | None) -> dict[str, Any]:
+        """Return what a role's journal is opened with; in a `group` it commits with others."""
         session, template = self.session, self.settings.engine.storage.url
         databases = Databases(template=template, state=session.state_dir, session=session.number)
-        return {"url": databases.url(role), "session": session.number, "group_commit": group_commit}
+        return {"url": databases.url(role), "session": session.number, "group": group}
 
     def audit(self, pace: AuditPace) -> dict[str, Any]:
         """Return what the audit writer's factory is told."""

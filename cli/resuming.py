@@ -21,6 +21,7 @@ from simulation.venue.address import venue_directory
 from storage.audit.checkpoints import CHECKPOINTS, last_checkpoint
 from storage.audit.keys import load_signer
 from storage.catalogue import read_bars
+from storage.engine import is_begun, sqlite_url
 from storage.journal_reader import JournalReader
 from storage.location import Databases
 from storage.state import Session, StateDirectory
@@ -55,11 +56,11 @@ def refuse_damaged(directory: StateDirectory, databases: Databases, *, resumed: 
         return
     if any(path.stat().st_size for path in directory.audit.glob("*.jsonl")):
         for path in expected:
-            if path not in present or path.stat().st_size == 0:
+            if path not in present or not is_begun(sqlite_url(path)):
                 found = "is empty" if path in present else "is missing"
                 raise StateError(f"{path} {found}, though the audit trail tells of what it held; {_ADVICE}")
     for path, role in files.items():
-        if path in present:
+        if path in present and is_begun(databases.url(role)):
             with closing(JournalReader.open(databases.url(role), role)) as reader:
                 reader.read_through()
                 _refuse_hollow(path, role, reader)
@@ -131,7 +132,7 @@ def resume_at(directory: StateDirectory, stored: Session, first: int) -> int:
     if that decision never reached the gateway, the bar is published again: its order refs are the same.
     """
     databases = directory.databases()
-    if not databases.path(RISK).exists():
+    if not is_begun(databases.url(RISK)):
         return first
     reader = JournalReader.open(databases.url(RISK), RISK)
     try:

@@ -19,6 +19,7 @@ from cli.tables import warn
 from config.describe import describe
 from config.in_force import idle_changes_warning
 from domain.messages import FEED
+from storage.files import reporting_full_disk
 from supervisor.signals import StopSignals
 
 ENGINES: dict[str, Callable[[EnginePlan], Engine]] = {"ray": RayEngine, "inline": InlineEngine}
@@ -26,7 +27,10 @@ ENGINES: dict[str, Callable[[EnginePlan], Engine]] = {"ray": RayEngine, "inline"
 
 def run_session(request: RunRequest, signals: StopSignals, console: Console) -> Summary:
     """Open the session, trade until its bars end or a signal stops it, and return the summary."""
-    with open_session(request, dict(os.environ), SystemClock()) as opened:
+    with (
+        reporting_full_disk(request.state.absolute()),
+        open_session(request, dict(os.environ), SystemClock()) as opened,
+    ):
         warn(idle_changes_warning(describe(opened.plan.settings)))
         if opened.stored.completed:
             return summarise(opened, None, request.runtime)

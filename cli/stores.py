@@ -10,6 +10,7 @@ from pathlib import Path
 from sqlalchemy.exc import SQLAlchemyError
 
 from domain.errors import ConfigurationError, NotRunning, StateError
+from storage.engine import is_begun
 from storage.journal_reader import JournalReader
 from storage.state import MARKER, SESSION, Session, StateDirectory
 
@@ -25,8 +26,9 @@ class Stores:
 def find_stores(path: Path) -> Stores:
     """Return the stores of the state directory `path`.
 
-    Raises NotRunning where no engine has been, ConfigurationError for a place that is no state directory, and
-    StateError when its session file cannot be read.
+    What a killed engine was committing is finished first. Raises NotRunning where no engine has been,
+    ConfigurationError for a place that is no state directory, StateError when its session file cannot be read, and
+    StateError or DurabilityError when that commit cannot be finished.
     """
     directory = StateDirectory(path)
     hint = "`breakwater run` starts one; --state DIR names another directory"
@@ -54,19 +56,20 @@ def find_stores(path: Path) -> Stores:
         raise NotRunning(
             f"state directory {directory.path} has no session: no engine has run here yet; {hint}"
         )
+    directory.finish_commit()
     return Stores(directory=directory, session=session)
 
 
 @contextmanager
 def reading(stores: Stores, role: str) -> Iterator[JournalReader]:
     """Yield a reader of `role`'s database; raises NotRunning where it has none yet, StateError where it is damaged."""
-    path = stores.directory.database(role)
-    if not path.exists():
+    path, url = stores.directory.database(role), stores.directory.database_url(role)
+    if not is_begun(url):
         raise NotRunning(
-            f"{path} does not exist: session {stores.session.number} has written nothing there yet; "
+            f"{path} does not exist or is blank: session {stores.session.number} has written nothing there yet; "
             f"ask again once the engine trades, or name another directory with --state DIR"
         )
-    reader = JournalReader.open(stores.directory.database_url(role), role)
+    reader = JournalReader.open(url, role)
     try:
         yield reader
     except SQLAlchemyError as error:

@@ -6,6 +6,8 @@ processes there. Timers run out only when nothing else is left to do, and time t
 
 from __future__ import annotations
 
+import math
+import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -104,17 +106,21 @@ class InlineRuntime:
         """
         self._route(to, message, control)
 
-    def run(self, until: Callable[[], bool], *, most: int) -> bool:
-        """Deliver messages until `until` says so or `most` were delivered; return whether it said so.
+    def run(self, until: Callable[[], bool], *, most: int, for_s: float = math.inf) -> bool:
+        """Deliver messages until `until` says so, `most` were delivered or `for_s` have passed; return whether it did.
 
-        Raises InvariantViolation when nothing is left to do and `until` is not met: the engine waits for itself.
+        The message at hand is finished first, however long it takes. Raises InvariantViolation when nothing is left to
+        do and `until` is not met: the engine waits for itself.
         """
+        ends_s = time.perf_counter() + for_s
         for _ in range(most):
             if until():
                 return True
             if not self._step() and not self._advance():
                 waiting = {role: dict(shell.machine_state()) for role, shell in self._shells.items()}
                 raise InvariantViolation(f"every role waits and no timer runs: {waiting}")
+            if time.perf_counter() >= ends_s:
+                break
         return until()
 
     def settle(self) -> None:
@@ -132,11 +138,6 @@ class InlineRuntime:
     def machine(self, role: str) -> Machine:
         """Return the machine of a role of this process; raises NotRunning for an unknown role."""
         return self._shell(role).machine
-
-    def flush_journals(self) -> None:
-        """Commit what the journals have gathered."""
-        for shell in self._shells.values():
-            shell.flush()
 
     def alive(self, role: str) -> bool:
         """Say whether the role was spawned and has not failed."""

@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 from domain.bars import BarTable
 from domain.errors import BreakwaterError, DataError, DurabilityError
 from storage.bar_tables import COLUMN_TYPES, BarColumns, build_table, columns_of, select
-from storage.files import replacing
+from storage.files import ROOM, replacing
 
 META_KEY = b"breakwater.bars"
 FORMAT_VERSION = 1
@@ -45,7 +45,9 @@ def write_bars(path: Path, table: BarTable, notes: Mapping[str, str] | None = No
         with replacing(path) as part:
             pq.write_table(stored, part, compression="zstd")
     except OSError as error:
-        raise DurabilityError(f"{path}: the bars could not be written ({error.strerror or error})") from error
+        raise DurabilityError(
+            f"{path}: the bars could not be written: {error.strerror or error}; {ROOM}"
+        ) from error
 
 
 def is_bar_file(path: Path) -> bool:

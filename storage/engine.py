@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import contextlib
 import os
+import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
 from operator import itemgetter
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import quote
 
 from sqlalchemy import Engine, Table, create_engine, event, inspect, select
@@ -19,8 +20,8 @@ from sqlalchemy.engine import URL, Connection, Dialect, make_url
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.sql.dml import Delete, Insert
 
-from domain.errors import ConfigurationError, StateError
-from storage.files import LOCK_SUFFIX, WRITER_WAIT_S, FileLock, sync_directory
+from domain.errors import ConfigurationError, DurabilityError, StateError
+from storage.files import LOCK_SUFFIX, ROOM, WRITER_WAIT_S, FileLock, sync_directory
 from storage.tables import PRODUCT, SCHEMA_VERSION, meta, metadata
 
 BUSY_TIMEOUT_MS = 5_000
@@ -105,6 +106,32 @@ def open_reader(url: str, role: str) -> Engine:
     return engine
 
 
+def open_unasked(path: Path) -> Engine:
+    """Open a database for writing without asking whose it is; the caller knows it, and that nobody else writes it."""
+    return _engine(sqlite_url(path), writable=True)[0]
+
+
+def is_begun(url: str) -> bool:
+    """Return whether the database is there and its writer came as far as to lay it out.
+
+    An engine that was killed before, or found the disk full, leaves a file without tables. Raises as `open_reader`.
+    """
+    path = sqlite_path(url)
+    if not path.exists():
+        return False
+    engine, _ = _engine(url, writable=False)
+    with _refusing(engine, str(path)), engine.connect() as connection:
+        begun = bool(inspect(connection).get_table_names())
+    engine.dispose()
+    return begun
+
+
+def is_disk_fault(error: SQLAlchemyError) -> bool:
+    """Return whether the disk was full or failed: nothing is wrong with the database itself."""
+    code = getattr(getattr(error, "orig", None), "sqlite_errorcode", 0)
+    return code & 0xFF in (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR)
+
+
 def read_meta(connection: Connection) -> dict[str, str]:
     """Return the facts the database keeps of itself: product, schema, role, ..."""
     return {str(name): str(value) for name, value in connection.execute(select(meta.c.name, meta.c.value))}
@@ -125,6 +152,17 @@ def upsert(dialect: Dialect, table: Table) -> Insert:
     return lite.on_conflict_do_update(index_elements=keys, set_=_others(lite.excluded, table))
 
 
+class Statement(NamedTuple):
+    """Be the text of a statement and the rows to execute it with, one round each: all that a commit is made of."""
+
+    text: str
+    rows: list[Any]
+
+    def execute(self, connection: Connection) -> None:
+        """Execute it."""
+        connection.exec_driver_sql(self.text, self.rows)
+
+
 class Prepared:
     """Hold a statement compiled once, so that a commit does not pay for it: dictionaries in, one round of rows out."""
 
@@ -137,14 +175,17 @@ class Prepared:
         self._pick = itemgetter(*names) if len(names) > 1 else None
         self._names = names
 
-    def execute(self, connection: Connection, rows: Sequence[Mapping[str, Any]]) -> None:
-        """Execute once for each of `rows`; each holds a value for every bound name."""
+    def bind(self, rows: Sequence[Mapping[str, Any]]) -> Statement:
+        """Return the statement with `rows`; each holds a value for every bound name."""
         if self._pick is not None:
-            connection.exec_driver_sql(self._text, list(map(self._pick, rows)))
-        elif self._names:
-            connection.exec_driver_sql(self._text, [tuple(row[name] for name in self._names) for row in rows])
-        else:
-            connection.exec_driver_sql(self._text, [dict(row) for row in rows])
+            return Statement(self._text, list(map(self._pick, rows)))
+        if self._names:
+            return Statement(self._text, [tuple(row[name] for name in self._names) for row in rows])
+        return Statement(self._text, [dict(row) for row in rows])
+
+    def execute(self, connection: Connection, rows: Sequence[Mapping[str, Any]]) -> None:
+        """Execute once for each of `rows`."""
+        self.bind(rows).execute(connection)
 
 
 def _others(excluded: Any, table: Table) -> dict[str, Any]:
@@ -209,6 +250,8 @@ def _refusing(engine: Engine, where: str) -> Iterator[None]:
     except SQLAlchemyError as error:
         engine.dispose()
         cause = getattr(error, "orig", None) or error
+        if is_disk_fault(error):
+            raise DurabilityError(f"{where} cannot be opened: {cause}; {ROOM}") from error
         raise StateError(f"{where} cannot be opened: {cause}. {_ADVICE}") from error
     except BaseException:
         engine.dispose()

@@ -20,6 +20,11 @@ WRITER_WAIT_S = 5.0
 LOCK_SUFFIX = ".lock"
 """How the name ends of a lock that one writer holds."""
 
+ROOM = "see that the disk has room and can be written, then run again to go on"
+"""What to do after a write that failed."""
+
+_FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
+
 _POLL_S = 0.02
 
 
@@ -37,7 +42,7 @@ class AppendFile:
                 sync_directory(path.parent)
         except OSError as error:
             raise DurabilityError(
-                f"{path} cannot be opened for writing: {error.strerror or error}"
+                f"{path} cannot be opened for writing: {error.strerror or error}; {ROOM}"
             ) from error
 
     def append(self, content: bytes, *, durable: bool = True) -> None:
@@ -52,8 +57,18 @@ class AppendFile:
             if durable:
                 _flush(self._descriptor)
         except OSError as error:
-            raise DurabilityError(f"{self.path} cannot be written: {error.strerror or error}") from error
+            raise DurabilityError(
+                f"{self.path} cannot be written: {error.strerror or error}; {ROOM}"
+            ) from error
         self.size += len(content)
+
+    def clear(self) -> None:
+        """Empty the file, not durably: after a loss of power it may be as it was. Raises DurabilityError."""
+        try:
+            os.ftruncate(self._descriptor, 0)
+        except OSError as error:
+            raise DurabilityError(f"{self.path} cannot be cut: {error.strerror or error}; {ROOM}") from error
+        self.size = 0
 
     def close(self) -> None:
         """Close the file."""
@@ -96,7 +111,7 @@ def cut_file(path: Path, size: int) -> None:
             file.truncate(size)
             os.fsync(file.fileno())
     except OSError as error:
-        raise DurabilityError(f"{path} cannot be cut: {error.strerror or error}") from error
+        raise DurabilityError(f"{path} cannot be cut: {error.strerror or error}; {ROOM}") from error
 
 
 @contextlib.contextmanager
@@ -146,7 +161,19 @@ def replace_file(path: Path, content: bytes) -> None:
         ):
             file.write(content)
     except OSError as error:
-        raise DurabilityError(f"{path} cannot be written: {error.strerror or error}") from error
+        raise DurabilityError(f"{path} cannot be written: {error.strerror or error}; {ROOM}") from error
+
+
+@contextlib.contextmanager
+def reporting_full_disk(place: Path) -> Iterator[None]:
+    """Turn a full disk that nobody nearer has reported into a DurabilityError; `place` is named where no file is."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in _FULL:
+            raise
+        where = error.filename2 or error.filename or place
+        raise DurabilityError(f"{where} cannot be written: {error.strerror}; {ROOM}") from error
 
 
 def sync_directory(path: Path) -> None:

@@ -10,7 +10,9 @@ from sqlalchemy.exc import SQLAlchemyError
 from domain.errors import DurabilityError, InvariantViolation, StateError
 from domain.outbox import AuditEvent
 from domain.records import JournalEntry, MachineSnapshot, OrderEntry, Record
-from storage.engine import Prepared, open_writer, read_meta, upsert
+from storage.commit_group import CommitGroup, read_cut
+from storage.engine import Prepared, Statement, open_writer, read_meta, sqlite_path, upsert
+from storage.files import ROOM
 from storage.journal_reader import JournalReader
 from storage.staging import Staged, stage
 from storage.tables import cash, equity, executions, halts, meta, orders, outbox, snapshots
@@ -22,20 +24,20 @@ LET_GO_EVERY = 2_000
 class SqlJournal:
     """Commit a role's records durably: one writer, one database, one transaction an append.
 
-    With `group_commit` > 1 appends gather in memory and are committed together every that many appends, on `flush`
-    and on `close`; a crash then loses what was not yet committed, which is for replays and backtests only. Reads see
-    what is not yet committed. Ids of executions and payments are held in memory (about 100 bytes each).
+    In a `group` appends gather in memory and are committed together with all that the group's other members hold: on
+    `flush` and `close` of any of them, or where committed rows must be read. A crash then loses what was not yet
+    committed, which is for replays and backtests only. Reads see what is not yet committed. Ids of executions and
+    payments are held in memory (about 100 bytes each).
     """
 
-    def __init__(self, url: str, role: str, *, session: int = 0, group_commit: int = 1) -> None:
+    def __init__(self, url: str, role: str, *, session: int = 0, group: CommitGroup | None = None) -> None:
         """Open or create the database at `url`.
 
         `session` > 0 is noted in the file; a file that a later session wrote is refused, since it does not belong to
         this state directory. Raises StateError when the file cannot be used.
         """
-        if group_commit < 1:
-            raise ValueError(f"group_commit must be at least 1, not {group_commit}")
-        self._where, self._group_commit = url, group_commit
+        self._where, self._group = url, group
+        self.path = sqlite_path(url)
         self._engine = open_writer(url, role)
         self._connection = self._engine.connect()
         self._reader = JournalReader(self._connection)
@@ -58,9 +60,11 @@ class SqlJournal:
         self._halt_version = versions[-1].version if versions else 0
         self._acked = self._let_go_to = max(self._first_kept, 1)
         self._pending = Staged()
-        self._appends = 0
         self._failed: str | None = None
         self._note_session(session)
+        self.cut = read_cut(self._connection)
+        if group is not None:
+            group.join(self)
 
     def append(self, records: Sequence[Record]) -> tuple[int, int]:
         """Commit `records`, all or none, and return the first and last outbox number given (first > last: none).
@@ -77,7 +81,7 @@ class SqlJournal:
             self._halt_version,
             self._exec_ids,
             self._payment_ids,
-            gathers=self._group_commit > 1,
+            gathers=self._group is not None,
         )
         self._pending.add(staged)
         self._head = staged.head
@@ -85,20 +89,32 @@ class SqlJournal:
         self._exec_ids.update(staged.exec_ids)
         self._payment_ids.update(staged.payment_ids)
         self._last_event += len(staged.event_log)
-        self._appends += 1
-        if self._appends >= self._group_commit:
+        if self._group is None:
             self.flush()
         return first, self._last_event
 
     def flush(self) -> None:
-        """Commit what has gathered; raises DurabilityError when that failed, now or earlier."""
+        """Commit what has gathered, here and in the group; raises DurabilityError when that failed, now or earlier."""
         self._refuse_if_failed()
-        pending, self._pending, self._appends = self._pending, Staged(), 0
-        let_go = self._group_commit > 1 and self._acked > self._let_go_to
-        if pending.is_empty and not let_go:
-            return
-        self._commit(pending, let_go=let_go)
-        self._committed = self._head
+        if self._group is not None:
+            self._group.commit()
+        elif work := self._staged_work():
+            self.take(work)
+
+    def gathered(self) -> list[Statement]:
+        """Return what waits for a commit of the group (port: `storage.commit_group.Member`)."""
+        work = self._staged_work()
+        if self._acked > self._let_go_to:
+            work.append(self._let_go.bind([{"acked": self._acked}]))
+        return work
+
+    def take(self, work: list[Statement]) -> None:
+        """Commit `work`, which is all that had gathered; raises DurabilityError."""
+        acked = self._acked
+        self._commit(work)
+        self._pending, self._committed = Staged(), self._head
+        if self._group is not None:
+            self._let_go_to = self._first_kept = acked
 
     def entries(self, after_seq: int, limit: int) -> Sequence[JournalEntry]:
         """Return up to `limit` journal entries after `after_seq`, in sequence (an order's newest state once)."""
@@ -139,9 +155,10 @@ class SqlJournal:
         if seq > self._last_event:
             raise InvariantViolation(f"event {seq} acknowledged, but the last is {self._last_event}")
         self._acked = max(self._acked, seq)
-        if self._group_commit == 1 and self._acked - self._let_go_to >= LET_GO_EVERY:
+        if self._group is None and self._acked - self._let_go_to >= LET_GO_EVERY:
             self._refuse_if_failed()
-            self._commit(Staged(), let_go=True)
+            self._commit([self._let_go.bind([{"acked": self._acked}])])
+            self._let_go_to = self._first_kept = self._acked
 
     def snapshot(self, name: str) -> MachineSnapshot | None:
         """Return the newest snapshot of that name, or None."""
@@ -157,28 +174,31 @@ class SqlJournal:
             if self._failed is None:
                 self.flush()
         finally:
+            if self._group is not None:
+                self._group.leave(self)
             self._connection.close()
             self._engine.dispose()
             self._failed = self._failed or "it is closed"
 
-    def _commit(self, staged: Staged, *, let_go: bool) -> None:
+    def _staged_work(self) -> list[Statement]:
+        if self._pending.is_empty:
+            return []
+        rows = ((statement, self._pending.rows(name)) for name, statement in self._statements.items())
+        return [statement.bind(found) for statement, found in rows if found]
+
+    def _commit(self, work: list[Statement]) -> None:
         self._failed = "a commit did not end"
         try:
             with self._connection.begin():
-                for name, statement in self._statements.items():
-                    if rows := staged.rows(name):
-                        statement.execute(self._connection, rows)
-                if let_go:
-                    self._let_go.execute(self._connection, [{"acked": self._acked}])
+                for statement in work:
+                    statement.execute(self._connection)
         except (SQLAlchemyError, OSError) as error:
             cause = getattr(error, "orig", None) or error
             self._failed = str(cause)
             raise DurabilityError(
-                f"{self._where}: commit failed: {cause}; nothing further is taken"
+                f"{self.path} cannot take a commit: {cause}; nothing further is taken: {ROOM}"
             ) from error
         self._failed = None
-        if let_go:
-            self._let_go_to = self._first_kept = self._acked
 
     def _flush_for_reading(self) -> None:
         if not self._pending.is_empty:
@@ -187,6 +207,8 @@ class SqlJournal:
     def _refuse_if_failed(self) -> None:
         if self._failed is not None:
             raise DurabilityError(f"{self._where} takes nothing more: {self._failed}")
+        if self._group is not None and self._group.failed:
+            raise DurabilityError(self._group.failed)
 
     def _note_session(self, session: int) -> None:
         facts = read_meta(self._connection)

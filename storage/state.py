@@ -11,6 +11,7 @@ from pathlib import Path
 
 from config.database_url import BESIDE_STATE, is_allowed
 from domain.errors import StateError
+from storage.commit_group import REDO, finish_commit, is_left
 from storage.files import LOCK_SUFFIX, FileLock, await_writers, replace_file, sync_directory
 from storage.location import Databases
 
@@ -64,6 +65,7 @@ class StateDirectory:
         """Name the directory; nothing is touched yet."""
         self.path = path.absolute()
         self.audit = self.path / "audit"
+        self.redo = self.path / REDO
         self._lock = FileLock(self.path / LOCK)
 
     def databases(self) -> Databases:
@@ -106,6 +108,25 @@ class StateDirectory:
         if not (self.path / MARKER).exists():
             self._write_marker(0)
         self._finish_archive()
+
+    def finish_commit(self) -> None:
+        """Finish what a killed engine was committing, before any database is read; nothing to do while one runs.
+
+        Raises StateError or DurabilityError when it cannot be finished.
+        """
+        if not is_left(self.redo):
+            return
+        lock = FileLock(self.path / LOCK)
+        try:
+            if lock.take(f"process {os.getpid()}, which finishes a commit") is None:
+                finish_commit(self.redo)
+        except OSError as error:
+            raise StateError(
+                f"{self.redo} holds a commit that a killed engine did not finish, and {error.filename or self.path} "
+                f"cannot be written: {error.strerror or error}; read as the user who runs the engine"
+            ) from error
+        finally:
+            lock.release()
 
     def release(self) -> None:
         """Let go; harmless when not held."""

@@ -11,6 +11,7 @@ from simulation.venue.journal import VenueJournal
 from simulation.venue.machine import VenueInput, VenueMachine
 from simulation.venue.settings import VenueSettings
 from simulation.venue.turn import Commit
+from storage.commit_group import CommitGroup
 
 
 class DurableVenue:
@@ -21,9 +22,9 @@ class DurableVenue:
     after a loss of power the venue may stand some quiet groups back, and goes on from there, sent again or not.
     """
 
-    def __init__(self, directory: Path, settings: VenueSettings, group_commits: int = 1) -> None:
+    def __init__(self, directory: Path, settings: VenueSettings, group: CommitGroup | None = None) -> None:
         """Open the journal in `directory` and go on from it; raises StateError when it is unusable."""
-        self._journal = VenueJournal(directory, settings, group_commits)
+        self._journal = VenueJournal(directory, settings, group)
         self._machine = VenueMachine(settings, self._journal.history())
 
     def __enter__(self) -> Self:

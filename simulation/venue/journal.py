@@ -11,7 +11,7 @@ from typing import Any
 
 from sqlalchemy import URL, Engine, NullPool, create_engine, event, func, select, text, update
 from sqlalchemy.dialects.sqlite import insert
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from domain.broker import DividendPaid, Executed, OrderStatus, OrderType, RefusalCode, Side, TimeInForce
 from domain.errors import DurabilityError, StateError
@@ -27,7 +27,9 @@ from simulation.venue.tables import (
     SCHEMA_VERSION,
 )
 from simulation.venue.turn import NOTHING_YET, Commit, Cursor, VenueHistory
-from storage.engine import Prepared, upsert
+from storage.commit_group import CommitGroup, read_cut
+from storage.engine import Prepared, Statement, is_disk_fault, upsert
+from storage.files import ROOM
 
 FILE_NAME = "venue.db"
 _ENUMS: dict[str, Any] = {
@@ -46,18 +48,17 @@ class VenueJournal:
     """Write commits to `<directory>/venue.db` and read them back.
 
     A commit that only moves the market does not wait for the disk (SQLite's `synchronous=NORMAL`), every other does
-    (`FULL`). With `group_commits` > 1 that many commits share a transaction; a crash then loses the last ones, which
-    fits runs that are repeated rather than resumed. After a failed write every further one raises DurabilityError.
+    (`FULL`). In a `group` commits gather and are written with all that the group's other members hold; a crash then
+    loses the last ones. After a failed write every further one raises DurabilityError.
     """
 
-    def __init__(self, directory: Path, settings: VenueSettings, group_commits: int = 1) -> None:
+    def __init__(self, directory: Path, settings: VenueSettings, group: CommitGroup | None = None) -> None:
         """Open or create the database; raises StateError for one that is corrupt or of another account."""
         directory.mkdir(parents=True, exist_ok=True)
         self.path = directory / FILE_NAME
-        self._group_commits = group_commits
+        self._group = group
         self._pending: list[Commit] = []
         self._newest: Commit | None = None
-        self._waiting = 0
         self._waits = True
         self._failed = ""
         self._engine = _engine(self.path)
@@ -65,6 +66,7 @@ class VenueJournal:
         self._put_orders = Prepared(dialect, upsert(dialect, ORDERS))
         self._put_executions = Prepared(dialect, insert(EXECUTIONS))
         self._put_dividends = Prepared(dialect, insert(DIVIDENDS))
+        self._put_cursor = Prepared(dialect, upsert(dialect, CURSOR))
         try:
             self._connection = self._engine.connect()
             with self._connection.begin():
@@ -75,15 +77,18 @@ class VenueJournal:
                 self._dividends = self._count(DIVIDENDS.c.number)
         except SQLAlchemyError as error:
             self._engine.dispose()
-            raise StateError(_unusable(self.path, error)) from error
+            raise _refusal(self.path, error) from error
         except StateError:
-            self.close()
+            self._let_go()
             raise
+        self.cut = read_cut(self._connection)
+        if group is not None:
+            group.join(self)
 
     @property
     def failed(self) -> bool:
         """Return whether a write failed; nothing is written after that."""
-        return bool(self._failed)
+        return bool(self._failed or (self._group is not None and self._group.failed))
 
     def history(self) -> VenueHistory:
         """Return all that was committed; raises StateError when it cannot be read back."""
@@ -91,23 +96,26 @@ class VenueJournal:
             with self._connection.begin():
                 return self._read()
         except (SQLAlchemyError, ValueError, TypeError) as error:
-            raise StateError(_unusable(self.path, error)) from error
+            raise _refusal(self.path, error) from error
 
     def append(self, commit: Commit) -> None:
         """Write `commit`, at once or with its group; raises DurabilityError."""
         if not commit.quiet:
             self._pending.append(commit)
         self._newest = commit
-        self._waiting += 1
-        if self._waiting >= self._group_commits:
+        if self._group is None:
             self.flush()
 
     def flush(self) -> None:
-        """Write everything appended; raises DurabilityError."""
-        if self._newest is not None:
-            commits, newest = self._pending, self._newest
-            self._transact(lambda: self._write(commits, newest), waits=bool(commits))
-            self._pending, self._newest, self._waiting = [], None, 0
+        """Write everything appended, here and in the group; raises DurabilityError."""
+        if self._group is not None:
+            self._group.commit()
+        elif self._newest is not None:
+            self._take(self.gathered(), waits=bool(self._pending))
+
+    def take(self, work: list[Statement]) -> None:
+        """Write `work`, which is all that had gathered, through to the disk; raises DurabilityError."""
+        self._take(work, waits=True)
 
     def _transact(self, action: Callable[[], object], waits: bool) -> None:
         """Do `action` in a transaction, which `waits` for the disk or not; after a failure nothing more is written."""
@@ -121,8 +129,8 @@ class VenueJournal:
             with self._connection.begin():
                 action()
         except SQLAlchemyError as error:
-            cause = getattr(error, "orig", None) or error
-            self._failed = f"{self.path}: a commit failed and is not retried: {cause}"
+            cause = error.orig if isinstance(error, DBAPIError) else error
+            self._failed = f"{self.path} cannot take a commit: {cause}; nothing further is taken: {ROOM}"
             raise DurabilityError(self._failed) from error
 
     def connect(self) -> int:
@@ -137,6 +145,11 @@ class VenueJournal:
 
     def close(self) -> None:
         """Let go of the file, without writing what is pending (`flush` does)."""
+        if self._group is not None:
+            self._group.leave(self)
+        self._let_go()
+
+    def _let_go(self) -> None:
         self._connection.close()
         self._engine.dispose()
 
@@ -182,32 +195,34 @@ class VenueJournal:
             json.loads(cursor["marks"]) if cursor else {},
         )
 
-    def _write(self, commits: list[Commit], newest: Commit) -> None:
-        """Write several commits as one: of an order its last state, of cursor and marks the newest."""
-        run = self._connection.execute
-        orders = {order.order_ref: order for commit in commits for order in commit.orders}
-        if orders:
-            rows = [order._asdict() for order in orders.values()]
-            self._put_orders.execute(self._connection, rows)
-        executions = [execution for commit in commits for execution in commit.executions]
-        if executions:
-            rows = self._numbered(executions, _EXECUTION_FIELDS, self._executions)
-            self._put_executions.execute(self._connection, rows)
-            self._executions += len(executions)
-        dividends = [dividend for commit in commits for dividend in commit.dividends]
-        if dividends:
-            rows = self._numbered(dividends, _DIVIDEND_FIELDS, self._dividends)
-            self._put_dividends.execute(self._connection, rows)
-            self._dividends += len(dividends)
-        cursor, marks = newest.cursor, json.dumps(newest.marks)
-        place = {
-            "group": cursor.group,
-            "known_ns": cursor.known_ns,
-            "session": cursor.session,
-            "marks": marks,
-        }
-        put = insert(CURSOR).values(id=1, **place)
-        run(put.on_conflict_do_update(index_elements=["id"], set_=place))
+    def gathered(self) -> list[Statement]:
+        """Return several commits as one: of an order its last state, of cursor and marks the newest."""
+        if self._newest is None:
+            return []
+        commits, newest = self._pending, self._newest
+        work = []
+        if orders := {order.order_ref: order for commit in commits for order in commit.orders}:
+            work.append(self._put_orders.bind([order._asdict() for order in orders.values()]))
+        if executions := [execution for commit in commits for execution in commit.executions]:
+            work.append(
+                self._put_executions.bind(self._numbered(executions, _EXECUTION_FIELDS, self._executions))
+            )
+        if dividends := [dividend for commit in commits for dividend in commit.dividends]:
+            work.append(
+                self._put_dividends.bind(self._numbered(dividends, _DIVIDEND_FIELDS, self._dividends))
+            )
+        place = {"id": 1, **newest.cursor._asdict(), "marks": json.dumps(newest.marks)}
+        return [*work, self._put_cursor.bind([place])]
+
+    def _take(self, work: list[Statement], *, waits: bool) -> None:
+        def write() -> None:
+            for statement in work:
+                statement.execute(self._connection)
+
+        self._transact(write, waits)
+        self._executions += sum(len(commit.executions) for commit in self._pending)
+        self._dividends += sum(len(commit.dividends) for commit in self._pending)
+        self._pending, self._newest = [], None
 
     @staticmethod
     def _numbered(items: list[Any], names: tuple[str, ...], before: int) -> list[dict[str, Any]]:
@@ -228,6 +243,13 @@ def _typed(row: Any, names: tuple[str, ...]) -> dict[str, Any]:
 
 def _order(row: Any) -> VenueOrder:
     return VenueOrder(**_typed(row, _ORDER_FIELDS))
+
+
+def _refusal(path: Path, error: Exception) -> StateError | DurabilityError:
+    """Return what to raise for a journal that cannot be opened or read: it is not the file's fault on a full disk."""
+    if isinstance(error, DBAPIError) and is_disk_fault(error):
+        return DurabilityError(f"{path} cannot be opened: {error.orig}; {ROOM}")
+    return StateError(_unusable(path, error))
 
 
 def _unusable(path: Path, error: Exception) -> str:

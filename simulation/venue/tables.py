@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from sqlalchemy import BigInteger, Boolean, Column, Float, Integer, MetaData, Table, Text
 
+from storage.tables import meta
+
 SCHEMA_VERSION = 2
 
 METADATA = MetaData()
+
+meta.to_metadata(METADATA)  # where the number of the last common commit is kept, as in every database
 
 ORDERS = Table(
     "orders",

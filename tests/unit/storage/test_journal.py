@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from domain.errors import DurabilityError, InvariantViolation, StateError
 from domain.ports import Journal
 from domain.records import MachineSnapshot, OrderState, Record
+from storage.commit_group import REDO, CommitGroup
 from storage.engine import sqlite_url
 from storage.journal import LET_GO_EVERY, SqlJournal
 from storage.journal_reader import JournalReader
@@ -35,15 +36,7 @@ class TestSqlJournal(JournalContract):
 class TestGroupedSqlJournal(JournalContract):
     @pytest.fixture
     def journal(self, tmp_path: Path) -> Iterator[Journal]:
-        journal = SqlJournal(sqlite_url(tmp_path / "gateway.db"), ROLE, group_commit=1_000)
-        yield journal
-        journal.close()
-
-
-class TestSqlJournalInPairs(JournalContract):
-    @pytest.fixture
-    def journal(self, tmp_path: Path) -> Iterator[Journal]:
-        journal = SqlJournal(sqlite_url(tmp_path / "gateway.db"), ROLE, group_commit=2)
+        journal = SqlJournal(sqlite_url(tmp_path / "gateway.db"), ROLE, group=CommitGroup(tmp_path / REDO))
         yield journal
         journal.close()
 
@@ -110,8 +103,15 @@ def test_a_known_execution_is_refused_after_reopening(url: str) -> None:
     journal.close()
 
 
-def test_a_group_is_not_on_disk_before_its_commit_and_is_after_flush(url: str) -> None:
-    journal = SqlJournal(url, ROLE, group_commit=3)
+@pytest.fixture
+def group(tmp_path: Path) -> Iterator[CommitGroup]:
+    group = CommitGroup(tmp_path / REDO)
+    yield group
+    group.close()
+
+
+def test_a_group_is_not_on_disk_before_its_commit_and_is_after_flush(url: str, group: CommitGroup) -> None:
+    journal = SqlJournal(url, ROLE, group=group)
     journal.append([order(1), event(1)])
     journal.append([order(2, "b"), event(2)])
     reader = JournalReader.open(url, ROLE)
@@ -120,6 +120,7 @@ def test_a_group_is_not_on_disk_before_its_commit_and_is_after_flush(url: str) -
     assert journal.outbox(1, 10) == (2, [event(2)])
     assert reader.head() == 0, "reading the tail alone commits nothing"
     journal.append([order(3)])
+    group.commit()
     assert reader.head() == 3
     journal.append([order(4)])
     assert [entry.seq for entry in journal.entries(0, 10)] == [2, 4]
@@ -163,8 +164,8 @@ def test_a_bad_bars_nan_is_spelled_out_and_numpy_numbers_are_plain(url: str) -> 
     journal.close()
 
 
-def test_a_body_that_is_no_json_is_refused_before_anything_is_taken(url: str) -> None:
-    journal = SqlJournal(url, ROLE, group_commit=10)
+def test_a_body_that_is_no_json_is_refused_before_anything_is_taken(url: str, group: CommitGroup) -> None:
+    journal = SqlJournal(url, ROLE, group=group)
     with pytest.raises(InvariantViolation, match="object"):
         journal.append([order(1), event(1, thing=object())])
     assert journal.append([order(1), event(1)]) == (1, 1)
@@ -189,17 +190,18 @@ STEPS = st.lists(
 
 
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(steps=STEPS, group=st.sampled_from([1, 2, 100]))
+@given(steps=STEPS, gathers=st.booleans())
 def test_a_journal_that_is_reopened_at_random_equals_one_in_memory(
-    tmp_path_factory: pytest.TempPathFactory, steps: list[tuple[str, int]], group: int
+    tmp_path_factory: pytest.TempPathFactory, steps: list[tuple[str, int]], gathers: bool
 ) -> None:
-    url = sqlite_url(tmp_path_factory.mktemp("journal") / "gateway.db")
-    durable, memory = SqlJournal(url, ROLE, group_commit=group), MemoryJournal()
+    place = tmp_path_factory.mktemp("journal")
+    url, group = sqlite_url(place / "gateway.db"), CommitGroup(place / REDO) if gathers else None
+    durable, memory = SqlJournal(url, ROLE, group=group), MemoryJournal()
     seq = events = acknowledged = 0
     for kind, number in steps:
         if kind == "reopen":
             durable.close()
-            durable = SqlJournal(url, ROLE, group_commit=group)
+            durable = SqlJournal(url, ROLE, group=group)
         elif kind == "acknowledge":
             acknowledged = events
             durable.acknowledge(events)
@@ -286,8 +288,8 @@ def snapshot(bar: int, **values: object) -> MachineSnapshot:
     return MachineSnapshot(name="risk", bar=bar, at_ns=bar, values=values)
 
 
-def test_of_snapshots_that_gather_the_newest_is_committed(url: str) -> None:
-    journal = SqlJournal(url, ROLE, group_commit=100)
+def test_of_snapshots_that_gather_the_newest_is_committed(url: str, group: CommitGroup) -> None:
+    journal = SqlJournal(url, ROLE, group=group)
     for bar in range(1, 6):
         journal.append([event(bar), snapshot(bar, equity=1000.5 + bar)])
     journal.close()

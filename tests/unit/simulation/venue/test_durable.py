@@ -33,6 +33,7 @@ from domain.messages import BarsPublished
 from simulation.venue.durable import DurableVenue
 from simulation.venue.journal import FILE_NAME, VenueJournal
 from simulation.venue.machine import VenueInput, VenueMachine
+from storage.commit_group import REDO, CommitGroup
 from tests.contract.venue_world import CASH, IB_FIXED, MINUTE, ask, bar, buy, group, settings, update_of
 
 VENUE = settings(equity_fees=IB_FIXED, participation=0.2, leverage=2.0)
@@ -120,9 +121,12 @@ def test_killed_at_any_point_and_sent_the_same_again_it_ends_the_same(
 def test_grouped_commits_close_to_the_same_journal(script: list[VenueInput]) -> None:
     plain = VenueMachine(VENUE)
     with tempfile.TemporaryDirectory() as place:
-        with DurableVenue(Path(place), VENUE, group_commits=5) as venue:
-            for each in script:
+        group = CommitGroup(Path(place) / REDO)
+        with DurableVenue(Path(place), VENUE, group) as venue:
+            for n, each in enumerate(script):
                 assert update_of(venue.handle(each)) == update_of(plain.handle(each))
+                if n % 5 == 4:
+                    group.commit()
         with DurableVenue(Path(place), VENUE) as again:
             assert everything(again) == everything(plain)
             assert again.state() == plain.state()
@@ -221,8 +225,11 @@ def test_only_what_moves_orders_or_money_waits_for_the_disk(tmp_path: Path) -> N
 
 
 def test_a_group_of_commits_is_lost_as_one(tmp_path: Path) -> None:
-    venue = DurableVenue(tmp_path, VENUE, group_commits=3)
-    ask_all(venue, group(0, FLAT), buy("1", "A", 5), group(1, FLAT), buy("2", "A", 5), group(2, FLAT))
+    together = CommitGroup(tmp_path / REDO)
+    venue = DurableVenue(tmp_path, VENUE, together)
+    ask_all(venue, group(0, FLAT), buy("1", "A", 5), group(1, FLAT))
+    together.commit()
+    ask_all(venue, buy("2", "A", 5), group(2, FLAT))
     venue.abandon()
     with DurableVenue(tmp_path, VENUE) as again:
         assert (again.group, again.state()["orders"]) == (1, 1)
