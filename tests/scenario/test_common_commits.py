@@ -44,13 +44,13 @@ def before(taken):
     return take_or_die
 
 def half_written(append):
-    def append_or_die(file, content):
+    def append_or_die(file, content, **how):
         if file.path.name == REDO:
             commits[0] -= len(content) > {bytes}
             if commits[0] <= 0 and left[0] == 0:
                 append(file, content[: len(content) // 2])
             step()
-        append(file, content)
+        append(file, content, **how)
     return append_or_die
 
 AppendFile.append = half_written(AppendFile.append)
