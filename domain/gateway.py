@@ -62,11 +62,10 @@ class Gateway:
         values = latch or {}
         self._rung = Rung(values.get("rung", 0))
         self._latch_version = int(values.get("version", 0))
-        self._unheard = {HaltTrigger(name): why for name, why in values.get("unheard", {}).items()}
-        self._ready = False
+        self._unheard = {HaltTrigger(name): tuple(told) for name, told in values.get("unheard", {}).items()}
         self._bar = self._decided = -1
         self._sent_for_bar = (-1, 0)
-        self._deadline_set = False
+        self._ready = self._deadline_set = False
         self._settling: list[int] = []
         self._stopping = self._drain_due = self._end_entries = False
         self._epoch = self._refused = 0
@@ -90,7 +89,7 @@ class Gateway:
             case Drain(cancel_entries=cancel_entries):
                 return self._drain(cancel_entries)
             case Begin():  # a halt whose news a crash may have swallowed is told again
-                return [self._tell(trigger, why) for trigger, why in sorted(self._unheard.items())]
+                return [self._tell(trigger, again=True) for trigger in sorted(self._unheard)]
             case _ as unreachable:
                 assert_never(unreachable)
 
@@ -264,10 +263,11 @@ class Gateway:
 
     def _latched(self, message: LatchChanged) -> list[Output]:
         outputs: list[Output] = []
-        held = self._latch_version
+        for trigger in message.heard:
+            self._unheard.pop(trigger, None)
         # A lowering told again is news where nothing of its bar, or later, was approved yet: what was may have raised.
-        again = message.lowers and message.version == held and message.bar > self._decided
-        if message.version > held or again:
+        ahead = message.version - self._latch_version
+        if ahead > 0 or (ahead == 0 and message.lowers and message.bar > self._decided):
             for trigger in message.active:
                 self._unheard.pop(trigger, None)
             rung = message.rung if message.lowers else max(message.rung, self._rung)
@@ -287,11 +287,11 @@ class Gateway:
         return sorted(ref for ref in self._book.open_refs if self._book.orders[ref].kind is IntentKind.ENTRY)
 
     def _raise(self, trigger: HaltTrigger, detail: str) -> list[Output]:
-        self._unheard[trigger] = detail
-        return [*self._hold(max(Rung.HALTED, self._rung), self._latch_version), self._tell(trigger, detail)]
+        self._unheard[trigger] = (self._bar, detail)
+        return [*self._hold(max(Rung.HALTED, self._rung), self._latch_version), self._tell(trigger)]
 
-    def _tell(self, trigger: HaltTrigger, detail: str) -> Send:
-        return Send(COORDINATOR, halt_raised(trigger, self._bar, detail), True)
+    def _tell(self, trigger: HaltTrigger, *, again: bool = False) -> Send:
+        return Send(COORDINATOR, halt_raised(trigger, *self._unheard[trigger], again=again), True)
 
     def _drain(self, cancel_entries: bool) -> list[Output]:
         self._stopping = self._drain_due = True

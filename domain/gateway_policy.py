@@ -169,8 +169,15 @@ def audit_order(approval: OrderApproved, refused: str) -> AuditEvent:
     )
 
 
-def halt_raised(trigger: HaltTrigger, bar: int, detail: str) -> RaiseHalt:
+def halt_raised(trigger: HaltTrigger, bar: int, detail: str, *, again: bool) -> RaiseHalt:
     """Word the gateway's own halt; it knows neither the session nor a time of its own."""
     return RaiseHalt(
-        at_ns=0, bar=bar, session=0, rung=Rung.HALTED, trigger=trigger, raised_by=GATEWAY, detail=detail
+        at_ns=0,
+        bar=bar,
+        session=0,
+        rung=Rung.HALTED,
+        trigger=trigger,
+        raised_by=GATEWAY,
+        detail=detail,
+        again=again,
     )
