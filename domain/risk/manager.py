@@ -107,7 +107,7 @@ class RiskManager:
                 return self._reviewed(message)
             case Begin():
                 told = [Send(COORDINATOR, halt, control=True) for halt in self._books.unheard()]
-                return [*told, *self._ask_for_journal()]
+                return [*told, *self._ask_for_journal(), *self._said_ready()]
             case Drain():
                 return [Send(COORDINATOR, Drained(role=ROLE))]
             case _ as unreachable:
@@ -142,10 +142,15 @@ class RiskManager:
             outputs.append(self._journal_due.answered())
             if not self._ready:
                 self._ready = True
-                outputs.append(Send(COORDINATOR, Ready(role=ROLE, generation=self._settings.generation)))
+                outputs += self._said_ready()
         if not self._recovering:
             self._cursor = max(self._cursor, update.head)
         return [*outputs, *self._proceed()]
+
+    def _said_ready(self) -> list[Output]:
+        """Say that the journal is told, once it is: to a Begin too that comes only after the gateway's updates."""
+        ready = Ready(role=ROLE, generation=self._settings.generation)
+        return [Send(COORDINATOR, ready)] if self._ready else []
 
     def _booked(self, update: JournalUpdate) -> list[Output]:
         told: list[AuditEvent] = []

@@ -60,7 +60,7 @@ VenueJournal.take = before(VenueJournal.take)
 from cli.main import main
 main()
 """
-"""Die within the n-th commit of more than so many bytes, after so many of its steps: the log, each database, its end."""
+"""Die within the n-th commit of more than so many bytes, after so many of its steps."""
 
 WHOLE_RUN = 1_000_000
 START = 20_000
