@@ -130,8 +130,7 @@ def _open(
     )
     databases.await_writers(ROLES)
     refuse_damaged(directory, databases, resumed=resumed)
-    if resumed:
-        finish_commit(directory.redo)
+    finish_commit(directory.redo)
     databases.make_places(ROLES)
     if stored is None:
         write_bars(bars, table, report.stored_notes())

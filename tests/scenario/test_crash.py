@@ -65,7 +65,7 @@ def crash(asked: RunRequest, moment: Moment) -> None:
                 engine = InlineEngine(opened.plan)
                 reached = engine._runtime.run(lambda: engine._ended() or moment(engine), most=1_000_000)
                 code = 0 if reached and not engine._ended() else 2
-                engine._commit()
+                engine._group.commit()
                 os._exit(code)
         finally:
             os._exit(code)
