@@ -127,13 +127,9 @@ def finish_commit(redo: Path) -> bool:
     """
     left = _left(redo)
     if left is not None:
-        for stored, statements in left["work"].items():
-            _redo(
-                redo.parent / stored,
-                left[_CUT],
-                [Statement(*marshal.loads(each)) for each in statements],
-                redo,
-            )
+        for stored, packed in left["work"].items():
+            work = [Statement(*marshal.loads(each)) for each in packed]
+            _redo(redo.parent / stored, left[_CUT], work, redo)
     if is_left(redo):
         cut_file(redo, 0)
     return left is not None
@@ -152,11 +148,10 @@ def _left(redo: Path) -> Mapping[str, Any] | None:
         return None
     except OSError as error:
         raise StateError(f"{redo} cannot be read: {error.strerror or error}") from error
-    digest, body = content[:_DIGEST_BYTES], content[_DIGEST_BYTES:]
-    if hashlib.sha256(body).digest() != digest:
+    body = content[_DIGEST_BYTES:]
+    if hashlib.sha256(body).digest() != content[:_DIGEST_BYTES]:
         return None
-    found: Mapping[str, Any] = marshal.loads(body)
-    return found
+    return marshal.loads(body)  # type: ignore[no-any-return]
 
 
 def _packed(statement: Statement) -> bytes:
