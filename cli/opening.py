@@ -134,8 +134,7 @@ def _open(
     databases = directory.databases() if resumed else _new_databases(settings, directory)
     databases.await_writers(ROLES)
     refuse_damaged(directory, databases, resumed=resumed)
-    if resumed:
-        finish_commit(directory.redo)
+    finish_commit(directory.redo)
     databases.make_places(ROLES)
     if stored is None:
         write_bars(bars, table, report.stored_notes())

@@ -23,7 +23,7 @@ from datetime import date
 import numpy as np
 from numpy.typing import NDArray
 
-from domain.bars import BarTable, Floats, Ints
+from domain.bars import LARGEST_VOLUME, BarTable, Floats, Ints
 from simulation.importing.sessions import EPOCH_ORDINAL, ROUND_THE_CLOCK, load_sessions
 from simulation.importing.stamps import DAY_NS
 from storage.bar_tables import BarColumns, build_table, stack
@@ -174,7 +174,7 @@ def _symbol_bars(
     open_ = close - move
     high, low = _bridge_extremes(draw, open_, close, inside)
     size = np.abs(move) / np.maximum(inside, 1e-12)
-    volume = np.floor(np.exp(draw.normal(13.0, 0.3, count) + 0.25 * size) * grid.share) + 1.0
+    traded = np.floor(np.exp(draw.normal(13.0, 0.3, count) + 0.25 * size) * grid.share) + 1.0
     present = draw.random(count) >= spec.missing_share
     return BarColumns(
         symbol_id=np.full(count, symbol_id, dtype=np.int16),
@@ -185,7 +185,7 @@ def _symbol_bars(
         high=_on_tick(np.exp(high), spec.tick),
         low=_on_tick(np.exp(low), spec.tick),
         close=_on_tick(np.exp(close), spec.tick),
-        volume=volume,
+        volume=np.minimum(traded, LARGEST_VOLUME),
         dividend=np.zeros(count),
     ).take(present)
 

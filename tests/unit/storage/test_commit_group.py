@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Callable, Iterator
+from contextlib import closing
+from enum import IntEnum, StrEnum
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from domain.errors import DurabilityError, StateError
@@ -216,6 +220,48 @@ def test_a_group_refuses_to_begin_over_a_log_that_was_left(writers: Writers, tmp
         CommitGroup(tmp_path / REDO)
     cut_file(tmp_path / REDO, 0)
     CommitGroup(tmp_path / REDO).close()
+
+
+class Colour(StrEnum):
+    RED = "red"
+
+
+class Number(IntEnum):
+    ONE = 1
+
+
+def test_values_are_finished_as_the_database_would_have_taken_them(tmp_path: Path) -> None:
+    values = ('x\n"é', 2**62, -0.0, 1e-308, True, None, Colour.RED, Number.ONE, np.float64(0.1))
+    insert = f"INSERT INTO kept VALUES ({','.join('?' * len(values))})"
+    for name in ("plain", "redone"):
+        with closing(sqlite3.connect(tmp_path / f"{name}.db")) as made:
+            made.execute(f"CREATE TABLE kept ({','.join(f'c{n}' for n in range(len(values)))})")
+            made.execute("CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT)")
+            if name == "plain":
+                made.execute(insert, values)
+            made.commit()
+
+    class Gathered:
+        path, cut = tmp_path / "redone.db", 0
+
+        def gathered(self) -> list[Statement]:
+            return [Statement(insert, [values])]
+
+        def take(self, work: list[Statement]) -> None:
+            raise Died
+
+    group = CommitGroup(tmp_path / REDO)
+    group.join(Gathered())
+    with pytest.raises(Died):
+        group.commit()
+    group.close()
+    assert finish_commit(tmp_path / REDO)
+    found = []
+    for name in ("plain", "redone"):
+        with closing(sqlite3.connect(tmp_path / f"{name}.db")) as made:
+            columns = ",".join(f"c{n},typeof(c{n})" for n in range(len(values)))
+            found.append(repr(made.execute(f"SELECT {columns} FROM kept").fetchall()))
+    assert found[0] == found[1]
 
 
 def test_what_nobody_gathered_is_no_commit(tmp_path: Path) -> None:

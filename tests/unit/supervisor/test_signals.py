@@ -9,10 +9,19 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Iterator
 
 import pytest
 
 from supervisor.signals import StopSignals
+
+
+@pytest.fixture(autouse=True)
+def _terminal_that_can_hang_up() -> Iterator[None]:
+    """Let SIGHUP through: under nohup it is ignored, here and in what is started from here."""
+    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    yield
+    signal.signal(signal.SIGHUP, before)
 
 
 def send(number: signal.Signals) -> None:
