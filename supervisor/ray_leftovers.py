@@ -35,6 +35,7 @@ def clear_session(file: Path) -> int:
         left = [
             process for pid, created in noted["processes"] if (process := _same(int(pid), float(created)))
         ]
+        left += [process for process in _working_in(session) if process not in left]
     except (FileNotFoundError, ValueError, KeyError, TypeError):
         return 0  # none noted
     for process in left:
@@ -43,6 +44,16 @@ def clear_session(file: Path) -> int:
         remove_session_dir(session)
     file.unlink(missing_ok=True)
     return len(left)
+
+
+def _working_in(session: Path) -> list[psutil.Process]:
+    """Return the processes whose command line names the session: all that Ray starts, also before it was noted."""
+    if not session.name.startswith(SESSION_PREFIX):
+        return []
+    found = psutil.process_iter(["cmdline"])
+    return [
+        process for process in found if any(str(session) in word for word in process.info["cmdline"] or ())
+    ]
 
 
 def _same(pid: int, created: float) -> psutil.Process | None:

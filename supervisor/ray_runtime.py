@@ -205,8 +205,11 @@ class RayRuntime:
 
     def _start_ray(self) -> None:
         before = set(psutil.Process().children())
-        session = ray_environment.make_session_dir()
+        session, note = ray_environment.make_session_dir(), session_note(self._state_dir)
+        # Killed while Ray starts or ends, the directory is left too: the note comes first and goes last.
+        self._cleanup.callback(note.unlink, missing_ok=True)
         self._cleanup.callback(ray_environment.remove_session_dir, session)
+        note_session(note, session, ())
         root = Path(supervisor.__file__).resolve().parents[1]
         with (
             ray_environment.environment(
@@ -223,11 +226,9 @@ class RayRuntime:
             finally:
                 self._roots = [child for child in psutil.Process().children() if child not in before]
         self._servers = {root.name(): root for root in self._roots if root.name() in SERVERS}
-        note = session_note(self._state_dir)
         note_session(
             note, session, [process for root in self._roots for process in (root, *_descendants(root))]
         )
-        self._cleanup.callback(note.unlink, missing_ok=True)
 
     def _create(self, spec: ChildSpec) -> Any:
         # Nobody waits for a message to be received: without a return value Ray keeps no books on it.

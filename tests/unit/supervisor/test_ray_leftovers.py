@@ -34,6 +34,16 @@ def test_noted_processes_are_killed_and_the_directory_removed(
     assert not note.exists()
 
 
+def test_process_that_was_started_before_it_could_be_noted_is_killed(tmp_path: Path) -> None:
+    note, session = tmp_path / "session.json", make_session_dir()
+    note_session(note, session, ())
+    command = [sys.executable, "-c", "import time; time.sleep(60)", f"--session-dir={session}/session_1"]
+    with subprocess.Popen(command) as started:
+        assert clear_session(note) == 1
+        assert started.wait(10.0) < 0
+    assert not session.exists()
+
+
 def test_another_process_with_the_same_number_lives_on(
     tmp_path: Path, sleeper: subprocess.Popen[bytes]
 ) -> None:
