@@ -52,13 +52,16 @@ def ray_specs(plan: EnginePlan) -> tuple[ChildSpec, ...]:
 
 
 def inline_specs(plan: EnginePlan, broker: object, group: CommitGroup) -> tuple[ChildSpec, ...]:
-    """Return the roles of an inline engine: `broker` is the venue; journals commit in `group`, before the trail."""
+    """Return the roles of an inline engine: `broker` is the venue; journals commit in `group`, before the trail.
+
+    At a pace there may be hours between two bars: what was decided is then kept as an engine that trades keeps it.
+    """
     site = Site(
         audit="simulation.roles:inline_audit",
         gateway="simulation.roles:inline_gateway",
         feed="simulation.roles:inline_feed",
         strategy="simulation.roles:inline_strategy",
-        pace=INLINE_PACE,
+        pace=plan.live_pace() if plan.pace_s > 0.0 else INLINE_PACE,
         group=group,
         given={
             AUDIT: {"before_append": group.commit},

@@ -30,13 +30,17 @@ def refuse_other_trail(trail: Path, databases: Databases, roles: Sequence[str], 
     """
     checkpoints = trail / CHECKPOINTS
     verifier = load_signer(create=not checkpoints.exists()).verifier
-    _refuse_other_end(trail, stored, verifier)
     try:
+        _refuse_other_end(trail, stored, verifier)
         last, _, reached = last_held(checkpoints, trail, verifier)
         cursors = recover_position(trail, last, reached).cursors
         unsigned = list(unsigned_lines(trail, last))
     except AuditError as error:
         raise StateError(str(error)) from error
+    except OSError as error:
+        raise StateError(
+            f"the audit trail {trail} cannot be read: {error.filename}: {error.strerror}; {_ADVICE}"
+        ) from error
     for role in roles:
         if databases.path(role).exists():
             with closing(JournalReader.open(databases.url(role), role)) as reader:
@@ -55,11 +59,17 @@ def _refuse_other_end(trail: Path, stored: Session, verifier: Verifier) -> None:
         raise StateError(
             f"the audit trail {trail} {found}, but session {stored.number} ended at record {seq}; {_ADVICE}"
         )
-    if (newest, hash_of_newest) != (seq, head) and not _signs(trail / CHECKPOINTS, seq, head, verifier):
+    if _signs(trail / CHECKPOINTS, seq, head, verifier):
+        return
+    if (newest, hash_of_newest) == (seq, head):
         raise StateError(
-            f"the audit trail {trail} is not that of session {stored.number}, which ended at record {seq}, "
-            f"hash {head:.16}; {_ADVICE}"
+            f"{trail / CHECKPOINTS} no longer signs record {seq}, with which session {stored.number} ended: "
+            f"checkpoints were taken away; {_ADVICE}"
         )
+    raise StateError(
+        f"the audit trail {trail} is not that of session {stored.number}, which ended at record {seq}, "
+        f"hash {head:.16}; {_ADVICE}"
+    )
 
 
 def _signs(checkpoints: Path, seq: int, head: str, verifier: Verifier) -> bool:

@@ -87,6 +87,8 @@ def read_credentials(
         if (variable := variable_of(name)) in environ
     }
     # The classes' own signatures, as type checkers derive them, lack the settings library's underscored arguments.
+    if env_file.exists() and not env_file.is_file():  # the settings library would wait for a pipe
+        return None, [Violation(env_file.name, "", "no regular file", "make it a readable file in UTF-8")]
     read: Any = Credentials
     read_mode: Any = _ModeInFile
     try:

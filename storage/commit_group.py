@@ -114,9 +114,14 @@ class CommitGroup:
 
 def read_cut(connection: Connection) -> int:
     """Return the number of the last common commit that the database holds; 0 before the first."""
-    cut = int(read_meta(connection).get(_CUT, "0"))
+    found = read_meta(connection).get(_CUT, "0")
     connection.rollback()
-    return cut
+    if not found.isdecimal():
+        raise StateError(
+            f"{connection.engine.url.database}: table meta holds {found!r} as the number of its last common commit; "
+            f"put the file back from a copy of the whole directory, or start with --fresh"
+        )
+    return int(found)
 
 
 def finish_commit(redo: Path) -> bool:

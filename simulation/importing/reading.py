@@ -59,6 +59,8 @@ def read_files(path: Path) -> list[RawFile]:
         return [read_file(file) for file in files]
     if not path.exists():
         raise DataError(f"{path}: no such file or directory; name one that exists")
+    if not path.is_file():
+        raise DataError(f"{path}: a pipe, socket or device; name a regular file, or a directory of CSV files")
     return [read_file(path)]
 
 

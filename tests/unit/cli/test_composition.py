@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from pathlib import Path
 
+import pytest
+
 from actors.clock import SystemClock
-from cli.composition import inline_specs, ray_specs
+from cli.composition import INLINE_PACE, inline_specs, ray_specs
 from cli.opening import open_session
+from domain.messages import AUDIT
 from storage.commit_group import REDO, CommitGroup
 from tests.scenario.bars import thin_market
 from tests.scenario.engine import request
@@ -22,3 +26,15 @@ def test_every_mailbox_has_the_configured_bound(tmp_path: Path) -> None:
         specs = (*ray_specs(opened.plan), *inline_specs(opened.plan, object(), group))
         group.close()
     assert {spec.queue for spec in specs} == {1_234}
+
+
+@pytest.mark.parametrize("speed", [0.0, 50.0])
+def test_inline_engine_at_a_pace_keeps_records_as_one_that_trades_does(tmp_path: Path, speed: float) -> None:
+    """Between two bars there may be hours, and a kill must not cost what came before."""
+    asked = replace(request(thin_market(tmp_path / "bars.csv"), tmp_path / "state"), speed=speed)
+    with open_session(asked, dict(os.environ), SystemClock()) as opened:
+        group = CommitGroup(tmp_path / REDO)
+        (audit,) = (spec for spec in inline_specs(opened.plan, object(), group) if spec.role == AUDIT)
+        group.close()
+        assert audit.arguments["pace"] == (opened.plan.live_pace() if speed else INLINE_PACE)
+    assert opened.plan.live_pace() != INLINE_PACE

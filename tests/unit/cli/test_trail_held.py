@@ -53,6 +53,17 @@ def roll_back(path: Path) -> None:
     cut_file(file, json.loads(kept[-1])["offset"])
 
 
+def take_checkpoints_away(path: Path) -> None:
+    checkpoints = path / "audit" / CHECKPOINTS
+    checkpoints.write_bytes(b"".join(checkpoints.read_bytes().splitlines(keepends=True)[:-2]))
+
+
+def put_a_directory(path: Path) -> None:
+    (file,) = trail_files(path / "audit")
+    file.unlink()
+    file.mkdir()
+
+
 def roll_back_and_forget(path: Path) -> None:
     roll_back(path)
     forget_end(path)
@@ -79,6 +90,8 @@ def replace_by_another_and_forget(path: Path) -> None:
     [
         (remove, "is missing, but session 1 ended at record"),
         (remove_and_forget, "had let go of all before"),
+        (take_checkpoints_away, "checkpoints were taken away"),
+        (put_a_directory, "cannot be read"),
         (roll_back, "but session 1 ended at record"),
         (roll_back_and_forget, "had let go of all before"),
         (replace_by_another, "is not that of session 1"),

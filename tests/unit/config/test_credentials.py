@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -126,3 +127,10 @@ def test_no_audit_key_leaves_the_environment_as_it_is() -> None:
     environ: dict[str, str] = {}
     hand_over_audit_key(load(None, {}).credentials, environ)
     assert environ == {}
+
+
+def test_env_file_that_is_a_pipe_is_refused_and_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / ".env")
+    found, (violation,) = read_credentials({}, tmp_path / ".env")
+    assert found is None
+    assert (violation.file, violation.found) == (".env", "no regular file")

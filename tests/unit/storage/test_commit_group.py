@@ -274,6 +274,16 @@ def test_what_nobody_gathered_is_no_commit(tmp_path: Path) -> None:
     writers.let_go()
 
 
+def test_nonsense_in_the_place_of_a_cut_is_named(tmp_path: Path) -> None:
+    writers = Writers(tmp_path)
+    writers.let_go()
+    with closing(sqlite3.connect(tmp_path / "risk.db")) as edited:
+        edited.execute("INSERT OR REPLACE INTO meta VALUES ('cut', 'x')")
+        edited.commit()
+    with pytest.raises(StateError, match=r"risk\.db: table meta holds 'x'"):
+        cuts(tmp_path)
+
+
 def cuts(place: Path) -> list[int]:
     """Return the number of the last common commit that each database holds."""
     found = []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import os
 import re
 from datetime import date
 from decimal import Decimal
@@ -141,3 +142,9 @@ def test_numbers_come_in_many_types_and_symbols_too(take: Take, tmp_path: Path) 
     pq.write_table(pa.table({"date": DAYS, **kinds}), path)
     (bar,) = take(path).table.group(2).bars
     assert bar[:5] == ("A", 10.0, 11.5, 9.0, 10.0)
+
+
+def test_a_pipe_is_refused_and_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "bars.csv")
+    with pytest.raises(DataError, match="name a regular file"):
+        read_files(tmp_path / "bars.csv")
