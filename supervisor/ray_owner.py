@@ -5,6 +5,7 @@ from __future__ import annotations
 import ipaddress
 import logging
 import threading
+import time
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,8 @@ from supervisor.signals import reclaim_signals
 NAMESPACE = "breakwater"
 SHUTDOWN_S = 15.0
 _RECLAIM_S = 0.1
+_RECLAIM_AT_END_S = 0.005
+"""Ray lets go of SIGTERM at its end, not to us but to the system, which kills: for this long at most."""
 
 
 class RayOwner:
@@ -23,7 +26,7 @@ class RayOwner:
 
     Two reasons for the thread: Ray replaces the SIGTERM handler of whoever starts it on the main thread, and on Linux
     its processes are killed by the kernel when the thread that started them ends. `start` is called on the main thread,
-    which takes the signals back that Ray takes below Python.
+    which takes the signals back that Ray takes below Python; the end likewise.
     """
 
     def __init__(self, ray: Any, session: Path, *, num_cpus: int, object_store_bytes: int) -> None:
@@ -46,7 +49,10 @@ class RayOwner:
 
     def _stop(self) -> None:
         self._down.set()
-        self._thread.join(SHUTDOWN_S)
+        until_s = time.monotonic() + SHUTDOWN_S
+        while self._thread.is_alive() and time.monotonic() < until_s:
+            self._thread.join(_RECLAIM_AT_END_S)
+            reclaim_signals()
 
     def _run(self) -> None:
         try:

@@ -232,3 +232,30 @@ def test_client_without_the_token_is_refused(tmp_path: Path) -> None:
         )
     assert done.stdout.startswith("refused: "), done.stdout + done.stderr
     assert "InvalidAuthToken" in done.stdout
+
+
+LATE = """
+import os, signal, sys
+from pathlib import Path
+from supervisor.ray_runtime import RayRuntime
+from supervisor.signals import StopSignals
+
+with StopSignals() as stop:
+    with RayRuntime(Path(sys.argv[1]), actors=2):
+        pass
+    os.kill(os.getpid(), signal.SIGTERM)
+    print(stop.reason)
+"""
+
+
+def test_signal_that_comes_when_ray_is_down_is_counted_and_kills_nothing(tmp_path: Path) -> None:
+    """C3: the venue, the session's end and the summary come after Ray, which lets go of SIGTERM to the system."""
+    done = subprocess.run(
+        [sys.executable, "-c", LATE, str(tmp_path)],
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert (done.returncode, done.stdout) == (0, "SIGTERM\n"), done.stderr

@@ -13,7 +13,7 @@ import pytest
 
 from domain.errors import StateError
 from storage import engine
-from storage.engine import open_reader, open_writer, sqlite_url
+from storage.engine import open_reader, open_writer, read_meta, sqlite_url
 from storage.journal import SqlJournal
 from storage.state import StateDirectory
 from tests.fakes.records import order
@@ -141,5 +141,8 @@ def test_a_refused_file_is_not_held(path: Path) -> None:
 @pytest.mark.usefixtures("impatient")
 def test_writers_that_share_what_can_be_rebuilt_do_not_keep_one_another_out(path: Path) -> None:
     first = open_writer(sqlite_url(path), "audit", alone=False)
-    open_writer(sqlite_url(path), "audit", alone=False).dispose()
-    first.dispose()
+    second = open_writer(sqlite_url(path), "audit", alone=False)
+    for writer in (first, second):
+        with writer.connect() as connection:
+            assert read_meta(connection)["role"] == "audit"
+        writer.dispose()
