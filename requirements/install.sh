@@ -113,7 +113,9 @@ up_to_date() {
 
 fetch() {
     say "Installing $1 (the first time a few hundred MB are downloaded and 1.2 GB of disk used)"
-    if ! "$venv/bin/python" -m pip install --quiet --require-hashes --only-binary :all: -r "$1"; then
+    # The lock is complete, so pip has nothing to resolve: asked to, older ones look for the newest release that an
+    # extra allows ("coverage[toml]>=7.10") and refuse it for having no hash, from the day it is newer than the lock.
+    if ! "$venv/bin/python" -m pip install --quiet --no-deps --require-hashes --only-binary :all: -r "$1"; then
         say ""
         say "make: the packages of $1 could not be installed (pip's message is above). Most often:"
         say "  no network       this step needs the Python package index once; connect and run make again: it goes on"
@@ -127,7 +129,7 @@ fetch() {
 }
 
 install_project() {
-    if ! "$venv/bin/python" -m pip install --quiet --no-index --no-deps --no-build-isolation -e .; then
+    if ! "$venv/bin/python" -m pip install --quiet --no-index --no-build-isolation -e .; then
         say "make: Breakwater itself could not be installed into $venv (pip's message is above)."
         exit 2
     fi

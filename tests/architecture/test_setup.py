@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import re
 import shutil
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -123,6 +125,33 @@ def test_without_network_it_says_what_to_do_and_a_second_try_keeps_the_environme
     second = _install(machine, **offline)
     assert "Making .venv" in first.stderr
     assert "Making .venv" not in second.stderr
+
+
+def _wheel(folder: Path, name: str, version: str, requires: str = "") -> str:
+    """Write a package of nothing but its name and return its line of a lock."""
+    path, about = folder / f"{name}-{version}-py3-none-any.whl", f"{name}-{version}.dist-info"
+    with zipfile.ZipFile(path, "w") as wheel:
+        wheel.writestr(f"{name}.py", "")
+        described = (
+            f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\nProvides-Extra: toml\n{requires}"
+        )
+        wheel.writestr(f"{about}/METADATA", described)
+        wheel.writestr(f"{about}/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n")
+        wheel.writestr(f"{about}/RECORD", "")
+    return f"{name}=={version} --hash=sha256:{hashlib.sha256(path.read_bytes()).hexdigest()}\n"
+
+
+def test_release_newer_than_the_lock_that_an_extra_would_allow_is_passed_over(machine: Path) -> None:
+    """pip 23 resolves `measured[toml]>=1` to the newest release and then refuses it, for it has no hash."""
+    lines = _wheel(machine, "measuring", "1.0", "Requires-Dist: measured[toml]>=1\n")
+    lines += _wheel(machine, "measured", "1.0")
+    _wheel(machine, "measured", "2.0")
+    (machine / "requirements" / "runtime.txt").write_text(lines, encoding="utf-8")
+    near = {"PIP_NO_INDEX": "1", "PIP_FIND_LINKS": str(machine), "PIP_CONFIG_FILE": os.devnull}
+    run = _install(machine, PYTHON=sys.executable, **near)
+    assert "packages of requirements/runtime.txt could not be installed" not in run.stderr, run.stderr
+    assert list((machine / ".venv").rglob("measured-1.0.dist-info"))
+    assert not list((machine / ".venv").rglob("measured-2.0.dist-info"))
 
 
 def test_environment_that_was_moved_is_made_anew(machine: Path) -> None:
