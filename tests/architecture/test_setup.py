@@ -142,7 +142,7 @@ def _wheel(folder: Path, name: str, version: str, requires: str = "") -> str:
 
 
 def test_release_newer_than_the_lock_that_an_extra_would_allow_is_passed_over(machine: Path) -> None:
-    """pip 23 resolves `measured[toml]>=1` to the newest release and then refuses it, for it has no hash."""
+    """An older pip resolves `measured[toml]>=1` to the newest release and then refuses it, for it has no hash."""
     lines = _wheel(machine, "measuring", "1.0", "Requires-Dist: measured[toml]>=1\n")
     lines += _wheel(machine, "measured", "1.0")
     _wheel(machine, "measured", "2.0")
