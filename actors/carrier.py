@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import assert_never
+from typing import TypeVar, assert_never
 
 from actors.outbox_pump import OutboxPump
 from actors.parts import ActorContext, Parts
@@ -14,8 +14,10 @@ from domain.errors import BrokerUnavailable, InvariantViolation, MailboxFull, Re
 from domain.messages import AUDIT, BarHistory, JournalUpdate, Message
 from domain.outbox import AuditEvent, RequestOutbox
 from domain.outputs import (
+    Answer,
     CancelTimer,
     Connect,
+    EndRole,
     Output,
     Persist,
     Pull,
@@ -23,11 +25,15 @@ from domain.outputs import (
     SendHistory,
     SendJournal,
     SetTimer,
+    StartRoles,
     Wire,
+    WriteLatch,
 )
-from domain.ports import BrokerPort, FeedPort, Journal
+from domain.ports import BrokerPort, ControlPort, FeedPort, Journal, LatchPort, Supervisor
 from domain.records import Record
 from storage.canonical import WrittenBody
+
+Port = TypeVar("Port")
 
 Router = Callable[[str, Message, bool], None]
 """Post a message to another role's process (role, message, control); never block."""
@@ -65,15 +71,17 @@ class Carrier:
         )
 
     def open(self) -> None:
-        """Open the feed and the broker; a broker that cannot be reached becomes a `BrokerLink`, like a lost one."""
-        if self._parts.feed is not None:
-            self._parts.feed.open(self._context.mailbox)
+        """Open the ports; a broker that cannot be reached becomes a `BrokerLink`, like a lost one."""
+        for port in (self._parts.feed, self._parts.supervisor, self._parts.control):
+            if port is not None:
+                port.open(self._context.mailbox)
         if self._parts.broker is not None:
             self._connect()
 
     def close(self) -> Iterator[Exception]:
-        """Close feed, broker and journal, each whatever the others do; yield what went wrong."""
-        for port in (self._parts.feed, self._parts.broker, self._parts.journal):
+        """Close the ports, each whatever the others do; yield what went wrong."""
+        parts = self._parts
+        for port in (parts.control, parts.supervisor, parts.feed, parts.broker, parts.journal):
             try:
                 if port is not None:
                     port.close()
@@ -104,6 +112,14 @@ class Carrier:
             case SendHistory():
                 for chunk in _history(self._feed(), output):
                     self.post(output.to, chunk, False)
+            case StartRoles():
+                self._supervisor().start(output.roles)
+            case EndRole():
+                self._supervisor().end(output.role, output.generation)
+            case Answer():
+                self._control().answer(output.request_id, output.body)
+            case WriteLatch():
+                self._latch().write(output.rung, output.version, output.detail)
             case _:
                 assert_never(output)
 
@@ -169,9 +185,7 @@ class Carrier:
             self._link_lost(error)
 
     def _broker(self) -> BrokerPort:
-        if self._parts.broker is None:
-            raise InvariantViolation(f"{self._context.role} speaks to a broker and has none")
-        return self._parts.broker
+        return self._need(self._parts.broker, "speaks to a broker and has none")
 
     def _link_lost(self, error: BrokerUnavailable) -> None:
         # In the control lane: orders that wait in the normal one must find the gate closed.
@@ -179,15 +193,25 @@ class Carrier:
         self._context.log.warning("broker_unavailable", error=str(error))
         self.post(self._context.role, lost, True)
 
+    def _need(self, port: Port | None, lacking: str) -> Port:
+        if port is None:
+            raise InvariantViolation(f"{self._context.role} {lacking}")
+        return port
+
     def _journal(self) -> Journal:
-        if self._parts.journal is None:
-            raise InvariantViolation(f"{self._context.role} makes records durable and has no journal")
-        return self._parts.journal
+        return self._need(self._parts.journal, "makes records durable and has no journal")
 
     def _feed(self) -> FeedPort:
-        if self._parts.feed is None:
-            raise InvariantViolation(f"{self._context.role} asks for bars and has no feed")
-        return self._parts.feed
+        return self._need(self._parts.feed, "asks for bars and has no feed")
+
+    def _supervisor(self) -> Supervisor:
+        return self._need(self._parts.supervisor, "starts and ends roles and has no supervisor")
+
+    def _control(self) -> ControlPort:
+        return self._need(self._parts.control, "answers a command and has no control socket")
+
+    def _latch(self) -> LatchPort:
+        return self._need(self._parts.latch, "writes the halt latch and has no file for it")
 
 
 def _history(feed: FeedPort, request: SendHistory) -> Iterator[BarHistory]:

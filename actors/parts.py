@@ -7,7 +7,17 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from actors.logs import Log
-from domain.ports import BrokerPort, Clock, FeedPort, Journal, Machine, Mailbox
+from domain.ports import (
+    BrokerPort,
+    Clock,
+    ControlPort,
+    FeedPort,
+    Journal,
+    LatchPort,
+    Machine,
+    Mailbox,
+    Supervisor,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,11 +40,14 @@ class Parts:
     """Be a role's machine and its ports.
 
     `routes` overrides addresses: what is sent to such a role is put into that mailbox in this process instead (a
-    venue's link, for one). The shell opens broker and feed when `Begin` comes and closes what is here when it stops.
+    venue's link, for one). The shell opens its ports when `Begin` comes and closes what is here when it stops.
     """
 
     machine: Machine
     journal: Journal | None = None
     broker: BrokerPort | None = None
     feed: FeedPort | None = None
+    supervisor: Supervisor | None = None
+    control: ControlPort | None = None
+    latch: LatchPort | None = None
     routes: Mapping[str, Mailbox] = field(default_factory=dict)

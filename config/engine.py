@@ -76,6 +76,32 @@ class Runtime(Section):
         return self.lockstep_stall_s / 10.0
 
 
+class Supervision(Section):
+    """Say how roles are watched, restarted and given leave to act."""
+
+    restarts: int = number(
+        "Restarts of one role that are borne within the window; one more quarantines a strategy and halts for others",
+        "restarts", least=0, most=100,
+    )  # fmt: skip
+    restart_window_s: float = number("The window in which restarts are counted", "s", least=1, most=86_400)
+    pulse_interval_s: float = number(
+        "From one pulse of a role, which asks for a lease, to the next", "s", least=0.1, most=60
+    )
+    lease_s: float = number(
+        "How long a lease is valid, from when it was asked for; without one nothing increases exposure",
+        "s",
+        least=0.5,
+        most=300,
+    )
+    strategies_per_actor: int = number("Strategies that share one process", "strategies", least=1, most=1_000)
+    strategy_memory_mib: int = number(
+        "Memory of a strategy's process above which it is ended and started anew",
+        "MiB",
+        least=128,
+        most=1_048_576,
+    )
+
+
 def _located(template: str) -> str:
     """Return a template that is allowed; raise ValueError for any other."""
     if not is_allowed(template):
@@ -112,5 +138,6 @@ class Engine(Section):
 
     account: Account = part("The account")
     runtime: Runtime = part("Deadlines and bounds of the actors")
+    supervision: Supervision = part("Watching, restarts and leases")
     storage: Storage = part("The databases")
     audit: Audit = part("The audit trail")

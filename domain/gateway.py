@@ -15,6 +15,7 @@ from domain.cash_book import CashBook
 from domain.errors import InvariantViolation
 from domain.execution_book import ExecutionBook
 from domain.gateway_policy import GateView, GatewaySettings, audit_order, halt_raised, place_order, refusal
+from domain.halt_messages import LatchChanged, LatchHeld
 from domain.messages import (
     COORDINATOR,
     FEED,
@@ -25,8 +26,6 @@ from domain.messages import (
     Drained,
     GatewayInbox,
     JournalUpdate,
-    LatchChanged,
-    LatchHeld,
     OrderApproved,
     OrdersApproved,
     Ready,

@@ -15,8 +15,9 @@ from typing import NamedTuple
 from domain.broker import OrderType, PlaceOrder, signed
 from domain.cash_book import CashTerms
 from domain.execution_book import ExecutionBook
+from domain.halt_messages import RaiseHalt
 from domain.instruments import Instrument, notional_micro
-from domain.messages import GATEWAY, OrderApproved, OrderIntent, RaiseHalt
+from domain.messages import GATEWAY, OrderApproved, OrderIntent
 from domain.order_refs import without_session
 from domain.outbox import AuditEvent, AuditKind
 from domain.records import HaltTrigger, IntentKind, Rung

@@ -12,7 +12,8 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from domain.messages import COORDINATOR, RaiseHalt, RoleFailed
+from domain.halt_messages import RaiseHalt
+from domain.messages import COORDINATOR, RoleFailed
 from domain.records import HaltRecord, HaltTrigger, Rung
 from domain.risk.limits import HaltPolicy
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
     from domain.broker import BrokerCommand
     from domain.messages import Message
-    from domain.records import Record
+    from domain.records import Record, Rung
 
 
 class Send(NamedTuple):
@@ -79,4 +80,49 @@ class Connect(NamedTuple):
     """Open the broker port anew, closing what is open; the outcome comes as `BrokerLink`."""
 
 
-Output = SendJournal | Connect | Send | Persist | Wire | SetTimer | CancelTimer | Pull | SendHistory
+class StartRoles(NamedTuple):
+    """Start these (role, generation) together; each is answered by `RoleStarted` or `RoleEnded`."""
+
+    roles: tuple[tuple[str, int], ...]
+
+
+class EndRole(NamedTuple):
+    """End one generation of a role at once; `RoleEnded` follows, also where there is none such."""
+
+    role: str
+    generation: int
+
+
+class Answer(NamedTuple):
+    """Answer the control socket's request `request_id` with `body`, JSON-able."""
+
+    request_id: int
+    body: Mapping[str, Any]
+
+
+class WriteLatch(NamedTuple):
+    """Write the halt latch's file, durably, before any later output; ACTIVE removes it.
+
+    It is what the gateway looks at before each order that increases exposure, and what survives every database.
+    """
+
+    rung: Rung
+    version: int
+    detail: str
+
+
+Output = (
+    SendJournal
+    | Connect
+    | Send
+    | Persist
+    | Wire
+    | SetTimer
+    | CancelTimer
+    | Pull
+    | SendHistory
+    | StartRoles
+    | EndRole
+    | Answer
+    | WriteLatch
+)

@@ -10,7 +10,7 @@ from domain.broker import BrokerCommand
 from domain.messages import Message
 from domain.outbox import AuditEvent
 from domain.outputs import Output
-from domain.records import JournalEntry, MachineSnapshot, OrderEntry, Record
+from domain.records import JournalEntry, MachineSnapshot, OrderEntry, Record, Rung
 
 
 class Clock(Protocol):
@@ -117,6 +117,58 @@ class Journal(Protocol):
 
     def close(self) -> None:
         """Commit what is left and close."""
+        ...
+
+
+class Supervisor(Protocol):
+    """Start and end processes of roles for the coordinator; what becomes of them comes back to its mailbox.
+
+    `RoleStarted` and `RoleEnded` tell of each start and each end, also of those nobody asked for; `RolesObserved` comes
+    about twice a second where roles have processes of their own.
+    """
+
+    def open(self, mailbox: Mailbox) -> None:
+        """Find the roles that are at work already, after the coordinator's own restart, and watch."""
+        ...
+
+    def start(self, roles: Sequence[tuple[str, int]]) -> None:
+        """Start these (role, generation) together; does not wait."""
+        ...
+
+    def end(self, role: str, generation: int) -> None:
+        """End one generation of a role at once; does not wait."""
+        ...
+
+    def close(self) -> None:
+        """Stop watching; what runs goes on."""
+        ...
+
+
+class ControlPort(Protocol):
+    """Take commands of people and programs; each comes to the mailbox as a `Command`, in the control lane."""
+
+    def open(self, mailbox: Mailbox) -> None:
+        """Listen; raises EnvironmentFault when that is not possible."""
+        ...
+
+    def answer(self, request_id: int, body: Mapping[str, Any]) -> None:
+        """Answer a request; one whose asker went away is dropped."""
+        ...
+
+    def close(self) -> None:
+        """Stop listening; harmless when closed."""
+        ...
+
+
+class LatchPort(Protocol):
+    """Keep the halt latch in a small file, apart from every database."""
+
+    def write(self, rung: Rung, version: int, detail: str) -> None:
+        """Replace it, durably; ACTIVE removes it. Raises DurabilityError."""
+        ...
+
+    def read(self) -> Rung:
+        """Return what stands there, ACTIVE where there is none, HALTED where it cannot be read."""
         ...
 
 

@@ -12,6 +12,7 @@ from enum import StrEnum
 from typing import Any, assert_never
 
 from domain.errors import InvariantViolation, Unanswered
+from domain.halt_messages import LatchHeld, PositionsClosed, RaiseHalt, ReviewHalt
 from domain.halts import HaltLadder, technical_failure
 from domain.messages import (
     FEED,
@@ -22,11 +23,7 @@ from domain.messages import (
     DataEnded,
     Drain,
     Drained,
-    LatchHeld,
-    PositionsClosed,
-    RaiseHalt,
     Ready,
-    ReviewHalt,
     RoleFailed,
     StartFeed,
     TimerFired,

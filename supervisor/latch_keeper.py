@@ -6,10 +6,7 @@ from collections.abc import Collection, Mapping
 from typing import Any, NamedTuple, assert_never
 
 from domain.awaited import LATCH_ASKS, Awaited
-from domain.halts import HaltLadder, rung_for
-from domain.messages import (
-    GATEWAY,
-    RISK,
+from domain.halt_messages import (
     HaltInbox,
     HaltReviewed,
     LatchChanged,
@@ -18,6 +15,8 @@ from domain.messages import (
     RaiseHalt,
     ReviewHalt,
 )
+from domain.halts import HaltLadder, rung_for
+from domain.messages import GATEWAY, RISK
 from domain.outbox import AuditEvent, AuditKind
 from domain.outputs import Output, Persist, Send
 from domain.records import HaltRecord, HaltTrigger, MachineSnapshot

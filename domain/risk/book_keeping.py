@@ -6,10 +6,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from domain.bars import BarGroup
+from domain.halt_messages import HaltReviewed, LatchChanged, RaiseHalt
 from domain.halts import ENDS_WITH_SESSION, rung_for
 from domain.instruments import MICRO
 from domain.marks import Marks
-from domain.messages import RISK, HaltReviewed, LatchChanged, RaiseHalt
+from domain.messages import RISK
 from domain.outbox import AuditEvent, AuditKind
 from domain.portfolio import Portfolio
 from domain.records import (

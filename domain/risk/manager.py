@@ -18,6 +18,7 @@ from domain.bars import BarGroup
 from domain.desk_round import DeskRound
 from domain.errors import InvariantViolation
 from domain.failures import FailureTracker
+from domain.halt_messages import HaltReviewed, LatchChanged, PositionsClosed, ReviewHalt
 from domain.messages import (
     COORDINATOR,
     GATEWAY,
@@ -25,15 +26,11 @@ from domain.messages import (
     Begin,
     Drain,
     Drained,
-    HaltReviewed,
     JournalUpdate,
-    LatchChanged,
     OrderApproved,
     OrdersApproved,
-    PositionsClosed,
     Ready,
     RequestJournal,
-    ReviewHalt,
     RiskInbox,
     SignalBatch,
     TimerFired,

@@ -7,15 +7,8 @@ from typing import Any
 
 import pytest
 
-from domain.messages import (
-    HaltReviewed,
-    JournalUpdate,
-    LatchChanged,
-    LatchHeld,
-    RaiseHalt,
-    RequestJournal,
-    ReviewHalt,
-)
+from domain.halt_messages import HaltReviewed, LatchChanged, LatchHeld, RaiseHalt, ReviewHalt
+from domain.messages import JournalUpdate, RequestJournal
 from simulation.inline import InlineRuntime
 from tests.scenario.bars import thin_market
 from tests.scenario.engine import differences, request, session

@@ -29,6 +29,7 @@ from domain.cash_book import CashTerms
 from domain.execution_book import ExecutionBook
 from domain.gateway import LATCH, Gateway
 from domain.gateway_policy import GatewayLimits, GatewaySettings
+from domain.halt_messages import LatchChanged, LatchHeld, RaiseHalt
 from domain.messages import (
     FEED,
     RISK,
@@ -36,12 +37,9 @@ from domain.messages import (
     Drained,
     GatewayInbox,
     JournalUpdate,
-    LatchChanged,
-    LatchHeld,
     OrderApproved,
     OrderIntent,
     OrdersApproved,
-    RaiseHalt,
     TimerFired,
 )
 from domain.order_refs import without_session

@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from domain.broker import OrderType, Side, TimeInForce
-from domain.messages import BarsPublished, LatchChanged
+from domain.halt_messages import LatchChanged
+from domain.messages import BarsPublished
 from domain.outbox import AuditKind
 from domain.records import HaltTrigger, IntentKind, Rung
 from tests.money import LIMITS, coin, stock

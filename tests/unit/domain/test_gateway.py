@@ -7,6 +7,7 @@ import pytest
 
 from domain.broker import CancelOrder, OrderStatus, PlaceOrder, Side
 from domain.errors import InvariantViolation
+from domain.halt_messages import LatchHeld, RaiseHalt
 from domain.messages import (
     COORDINATOR,
     FEED,
@@ -16,8 +17,6 @@ from domain.messages import (
     Drain,
     Drained,
     JournalUpdate,
-    LatchHeld,
-    RaiseHalt,
     RequestJournal,
     TimerFired,
 )

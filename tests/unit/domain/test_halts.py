@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from domain.halt_messages import RaiseHalt
 from domain.halts import RUNG_OF, HaltLadder
-from domain.messages import RaiseHalt
 from domain.records import HaltRecord, HaltTrigger, Rung
 from domain.risk.limits import HaltPolicy
 

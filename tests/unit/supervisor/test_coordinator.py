@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from domain.errors import InvariantViolation
+from domain.halt_messages import HaltReviewed, LatchChanged, LatchHeld, RaiseHalt, ReviewHalt
 from domain.halts import HaltLadder
 from domain.messages import (
     AUDIT,
@@ -17,12 +18,7 @@ from domain.messages import (
     DataEnded,
     Drain,
     Drained,
-    HaltReviewed,
-    LatchChanged,
-    LatchHeld,
-    RaiseHalt,
     Ready,
-    ReviewHalt,
     RoleFailed,
     StartFeed,
     TimerFired,

@@ -9,6 +9,7 @@ from typing import Any
 
 from domain.bars import Bar, BarGroup
 from domain.broker import Executed, OrderType, signed
+from domain.halt_messages import HaltReviewed, LatchChanged, RaiseHalt, ReviewHalt
 from domain.halts import HaltLadder
 from domain.instruments import Instrument
 from domain.messages import (
@@ -16,14 +17,10 @@ from domain.messages import (
     GATEWAY,
     BarsPublished,
     Begin,
-    HaltReviewed,
     JournalUpdate,
-    LatchChanged,
     OrderIntent,
     OrdersApproved,
-    RaiseHalt,
     RequestJournal,
-    ReviewHalt,
     RiskInbox,
     SignalBatch,
 )

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domain.messages import HaltReviewed, LatchChanged
+from domain.halt_messages import HaltReviewed, LatchChanged
 from domain.outbox import AuditKind
 from domain.records import HaltTrigger, Rung
 from domain.risk.book_keeping import SNAPSHOT, BookKeeping

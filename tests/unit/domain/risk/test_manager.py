@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from domain.errors import InvariantViolation, Unanswered
+from domain.halt_messages import HaltReviewed, LatchChanged
 from domain.halts import HaltLadder
 from domain.messages import (
     COORDINATOR,
@@ -19,9 +20,7 @@ from domain.messages import (
     Begin,
     Drain,
     Drained,
-    HaltReviewed,
     JournalUpdate,
-    LatchChanged,
     OrdersApproved,
     Ready,
     RequestJournal,

@@ -1,0 +1,79 @@
+"""Name the messages that raise, announce, review and lower the halt latch; the ladder is `domain/halts.py`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from domain.records import HaltTrigger, Rung
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RaiseHalt:
+    """Ask the coordinator to record, and everyone to hold, a raised latch.
+
+    `again` says that a role tells once more what may have been lost: heard before, it is not recorded anew.
+    """
+
+    at_ns: int
+    bar: int
+    session: int
+    rung: Rung
+    trigger: HaltTrigger
+    raised_by: str
+    detail: str
+    again: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LatchChanged:
+    """Announce the durable latch. Only the coordinator sends it; it lowers the receiver's rung only with `lowers`.
+
+    `bar` is that of the review that lowers. `heard` are triggers, perhaps ended, told again and on record.
+    """
+
+    rung: Rung
+    lowers: bool
+    version: int
+    active: tuple[HaltTrigger, ...]
+    bar: int = -1
+    heard: tuple[HaltTrigger, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LatchHeld:
+    """Tell the coordinator that a role holds the latch at `version`."""
+
+    role: str
+    version: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PositionsClosed:
+    """Tell the coordinator, while flattening, that no position is open and no order works: it may step to HALTED."""
+
+    at_ns: int
+    bar: int
+    session: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReviewHalt:
+    """Ask the coordinator, at the first bar of a session while a latch is up, whether it ends by rule."""
+
+    at_ns: int
+    bar: int
+    session: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HaltReviewed:
+    """Answer a review; `active` are the causes still up, `new_peak` sets the reference peak to the present equity."""
+
+    bar: int
+    rung: Rung
+    version: int
+    active: tuple[HaltTrigger, ...]
+    new_peak: bool
+
+
+HaltInbox = RaiseHalt | PositionsClosed | LatchHeld | ReviewHalt
