@@ -1,7 +1,7 @@
 """Pulse the coordinator, and know whether the leave to act that it grants still holds: a dead-man switch.
 
-Every pulse asks for a lease and starts a clock of its own, on the asker's side; a lease holds as long as the clock of the
-newest asking that was answered runs. So it counts from when it was asked for, whatever the way of the answer took, and
+Every pulse asks for a lease and starts a clock of its own on the asking side; a lease holds as long as the clock of the
+newest answered asking runs. So it counts from when it was asked for, however long the answer was on its way, and
 nobody compares two machines' clocks.
 """
 
