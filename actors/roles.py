@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -15,6 +16,7 @@ from config.strategy_files import with_file
 from domain.audit_machine import AuditMachine, AuditPace
 from domain.gateway import LATCH, Gateway
 from domain.gateway_policy import GatewaySettings
+from domain.lease import NO_PULSES
 from domain.ports import Journal
 from domain.risk.limits import HaltPolicy
 from domain.risk.manager import SNAPSHOT, TOLD, RiskManager
@@ -78,14 +80,16 @@ def audit_parts(spec: Spec, context: ActorContext, before_append: Callable[[], N
         checkpoint_records=arguments["checkpoint_records"],
     )
     pace: AuditPace = arguments["pace"]
-    machine = AuditMachine(arguments["sources"], writer.cursors, pace, spec.generation)
+    lease = arguments.get("lease", NO_PULSES)
+    machine = AuditMachine(arguments["sources"], writer.cursors, pace, spec.generation, lease)
     return Parts(machine=machine, journal=AuditJournal(writer, before_append))
 
 
 def risk(spec: Spec, context: ActorContext) -> Parts:
-    """Build the risk manager from its last snapshot."""
+    """Build the risk manager from its last snapshot; each generation is an epoch of its own."""
     journal = open_journal(spec)
-    settings: RiskSettings = spec.arguments["settings"]
+    configured: RiskSettings = spec.arguments["settings"]
+    settings = replace(configured, generation=spec.generation, epoch=spec.generation)
     policy: HaltPolicy = spec.arguments["policy"]
     saved = journal.snapshot(SNAPSHOT)
     told = journal.snapshot(TOLD)
@@ -130,5 +134,6 @@ def strategy_parts(spec: Spec, instance: StrategyInstance, evaluator: Evaluator)
         block_ns=block_ns(arguments["bar_ns"], arguments["continuous"]),
         warmup=instance.warmup,
         generation=spec.generation,
+        lease=arguments.get("lease", NO_PULSES),
     )
     return Parts(machine=StrategyRunner(settings, evaluator))

@@ -9,10 +9,20 @@ from dataclasses import dataclass
 
 from domain.bars import BarGroup
 from domain.broker import BrokerLink, BrokerUpdate, OrderType, Side, TimeInForce
+from domain.commands import CommandDone
 from domain.halt_messages import HaltInbox, HaltReviewed, LatchChanged
 from domain.outbox import OutboxAcknowledged, OutboxRecords, RequestOutbox
 from domain.records import IntentKind, JournalEntry, Rung
 from domain.signals import Signal, SignalFailure
+from domain.supervision import (
+    BarCursor,
+    LeaseGranted,
+    PublishAgain,
+    Pulse,
+    RequestBarCursor,
+    StrategiesAbsent,
+    StrategyQuarantined,
+)
 
 COORDINATOR = "coordinator"
 FEED = "feed"
@@ -114,10 +124,15 @@ class RequestHistory:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BarHistory:
-    """Bring past groups, oldest first, up to and not including the next to be published; `last` ends the answer."""
+    """Bring past groups, oldest first, up to and not including group `before`; `last` ends the answer.
+
+    The messages of one answer are numbered from 0. `before` is -1 where it is not known.
+    """
 
     groups: tuple[BarGroup, ...]
     last: bool
+    number: int = 0
+    before: int = -1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -216,16 +231,43 @@ class RequestJournal:
     after_seq: int
 
 
-FeedInbox = Begin | StartFeed | Drain | TimerFired | BarsArrived | DataEnded | RequestHistory | BarSettled
-StrategyInbox = Begin | Drain | TimerFired | BarHistory | BarsPublished
+FeedInbox = (
+    Begin
+    | StartFeed
+    | Drain
+    | TimerFired
+    | BarsArrived
+    | DataEnded
+    | RequestHistory
+    | BarSettled
+    | PublishAgain
+    | BarCursor
+    | LeaseGranted
+)
+StrategyInbox = Begin | Drain | TimerFired | BarHistory | BarsPublished | LeaseGranted
 RiskInbox = (
-    Begin | Drain | TimerFired | BarsPublished | SignalBatch | JournalUpdate | LatchChanged | HaltReviewed
+    Begin
+    | Drain
+    | TimerFired
+    | BarsPublished
+    | SignalBatch
+    | JournalUpdate
+    | LatchChanged
+    | HaltReviewed
+    | LeaseGranted
+    | RequestBarCursor
+    | StrategiesAbsent
 )
 GatewayInbox = (
     Begin | Drain | TimerFired | OrdersApproved | BrokerUpdate | BrokerLink | RequestJournal | LatchChanged
 )
 CoordinatorInbox = Begin | Ready | Drain | Drained | RoleFailed | TimerFired | DataEnded | HaltInbox
-AuditInbox = Begin | Drain | TimerFired | OutboxRecords
+AuditInbox = Begin | Drain | TimerFired | OutboxRecords | LeaseGranted
 ShellInbox = RequestOutbox | OutboxAcknowledged
 
-Message = FeedInbox | StrategyInbox | RiskInbox | GatewayInbox | CoordinatorInbox | AuditInbox | ShellInbox
+Told = Pulse | CommandDone | StrategyQuarantined
+"""What roles tell the coordinator of themselves."""
+
+Message = (
+    FeedInbox | StrategyInbox | RiskInbox | GatewayInbox | CoordinatorInbox | AuditInbox | ShellInbox | Told
+)

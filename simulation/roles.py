@@ -5,13 +5,14 @@ Inline, everything shares one process: the venue and the bar table come ready-ma
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from actors.parts import ActorContext, Parts
 from actors.roles import Spec, audit_parts, gateway_machine, open_journal, strategy_instance, strategy_parts
 from domain.errors import BrokerUnavailable, InvariantViolation
-from domain.market_data import MarketData
+from domain.market_data import MarketData, MarketDataSettings
 from domain.messages import VENUE, BarsPublished
 from domain.strategies.evaluator import BlockEvaluator, Evaluator, LiveEvaluator
 from domain.strategies.history import symbol_bars
@@ -57,7 +58,7 @@ def gateway(spec: Spec, context: ActorContext) -> Parts:
 def feed(spec: Spec, context: ActorContext) -> Parts:
     """Build the feed that replays the bar file at `arguments["bars"]` and moves the venue's market."""
     port = ReplayFeed(read_bars(Path(spec.arguments["bars"])))
-    machine = MarketData(spec.arguments["settings"])
+    machine = _market_data(spec)
     return Parts(
         machine=machine,
         journal=open_journal(spec),
@@ -88,8 +89,13 @@ def inline_venue(spec: Spec, context: ActorContext) -> Parts:
 def inline_feed(spec: Spec, context: ActorContext) -> Parts:
     """Build the feed that replays the table of this process."""
     del context
-    machine = MarketData(spec.arguments["settings"])
+    machine = _market_data(spec)
     return Parts(machine=machine, journal=open_journal(spec), feed=ReplayFeed(spec.arguments["table"]))
+
+
+def _market_data(spec: Spec) -> MarketData:
+    settings: MarketDataSettings = spec.arguments["settings"]
+    return MarketData(replace(settings, generation=spec.generation))
 
 
 def inline_strategy(spec: Spec, context: ActorContext) -> Parts:
