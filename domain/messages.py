@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from domain.bars import BarGroup
 from domain.broker import BrokerLink, BrokerUpdate, OrderType, Side, TimeInForce
+from domain.commands import CancelOrders, ClosePosition, Command, CommandDone, ResolveOrder
 from domain.halt_messages import HaltInbox, HaltReviewed, LatchChanged
 from domain.outbox import OutboxAcknowledged, OutboxRecords, RequestOutbox
 from domain.records import IntentKind, JournalEntry, Rung
@@ -224,8 +225,21 @@ RiskInbox = (
 GatewayInbox = (
     Begin | Drain | TimerFired | OrdersApproved | BrokerUpdate | BrokerLink | RequestJournal | LatchChanged
 )
-CoordinatorInbox = Begin | Ready | Drain | Drained | RoleFailed | TimerFired | DataEnded | HaltInbox
+CoordinatorInbox = (
+    Begin | Ready | Drain | Drained | RoleFailed | TimerFired | DataEnded | HaltInbox | Command | CommandDone
+)
 AuditInbox = Begin | Drain | TimerFired | OutboxRecords
 ShellInbox = RequestOutbox | OutboxAcknowledged
+PersonsInbox = CancelOrders | ResolveOrder | ClosePosition
+"""What a person asks of the gateway and of the risk manager, by way of the coordinator."""
 
-Message = FeedInbox | StrategyInbox | RiskInbox | GatewayInbox | CoordinatorInbox | AuditInbox | ShellInbox
+Message = (
+    FeedInbox
+    | StrategyInbox
+    | RiskInbox
+    | GatewayInbox
+    | CoordinatorInbox
+    | AuditInbox
+    | ShellInbox
+    | PersonsInbox
+)

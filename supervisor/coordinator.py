@@ -6,11 +6,12 @@ drain one after another in the order of `stop_order`: data first, the audit writ
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, assert_never
 
+from domain.commands import Command, CommandDone
 from domain.errors import InvariantViolation, Unanswered
 from domain.halt_messages import LatchHeld, PositionsClosed, RaiseHalt, ReviewHalt
 from domain.halts import HaltLadder, technical_failure
@@ -30,7 +31,10 @@ from domain.messages import (
 )
 from domain.outbox import AuditEvent, AuditKind
 from domain.outputs import Output, Persist, Send
-from supervisor.latch_keeper import HELD_TIMER, LatchKeeper
+from supervisor.agents import FixedAgents
+from supervisor.command_desk import NO_DESK, CommandDesk, DeskSettings
+from supervisor.latch_keeper import NOTHING_FOUND, FoundLatch, LatchKeeper
+from supervisor.lowering import HOLDERS
 
 
 class Phase(StrEnum):
@@ -60,15 +64,30 @@ class CoordinatorSettings:
     started: Mapping[str, Any]
     answer_deadline_s: float
     flattening: frozenset[str] = frozenset()
+    desk: DeskSettings = NO_DESK
 
 
 class Coordinator:
     """Start, halt, resume and stop the engine."""
 
-    def __init__(self, settings: CoordinatorSettings, ladder: HaltLadder) -> None:
-        """Stand before the first stage."""
+    def __init__(
+        self,
+        settings: CoordinatorSettings,
+        ladder: HaltLadder,
+        *,
+        wall_ns: Callable[[], int] = lambda: 0,
+        found: FoundLatch = NOTHING_FOUND,
+        answers: Mapping[str, Any] | None = None,
+    ) -> None:
+        """Stand before the first stage.
+
+        `wall_ns` and `found` are the latch keeper's, `answers` those of commands that came before a restart.
+        """
         self._settings = settings
-        self._latch = LatchKeeper(ladder, settings.flattening, settings.answer_deadline_s)
+        self._latch = LatchKeeper(
+            ladder, settings.flattening, settings.answer_deadline_s, wall_ns=wall_ns, found=found
+        )
+        self._desk = CommandDesk(settings.desk, self._latch, FixedAgents(), self, answers)
         self._phase = Phase.STARTING
         self._reason = ""
         self._stage = -1
@@ -87,7 +106,7 @@ class Coordinator:
                 if self._stage >= 0 or self._phase is not Phase.STARTING:
                     return []
                 event = AuditEvent(AuditKind.STARTED, at_ns, -1, "engine", False, self._settings.started)
-                return [Persist((event,)), *self._next_stage()]
+                return [Persist((event,)), *self._latch.begun(), *self._next_stage()]
             case Ready(role=role, generation=generation):
                 if self._stage < 0:
                     return []  # nothing was begun: it cannot have done its work
@@ -100,8 +119,12 @@ class Coordinator:
                 return self._stop(reason, cancel_entries and self._settings.cancel_entries)
             case Drained(role=role):
                 return self._drained(role)
-            case RaiseHalt() | PositionsClosed() | ReviewHalt() | LatchHeld():
+            case RaiseHalt() | PositionsClosed() | ReviewHalt():
                 return self._latch.handle(message)
+            case LatchHeld():
+                return [*self._latch.handle(message), *self._desk.handle(message)]
+            case Command() | CommandDone():
+                return self._desk.handle(message)
             case RoleFailed():
                 return self._failed(message)
             case TimerFired(name=name):
@@ -128,6 +151,19 @@ class Coordinator:
             "waiting_for": self._waiting_for(),
         }
 
+    def status(self) -> Mapping[str, Any]:
+        """Return what `breakwater status` shows."""
+        started = self._settings.started
+        roles = {
+            role: {"generation": generation, "status": "ready"} for role, generation in self._ready.items()
+        }
+        named = {"mode": self._settings.desk.mode, "session": started.get("session", 0)}
+        return {**self.state(), **named, "roles": roles, "views": {}}
+
+    def stop(self, reason: str) -> list[Output]:
+        """Stop in order, by a person's word."""
+        return self._stop(reason, self._settings.cancel_entries)
+
     def _waiting_for(self) -> list[str]:
         if self._phase is Phase.STARTING and 0 <= self._stage < len(self._settings.stages):
             return [role for role in self._settings.stages[self._stage] if role not in self._ready]
@@ -146,13 +182,15 @@ class Coordinator:
         return [*self._latch.announced(), Send(FEED, StartFeed())]
 
     def _timer(self, name: str) -> list[Output]:
-        if name != HELD_TIMER:
+        if self._desk.owns(name):
+            return self._desk.overdue(name)
+        if name not in HOLDERS:
             raise InvariantViolation(f"the coordinator sets no timer {name}")
         try:
-            return self._latch.overdue()
-        except Unanswered as error:  # it is the gateway that fails, not who waits for it
+            return self._latch.overdue(name)
+        except Unanswered as error:  # it is who is silent that fails, not who waits for it
             text = f"{type(error).__name__}: {error}"
-            return self._failed(RoleFailed(role=GATEWAY, error=text, traceback="", fatal=True))
+            return self._failed(RoleFailed(role=HOLDERS[name], error=text, traceback="", fatal=True))
 
     # --- the end ----------------------------------------------------------------------------------------------------
 

@@ -24,10 +24,11 @@ from domain.messages import (
     TimerFired,
 )
 from domain.outbox import AuditEvent, AuditKind
-from domain.outputs import CancelTimer, Persist, Send, SetTimer
+from domain.outputs import CancelTimer, Persist, Send, SetTimer, WriteLatch
 from domain.records import HaltRecord, HaltTrigger, MachineSnapshot, Rung
 from supervisor.coordinator import ENDED, Coordinator, CoordinatorSettings, Phase
-from supervisor.latch_keeper import HELD_TIMER, LADDER
+from supervisor.latch_keeper import LADDER
+from supervisor.lowering import HELD_TIMER
 from tests.fakes.memory_journal import MemoryJournal
 from tests.unit.domain.test_halts import policy
 
@@ -50,6 +51,7 @@ class Bench:
         self.machine = Coordinator(self.settings, HaltLadder(policy(patience), saved))
         self.journal = MemoryJournal()
         self.timers: list[SetTimer | CancelTimer] = []
+        self.files: list[WriteLatch] = []
         self.saved = (saved or {}).get("version", 0)
 
     def give(self, message: CoordinatorInbox) -> list[Send]:
@@ -61,6 +63,8 @@ class Bench:
                 self.journal.append(output.records)
             elif isinstance(output, SetTimer | CancelTimer):
                 self.timers.append(output)
+            elif isinstance(output, WriteLatch):
+                self.files.append(output)
             else:
                 assert isinstance(output, Send)
                 if isinstance(output.message, LatchChanged):
