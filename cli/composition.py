@@ -65,7 +65,7 @@ def inline_specs(plan: EnginePlan, broker: object, group: CommitGroup) -> tuple[
         group=group,
         given={
             AUDIT: {"before_append": group.commit},
-            GATEWAY: {"broker": broker},
+            GATEWAY: {"broker": broker, "latched": plan.pace_s > 0.0},
             FEED: {"table": plan.table},
         },
         strategies_given={"table": plan.table},

@@ -14,6 +14,7 @@ from domain.halt_messages import HaltInbox, HaltReviewed, LatchChanged
 from domain.outbox import OutboxAcknowledged, OutboxRecords, RequestOutbox
 from domain.records import IntentKind, JournalEntry, Rung
 from domain.signals import Signal, SignalFailure
+from domain.supervision import LeaseGranted, Pulse
 
 COORDINATOR = "coordinator"
 FEED = "feed"
@@ -183,7 +184,8 @@ class OrderApproved:
 class OrdersApproved:
     """Bring the gateway all that one bar led to, possibly nothing; its handling settles the bar.
 
-    `rung` is the risk manager's latch at `latch_version`: the gateway raises its own to it, never lowers.
+    `rung` is the risk manager's latch at `latch_version`: the gateway raises its own to it, never lowers. `risk_epoch`
+    is that of all its approvals, told also where there are none; 0 says nothing.
     """
 
     at_ns: int
@@ -192,6 +194,7 @@ class OrdersApproved:
     cancels: tuple[str, ...]
     rung: Rung
     latch_version: int
+    risk_epoch: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -223,15 +226,26 @@ RiskInbox = (
     Begin | Drain | TimerFired | BarsPublished | SignalBatch | JournalUpdate | LatchChanged | HaltReviewed
 )
 GatewayInbox = (
-    Begin | Drain | TimerFired | OrdersApproved | BrokerUpdate | BrokerLink | RequestJournal | LatchChanged
+    Begin
+    | Drain
+    | TimerFired
+    | OrdersApproved
+    | BrokerUpdate
+    | BrokerLink
+    | RequestJournal
+    | LatchChanged
+    | LeaseGranted
+    | CancelOrders
+    | ResolveOrder
 )
 CoordinatorInbox = (
     Begin | Ready | Drain | Drained | RoleFailed | TimerFired | DataEnded | HaltInbox | Command | CommandDone
 )
 AuditInbox = Begin | Drain | TimerFired | OutboxRecords
 ShellInbox = RequestOutbox | OutboxAcknowledged
-PersonsInbox = CancelOrders | ResolveOrder | ClosePosition
-"""What a person asks of the gateway and of the risk manager, by way of the coordinator."""
+
+Supervised = Pulse | CommandDone
+"""What roles tell the coordinator of themselves."""
 
 Message = (
     FeedInbox
@@ -241,5 +255,6 @@ Message = (
     | CoordinatorInbox
     | AuditInbox
     | ShellInbox
-    | PersonsInbox
+    | Supervised
+    | ClosePosition
 )
