@@ -117,6 +117,7 @@ class EnginePlan:
             generation=GENERATION,
             epoch=GENERATION,
             flattening=settings.halt_policy().flattening,
+            breakers=settings.strategy_breakers(),
         )
 
     def feed(self) -> MarketDataSettings:

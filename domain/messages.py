@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from domain.bars import BarGroup
 from domain.broker import BrokerLink, BrokerUpdate, OrderType, Side, TimeInForce
-from domain.commands import CommandDone
+from domain.commands import CancelOrders, ClosePosition, Command, CommandDone, ResolveOrder
 from domain.halt_messages import HaltInbox, HaltReviewed, LatchChanged
 from domain.outbox import OutboxAcknowledged, OutboxRecords, RequestOutbox
 from domain.records import IntentKind, JournalEntry, Rung
@@ -19,7 +19,11 @@ from domain.supervision import (
     LeaseGranted,
     PublishAgain,
     Pulse,
+    ReleaseStrategy,
     RequestBarCursor,
+    RoleEnded,
+    RolesObserved,
+    RoleStarted,
     StrategiesAbsent,
     StrategyQuarantined,
 )
@@ -76,13 +80,12 @@ class Drained:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RoleFailed:
-    """Tell the coordinator that a role failed: its machine raised (`fatal` halts the account) or its process ended."""
+    """Tell the coordinator that a role's machine raised; `fatal` ended the role."""
 
     role: str
     error: str
     traceback: str
     fatal: bool
-    ended: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -197,7 +200,8 @@ class OrderApproved:
 class OrdersApproved:
     """Bring the gateway all that one bar led to, possibly nothing; its handling settles the bar.
 
-    `rung` is the risk manager's latch at `latch_version`: the gateway raises its own to it, never lowers.
+    `rung` is the risk manager's latch at `latch_version`: the gateway raises its own to it, never lowers. `risk_epoch`
+    is that of all its approvals, told also where there are none; 0 says nothing.
     """
 
     at_ns: int
@@ -206,6 +210,7 @@ class OrdersApproved:
     cancels: tuple[str, ...]
     rung: Rung
     latch_version: int
+    risk_epoch: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -257,17 +262,49 @@ RiskInbox = (
     | LeaseGranted
     | RequestBarCursor
     | StrategiesAbsent
+    | ReleaseStrategy
+    | ClosePosition
 )
 GatewayInbox = (
-    Begin | Drain | TimerFired | OrdersApproved | BrokerUpdate | BrokerLink | RequestJournal | LatchChanged
+    Begin
+    | Drain
+    | TimerFired
+    | OrdersApproved
+    | BrokerUpdate
+    | BrokerLink
+    | RequestJournal
+    | LatchChanged
+    | LeaseGranted
+    | CancelOrders
+    | ResolveOrder
 )
-CoordinatorInbox = Begin | Ready | Drain | Drained | RoleFailed | TimerFired | DataEnded | HaltInbox
+SupervisionInbox = Pulse | RoleStarted | RoleEnded | RolesObserved
+CoordinatorInbox = (
+    Begin
+    | Ready
+    | Drain
+    | Drained
+    | RoleFailed
+    | TimerFired
+    | DataEnded
+    | HaltInbox
+    | SupervisionInbox
+    | Command
+    | CommandDone
+)
 AuditInbox = Begin | Drain | TimerFired | OutboxRecords | LeaseGranted
 ShellInbox = RequestOutbox | OutboxAcknowledged
 
-Told = Pulse | CommandDone | StrategyQuarantined
+Supervised = Pulse | CommandDone | StrategyQuarantined
 """What roles tell the coordinator of themselves."""
 
 Message = (
-    FeedInbox | StrategyInbox | RiskInbox | GatewayInbox | CoordinatorInbox | AuditInbox | ShellInbox | Told
+    FeedInbox
+    | StrategyInbox
+    | RiskInbox
+    | GatewayInbox
+    | CoordinatorInbox
+    | AuditInbox
+    | ShellInbox
+    | Supervised
 )
