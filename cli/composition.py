@@ -42,6 +42,7 @@ class Site:
 
 def ray_specs(plan: EnginePlan) -> tuple[ChildSpec, ...]:
     """Return the roles of an engine on Ray; the venue is a process of its own and no role here."""
+    plan = plan.supervised()
     site = Site(
         audit="actors.roles:audit",
         gateway="simulation.roles:gateway",

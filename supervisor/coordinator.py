@@ -152,10 +152,6 @@ class Coordinator:
             "waiting_for": self._waiting_for(),
         }
 
-    def status(self) -> Mapping[str, Any]:
-        """Return what `breakwater status` shows."""
-        return self.state()
-
     def stop(self, reason: str) -> list[Output]:
         """Stop in order, by a person's word."""
         return self._stop(reason, self._settings.cancel_entries)
