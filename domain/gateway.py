@@ -232,8 +232,6 @@ class Gateway:
     def _granted(self, message: LeaseGranted) -> list[Output]:
         self._lease.grant(message)
         outputs = self._hold() if self._latch.granted(message) else []
-        if message.latch_version > self._latch.version:  # an announcement was lost, perhaps one that lowers
-            outputs.append(Send(COORDINATOR, LatchHeld(role=ROLE, version=self._latch.version)))
         return [*outputs, *self._say_ready()]
 
     def _say_ready(self) -> list[Output]:

@@ -254,9 +254,6 @@ CoordinatorInbox = (
 AuditInbox = Begin | Drain | TimerFired | OutboxRecords
 ShellInbox = RequestOutbox | OutboxAcknowledged
 
-Supervised = Pulse | CommandDone
-"""What roles tell the coordinator of themselves."""
-
 Message = (
     FeedInbox
     | StrategyInbox
@@ -265,6 +262,5 @@ Message = (
     | CoordinatorInbox
     | AuditInbox
     | ShellInbox
-    | Supervised
     | ClosePosition
 )

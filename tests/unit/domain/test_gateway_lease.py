@@ -8,7 +8,6 @@ import pytest
 
 from domain.broker import OrderStatus, Side
 from domain.execution_book import ExecutionBook
-from domain.halt_messages import LatchHeld
 from domain.messages import COORDINATOR, Begin, Drain, Ready
 from domain.outputs import Send, SetTimer
 from domain.records import IntentKind, OrderState, Rung
@@ -248,17 +247,6 @@ def test_lowering_that_comes_after_word_of_a_later_raise_leaves_that_raise(bench
     bench.give(latch(Rung.ACTIVE, 6, lowers=True))
     assert bench.rung is Rung.REDUCING
     bench.give(latch(Rung.ACTIVE, 8, lowers=True))
-    assert bench.rung is Rung.ACTIVE
-
-
-def test_gateway_that_missed_an_announcement_says_what_it_holds_until_it_is_told(bench: Bench) -> None:
-    """Level, not edge: a lowering that was lost would else keep it halted for ever."""
-    bench.give(latch(Rung.HALTED, 5))
-    held = Send(COORDINATOR, LatchHeld(role="gateway", version=5))
-    for _ in range(2):
-        assert held in bench.give(granted(1, Rung.ACTIVE, 6))
-    bench.give(latch(Rung.ACTIVE, 6, lowers=True))
-    assert held not in bench.give(granted(1, Rung.ACTIVE, 6))
     assert bench.rung is Rung.ACTIVE
 
 
