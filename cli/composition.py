@@ -14,6 +14,7 @@ from domain.audit_machine import AuditPace
 from domain.messages import AUDIT, COORDINATOR, FEED, GATEWAY, RISK, VENUE, strategy_role
 from storage.commit_group import CommitGroup
 from supervisor.child_spec import ChildSpec
+from supervisor.control_parts import Commands
 from supervisor.coordinator import CoordinatorSettings
 from supervisor.lifecycle import start_waves
 
@@ -48,12 +49,15 @@ def ray_specs(plan: EnginePlan) -> tuple[ChildSpec, ...]:
         strategies_given={},
     )
     others = _roles(plan, site)
-    return (*others, coordinator_spec(plan, others, site.group))
+    return (*others, coordinator_spec(plan, others, site.group, commands=True))
 
 
-def inline_specs(plan: EnginePlan, broker: object, group: CommitGroup) -> tuple[ChildSpec, ...]:
+def inline_specs(
+    plan: EnginePlan, broker: object, group: CommitGroup, commands: Commands | None = None
+) -> tuple[ChildSpec, ...]:
     """Return the roles of an inline engine: `broker` is the venue; journals commit in `group`, before the trail.
 
+    People's commands come through `commands`; without it nobody is heard.
     At a pace there may be hours between two bars: what was decided is then kept as an engine that trades keeps it.
     """
     site = Site(
@@ -74,7 +78,7 @@ def inline_specs(plan: EnginePlan, broker: object, group: CommitGroup) -> tuple[
         role=VENUE, factory="simulation.roles:inline_venue", arguments={"broker": broker}, queue=plan.queue
     )
     others = _roles(plan, site)
-    return (venue, *others, coordinator_spec(plan, others, site.group))
+    return (venue, *others, coordinator_spec(plan, others, site.group, commands))
 
 
 def _roles(plan: EnginePlan, site: Site) -> tuple[ChildSpec, ...]:
@@ -102,7 +106,12 @@ def _roles(plan: EnginePlan, site: Site) -> tuple[ChildSpec, ...]:
     )
 
 
-def coordinator_spec(plan: EnginePlan, others: tuple[ChildSpec, ...], group: CommitGroup | None) -> ChildSpec:
+def coordinator_spec(
+    plan: EnginePlan,
+    others: tuple[ChildSpec, ...],
+    group: CommitGroup | None,
+    commands: Commands | bool | None = None,
+) -> ChildSpec:
     """Return the coordinator of `others`: they start in waves, and stop data first, audit last."""
     stages = start_waves(others)
     strategies = tuple(strategy_role(name) for name in plan.strategy_ids)
@@ -113,6 +122,7 @@ def coordinator_spec(plan: EnginePlan, others: tuple[ChildSpec, ...], group: Com
         cancel_entries=settings.shutdown.cancels_entries(lockstep=True),
         answer_deadline_s=settings.engine.runtime.answer_deadline_s,
         flattening=settings.halt_policy().flattening,
+        desk=plan.desk(),
         started={
             "session": plan.session.number,
             "first": plan.session.first,
@@ -129,6 +139,7 @@ def coordinator_spec(plan: EnginePlan, others: tuple[ChildSpec, ...], group: Com
             "settings": coordinator,
             "policy": settings.halt_policy(),
             **plan.journal(COORDINATOR, group),
+            "commands": commands,
         },
         queue=plan.queue,
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import time
 from collections.abc import Mapping
+from queue import SimpleQueue
 from typing import Any
 
 from cli.composition import inline_specs
@@ -17,6 +18,7 @@ from simulation.venue.durable import DurableVenue
 from simulation.venue.inline import InlineBroker
 from simulation.venue.launch import stop_venue
 from storage.commit_group import REDO, CommitGroup
+from supervisor.control_parts import Commands
 from supervisor.coordinator import ENDED, Coordinator
 
 _SLICE = 4_000
@@ -47,8 +49,9 @@ class InlineEngine:
         self._group = CommitGroup(plan.session.state_dir / REDO)
         self._venue = DurableVenue(plan.session.state_dir / "venue", plan.venue(), self._group)
         broker = InlineBroker(self._venue, self._command)
+        self._commands: Commands = SimpleQueue()
         try:
-            self._runtime.spawn(inline_specs(plan, broker, self._group))
+            self._runtime.spawn(inline_specs(plan, broker, self._group, self._commands))
         except BaseException:
             self.close(orderly=False)
             raise
@@ -64,6 +67,8 @@ class InlineEngine:
 
     def advance(self) -> bool:
         """Do a slice of work; return whether the engine has stopped."""
+        while not self._commands.empty():
+            self._runtime.send(COORDINATOR, self._commands.get_nowait(), control=True)
         return self._runtime.run(self._ended, most=self._slice, for_s=_SLICE_S)
 
     def drain(self, reason: str, *, cancel_entries: bool) -> None:

@@ -50,6 +50,13 @@ class LatchFile:
             return Rung.HALTED  # it is there, or may be
         return self._rung
 
+    def detail(self) -> str:
+        """Return what its writer said, "" where nothing can be read."""
+        try:
+            return str(json.loads(self._path.read_bytes())["detail"])
+        except (OSError, ValueError, TypeError, LookupError, RecursionError):
+            return ""
+
     def _look(self) -> None:
         """Read the file; what it holds and which file it was stay together, whatever replaces it meanwhile."""
         with open(self._path, "rb") as file:
