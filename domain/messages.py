@@ -14,7 +14,7 @@ from domain.halt_messages import HaltInbox, HaltReviewed, LatchChanged
 from domain.outbox import OutboxAcknowledged, OutboxRecords, RequestOutbox
 from domain.records import IntentKind, JournalEntry, Rung
 from domain.signals import Signal, SignalFailure
-from domain.supervision import LeaseGranted, Pulse
+from domain.supervision import LeaseGranted, Pulse, RoleEnded, RolesObserved, RoleStarted
 
 COORDINATOR = "coordinator"
 FEED = "feed"
@@ -68,13 +68,12 @@ class Drained:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RoleFailed:
-    """Tell the coordinator that a role failed: its machine raised (`fatal` halts the account) or its process ended."""
+    """Tell the coordinator that a role's machine raised; `fatal` ended the role."""
 
     role: str
     error: str
     traceback: str
     fatal: bool
-    ended: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -238,8 +237,19 @@ GatewayInbox = (
     | CancelOrders
     | ResolveOrder
 )
+SupervisionInbox = Pulse | RoleStarted | RoleEnded | RolesObserved
 CoordinatorInbox = (
-    Begin | Ready | Drain | Drained | RoleFailed | TimerFired | DataEnded | HaltInbox | Command | CommandDone
+    Begin
+    | Ready
+    | Drain
+    | Drained
+    | RoleFailed
+    | TimerFired
+    | DataEnded
+    | HaltInbox
+    | SupervisionInbox
+    | Command
+    | CommandDone
 )
 AuditInbox = Begin | Drain | TimerFired | OutboxRecords
 ShellInbox = RequestOutbox | OutboxAcknowledged
