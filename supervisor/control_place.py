@@ -50,10 +50,11 @@ class ControlPlace:
     def leave(self) -> None:
         """Take socket and address away, unless a later engine has put its own there."""
         address, self._address = self._address, None
-        if address is not None:
-            _clear(address)
         known = read_address(self._state_dir)
-        if known is not None and known.token == self.token:
+        ours = known is not None and known.token == self.token
+        if address is not None and (ours or known is None or Path(known.path) != address):
+            _clear(address)
+        if ours:
             (self._state_dir / ADDRESS).unlink(missing_ok=True)
 
     def _free_address(self) -> Path:
