@@ -44,7 +44,7 @@ def control_parts(spec: Spec, context: ActorContext, journal: Journal) -> Contro
     return ControlParts(
         latch=file if group is None else CommittedLatch(file, group),
         control=_control(spec.arguments.get("commands"), context),
-        found=FoundLatch(file.read(), file.detail()),
+        found=FoundLatch(file.read(), *file.word()),
         wall_ns=context.clock.wall_ns,
         answers=None if saved is None else saved.values,
     )

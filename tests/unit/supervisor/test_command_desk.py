@@ -277,6 +277,14 @@ def test_a_resume_of_what_does_not_stand_is_refused(
     assert bench.latch.state()["scoped"] == [["book:main", "HALTED"]]
 
 
+def test_a_latch_file_that_somebody_else_wrote_is_cleared_by_force_alone(bench: Bench) -> None:
+    """`halt` writes it where the engine did not answer; the ladder may never hear of that."""
+    outputs = bench.do(Verb.RESUME, force=True)
+    assert kinds(outputs) == ["Persist", "WriteLatch", "Answer"]
+    assert outputs[1] == WriteLatch(Rung.ACTIVE, 0, "")
+    assert kinds(bench.do(Verb.RESUME)) == ["Persist", "Answer"]
+
+
 def test_closing_positions_is_not_broken_off_unless_forced(bench: Bench) -> None:
     bench.do(Verb.FLATTEN)
     bench.now_s += 1_000.0

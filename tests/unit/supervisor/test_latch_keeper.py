@@ -119,9 +119,9 @@ def test_what_is_told_again_is_confirmed_and_not_recorded() -> None:
 @pytest.mark.parametrize("found", [Rung.REDUCING, Rung.HALTED, Rung.FLATTENING])
 def test_a_file_above_the_ladder_raises_it_to_that_rung_and_says_who_wrote_it(found: Rung) -> None:
     """Neither kill_switch's own rung nor the configuration decides: who wrote the file did."""
-    latch = keeper(found=FoundLatch(found, "ann (process 7): storm"))
+    latch = keeper(found=FoundLatch(found, 0, "ann (process 7): storm"))
     outputs = latch.begun()
-    assert kinds(outputs) == ["Persist"], "roles are not up yet: they are told once they are"
+    assert kinds(outputs) == ["Persist", "WriteLatch"], "roles are not up yet: they are told once they are"
     assert isinstance(outputs[0], Persist)
     (record,) = [each for each in outputs[0].records if isinstance(each, HaltRecord)]
     assert (record.rung, record.trigger, record.detail) == (
@@ -137,7 +137,26 @@ def test_a_ladder_above_the_file_writes_it_again() -> None:
     first = keeper()
     saved = saved_in(first.handle(raising()))
     assert keeper(saved).begun() == [WriteLatch(Rung.HALTED, 1, "heat: why")]
-    assert keeper(saved, found=FoundLatch(Rung.HALTED)).begun() == []
+    assert keeper(saved, found=FoundLatch(Rung.HALTED, 1)).begun() == []
+
+
+def test_a_person_who_halts_while_nothing_runs_is_heard_also_where_it_is_halted_already() -> None:
+    """What stood may end by rule, at the next session; what the person asked for may not."""
+    saved = saved_in(keeper().handle(raising(T.DAILY_LOSS, Rung.HALTED)))
+    latch = keeper(saved, found=FoundLatch(Rung.HALTED, 0, "ann: holiday"))
+    outputs = latch.begun()
+    assert WriteLatch(Rung.HALTED, 2, "daily_loss: why; kill_switch: latch file: ann: holiday") in outputs
+    assert latch.state()["causes"] == ["daily_loss", "kill_switch"]
+    later = keeper(saved_in(outputs), found=FoundLatch(Rung.HALTED, 2))
+    assert later.begun() == [], "once recorded it does not come back by its file"
+
+
+def test_a_file_that_a_crash_left_above_a_ladder_that_was_lowered_halts_again() -> None:
+    """0014: fail closed; the person resumes once more."""
+    saved = saved_in(halted().resume("", "ann: fixed", new_peak=False))
+    latch = keeper(saved, found=FoundLatch(Rung.HALTED, 1, "heat: why"))
+    latch.begun()
+    assert (latch.rung, latch.state()["causes"]) == (Rung.HALTED, ["kill_switch"])
 
 
 # --- a person's resume ------------------------------------------------------------------------------------------------
