@@ -22,6 +22,7 @@ from domain.strategies.blocks import DAY_NS
 from simulation.venue.settings import KindFees, VenueSettings
 from storage.commit_group import CommitGroup
 from storage.location import Databases
+from supervisor.command_desk import DeskSettings
 
 GENERATION = 1
 
@@ -67,6 +68,12 @@ class EnginePlan:
     def queue(self) -> int:
         """Return how many messages may wait in a role's normal lane."""
         return self.settings.engine.runtime.mailbox_bound
+
+    def desk(self) -> DeskSettings:
+        """Return what people's commands are judged by: the mode, and the books and symbols there are."""
+        books = (f"book:{book.name}" for book in self.settings.book_settings())
+        symbols = (f"symbol:{symbol}" for symbol in self.table.symbols)
+        return DeskSettings(mode=self.settings.mode.value, scopes=frozenset((*books, *symbols)))
 
     def venue(self) -> VenueSettings:
         """Return what the simulated venue is made from."""
