@@ -114,7 +114,7 @@ def _roles(plan: EnginePlan, site: Site) -> tuple[ChildSpec, ...]:
     return (
         role(AUDIT, site.audit, plan.audit(site.pace), ()),
         role(GATEWAY, site.gateway, keeping(GATEWAY, plan.gateway()), (AUDIT,)),
-        role(RISK, "actors.roles:risk", {**keeping(RISK, plan.risk()), **policy}, (GATEWAY,)),
+        role(RISK, "supervisor.roles:risk", {**keeping(RISK, plan.risk()), **policy}, (GATEWAY,)),
         role(FEED, site.feed, keeping(FEED, plan.feed()), (RISK,)),
         *(_strategy(plan, site, name) for name in plan.strategy_ids),
     )

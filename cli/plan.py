@@ -133,6 +133,7 @@ class EnginePlan:
             epoch=GENERATION,
             flattening=settings.halt_policy().flattening,
             lease=self.lease,
+            breakers=settings.strategy_breakers(),
         )
 
     def feed(self) -> MarketDataSettings:
