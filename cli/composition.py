@@ -16,8 +16,8 @@ from domain.audit_machine import AuditPace
 from domain.messages import AUDIT, COORDINATOR, FEED, GATEWAY, RISK, VENUE, strategy_role
 from domain.ports import Supervisor
 from storage.commit_group import CommitGroup
+from supervisor.child import ChildPlan
 from supervisor.child_spec import ChildSpec, RestartPolicy
-from supervisor.children import ChildPlan
 from supervisor.control_parts import Commands
 from supervisor.lifecycle import start_waves
 from supervisor.phase import CoordinatorSettings
@@ -43,6 +43,7 @@ class Site:
 
 def ray_specs(plan: EnginePlan) -> tuple[ChildSpec, ...]:
     """Return the roles of an engine on Ray; the venue is a process of its own and no role here."""
+    plan = plan.supervised()
     site = Site(
         audit="actors.roles:audit",
         gateway="simulation.roles:gateway",

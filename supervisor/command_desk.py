@@ -51,7 +51,7 @@ NO_DESK = DeskSettings()
 class Engine(Protocol):
     """Be what the desk tells of, and stops."""
 
-    def status(self) -> Mapping[str, Any]:
+    def state(self) -> Mapping[str, Any]:
         """Return what `breakwater status` shows, JSON-able."""
         ...
 
@@ -123,7 +123,7 @@ class CommandDesk:
 
     def _command(self, command: Command) -> list[Output]:
         if command.verb is Verb.STATUS:
-            body = {**answer(command, ok=True, detail="", effective=True), **self._engine.status()}
+            body = {**answer(command, ok=True, detail="", effective=True), **self._engine.state()}
             return [Answer(command.request_id, body)]
         waiting = self._waiting.get(command.key)
         known = self._answers.find(command)
