@@ -153,7 +153,7 @@ def _open(
     else:
         refuse_other_inputs(stored, imported, settings, directory)
         refuse_other_trail(directory.audit, databases, ROLES, stored)
-        first = resume_at(directory, stored, first)
+        first = resume_at(directory, stored, first, len(table))
     session = SessionPlan(number=stored.number, first=first, state_dir=directory.path, bars=bars)
     pace_s = 0.0 if request.speed == 0.0 else 1.0 / request.speed
     plan = EnginePlan(settings=settings, table=stored_bars(bars), session=session, pace_s=pace_s)

@@ -8,6 +8,7 @@ import socket
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import get_type_hints
 
 from config.database_url import BESIDE_STATE, is_allowed
 from domain.errors import StateError
@@ -139,8 +140,7 @@ class StateDirectory:
             return None
         try:
             session = Session(**json.loads(path.read_bytes()))
-            if not is_allowed(session.databases):
-                raise ValueError(f"databases at {session.databases!r}")
+            _refuse_nonsense(session)
             return session
         except (OSError, ValueError, TypeError) as error:
             raise StateError(
@@ -240,6 +240,19 @@ class StateDirectory:
                 )
             return
         self._counted()
+
+
+def _refuse_nonsense(session: Session) -> None:
+    """Raise ValueError that names the first value of `session` which cannot be one."""
+    if not is_allowed(session.databases):
+        raise ValueError(f"databases at {session.databases!r}")
+    for name, kind in get_type_hints(Session).items():
+        value = getattr(session, name)
+        if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
+            raise ValueError(f"{name} is {value!r}")
+    for name, least in (("number", 1), ("bar", -1), ("trail_seq", 0)):
+        if getattr(session, name) < least:
+            raise ValueError(f"{name} is {getattr(session, name)}; allowed: {least} and more")
 
 
 def _sessions(marker: bytes) -> int:
