@@ -168,6 +168,7 @@ def coordinator_spec(
             "first": plan.session.first,
             "mode": settings.mode.value,
             "configuration": settings.fingerprint,
+            "strategy_code": dict(plan.code),
             "bars": plan.table.fingerprint,
             "symbols": list(plan.table.symbols),
         },

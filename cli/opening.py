@@ -20,8 +20,10 @@ from cli.resuming import ROLES, refuse_damaged, refuse_other_inputs, resume_at, 
 from cli.trail_held import refuse_other_trail
 from config.credentials import hand_over_audit_key
 from config.settings import Settings
+from config.strategy_code import strategy_code
 from domain.errors import StateError
 from domain.ports import Clock
+from domain.strategies.registry import discover
 from simulation.importing.importer import Imported, import_bars
 from simulation.importing.report import ImportReport
 from simulation.importing.sample import sample_path
@@ -158,6 +160,7 @@ def _open(
     stored = directory.session()
     bars = directory.path / "bars.parquet"
     resumed = stored is not None
+    code = strategy_code(settings, discover())
     databases = directory.databases() if resumed else _new_databases(settings, directory)
     databases.await_writers(ROLES)
     refuse_damaged(directory, databases, resumed=resumed)
@@ -175,13 +178,14 @@ def _open(
             bar=first - 1,
             first=first,
             databases=databases.template,
+            code=code,
         )
         directory.write_session(stored)
     else:
-        refuse_other_inputs(stored, imported, settings, directory)
+        refuse_other_inputs(stored, imported, settings, code, directory)
         refuse_other_trail(directory.audit, databases, ROLES, stored)
         first = resume_at(directory, stored, first, len(table))
     session = SessionPlan(number=stored.number, first=first, state_dir=directory.path, bars=bars)
     pace_s = 0.0 if request.speed == 0.0 else 1.0 / request.speed
-    plan = EnginePlan(settings=settings, table=stored_bars(bars), session=session, pace_s=pace_s)
+    plan = EnginePlan(settings=settings, table=stored_bars(bars), session=session, pace_s=pace_s, code=code)
     return Opened(plan=plan, stored=stored, directory=directory, report=report, resumed=resumed)

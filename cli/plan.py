@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -37,12 +37,13 @@ class SessionPlan:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class EnginePlan:
-    """Hold what both runtimes build their roles from."""
+    """Hold what both runtimes build their roles from; `code` is that of `config.strategy_code`."""
 
     settings: Settings
     table: BarTable
     session: SessionPlan
     pace_s: float
+    code: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def instruments(self) -> dict[str, Instrument]:
@@ -138,6 +139,7 @@ class EnginePlan:
             "strategy_id": instance.id,
             "strategy": instance.strategy,
             "file": None if instance.file is None else str((directory / instance.file).resolve()),
+            "digest": None if instance.file is None else self.code.get(instance.file),
             "parameters": dict(instance.parameters),
             "symbols": instance.symbols,
             "bar_ns": self.table.bar_ns,

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from config.settings import Settings
+from config.strategy_code import code_changes
 from domain.bars import BarTable
 from domain.errors import DataError, StateError
 from domain.gateway import LATCH
@@ -102,9 +103,13 @@ def stored_bars(path: Path) -> BarTable:
 
 
 def refuse_other_inputs(
-    stored: Session, imported: Imported, settings: Settings, directory: StateDirectory
+    stored: Session,
+    imported: Imported,
+    settings: Settings,
+    code: Mapping[str, str],
+    directory: StateDirectory,
 ) -> None:
-    """Raise StateError that says which inputs changed when `stored` was begun with other bars or settings."""
+    """Raise StateError that says which inputs changed when `stored` was begun with other bars, settings or `code`."""
     differing = []
     if stored.data != imported.table.fingerprint:
         differing.append("the bars (--data, --symbols, --to, or the file itself)")
@@ -114,6 +119,8 @@ def refuse_other_inputs(
         )
     if stored.configuration != settings.fingerprint:
         differing.append("the configuration (--config, or a file in it)")
+    if stored.code is not None:
+        differing += code_changes(stored.code, code, settings.directory)
     if differing:
         raise StateError(
             f"{directory.path} holds session {stored.number} of other inputs: {' and '.join(differing)} changed. "
