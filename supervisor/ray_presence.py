@@ -13,7 +13,7 @@ from domain.errors import EnvironmentFault
 
 DEADLINE_S = 60.0
 _TRY = "import ray, ray._raylet"
-_ADVICE = "reinstall it with `make setup`, or run with --runtime inline, which does without"
+_ADVICE = "reinstall it with `make clean setup`, or run with --runtime inline, which does without"
 
 
 @contextmanager

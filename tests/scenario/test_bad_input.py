@@ -218,7 +218,12 @@ def test_ray_that_cannot_be_imported_is_said_before_anything_is_made(
     monkeypatch.setenv("PYTHONPATH", str(broken.parent))
     result = run(tmp_path / "state", "--data", bars, "--runtime", "ray")
     assert_refused(
-        result, 4, "Ray cannot be imported", "libgrpc.so.9", "make setup", "or run with --runtime inline"
+        result,
+        4,
+        "Ray cannot be imported",
+        "libgrpc.so.9",
+        "make clean setup",
+        "or run with --runtime inline",
     )
     assert not (tmp_path / "state").exists()
 

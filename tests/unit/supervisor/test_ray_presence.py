@@ -40,7 +40,7 @@ def test_what_fails_to_import_is_told_in_its_own_words(statement: str, words: st
         pytest.raises(EnvironmentFault, match=words) as refused,
     ):
         await_import()
-    assert "make setup" in str(refused.value)
+    assert "make clean setup" in str(refused.value)
 
 
 def test_what_never_comes_back_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
