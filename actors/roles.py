@@ -112,10 +112,10 @@ def gateway_machine(spec: Spec, journal: Journal) -> Gateway:
 
 
 def strategy_instance(arguments: Mapping[str, Any]) -> StrategyInstance:
-    """Build the instance that `arguments` name: id, strategy, file or None, parameters."""
+    """Build the instance that `arguments` name: id, strategy, file or None with its digest, parameters."""
     registry = discover()
     if arguments["file"] is not None:
-        registry = with_file(registry, Path(arguments["file"]))
+        registry = with_file(registry, Path(arguments["file"]), arguments.get("digest"))
     definition = registry.get(arguments["strategy"])
     parameters = definition.parameters(**arguments["parameters"])
     return StrategyInstance(
