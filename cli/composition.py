@@ -6,7 +6,7 @@ This is the one place where the parts meet; nothing here decides anything about 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from cli.plan import EnginePlan
@@ -75,6 +75,28 @@ def inline_specs(plan: EnginePlan, broker: object, group: CommitGroup) -> tuple[
     )
     others = _roles(plan, site)
     return (venue, *others, coordinator_spec(plan, others, site.group))
+
+
+def chaos_specs(plan: EnginePlan, given: Mapping[str, Mapping[str, Any]]) -> tuple[ChildSpec, ...]:
+    """Return the roles of an engine for fault search: the parts of an engine on Ray, its ports those of `given`.
+
+    What is given by role (journal, broker, table, trail) outlives the engine; `strategies` is for each of them.
+    """
+    site = Site(
+        audit="simulation.chaos.roles:audit",
+        gateway="simulation.roles:inline_gateway",
+        feed="simulation.roles:inline_feed",
+        strategy="simulation.chaos.roles:strategy",
+        pace=plan.live_pace(),
+        group=None,
+        given=given,
+        strategies_given=given["strategies"],
+    )
+    others = _roles(plan, site)
+    coordinator = coordinator_spec(plan, others, site.group)
+    coordinator = replace(coordinator, arguments={**coordinator.arguments, **given[COORDINATOR]})
+    venue = ChildSpec(role=VENUE, factory="simulation.roles:inline_venue", arguments=given[GATEWAY])
+    return (venue, *others, coordinator)
 
 
 def _roles(plan: EnginePlan, site: Site) -> tuple[ChildSpec, ...]:

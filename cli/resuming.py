@@ -6,15 +6,14 @@ from collections.abc import Mapping, Sequence
 from contextlib import closing
 from datetime import date
 from pathlib import Path
-from typing import Any
 
 from config.settings import Settings
 from domain.bars import BarTable
 from domain.errors import DataError, StateError
 from domain.gateway import LATCH
 from domain.messages import COORDINATOR, FEED, GATEWAY, RISK
-from domain.orders import OPEN_STATES
-from domain.records import OrderState
+from domain.records import MachineSnapshot, OrderEntry
+from domain.resuming import bar_to_resume
 from domain.risk.manager import SNAPSHOT, TOLD
 from simulation.importing.importer import Imported
 from simulation.venue.address import venue_directory
@@ -126,38 +125,15 @@ def _day_of(table: BarTable, group: int | None) -> date:
 
 
 def resume_at(directory: StateDirectory, stored: Session, first: int) -> int:
-    """Return the first bar group to publish: the one after the last that settled.
-
-    A session that ended cleanly knows it. After a crash the risk manager's last snapshot tells the last bar decided;
-    if that decision never reached the gateway, the bar is published again: its order refs are the same.
-    """
+    """Return the first bar group to publish, as the session's record and its databases say."""
     databases = directory.databases()
     if not is_begun(databases.url(RISK)):
         return first
-    reader = JournalReader.open(databases.url(RISK), RISK)
-    try:
-        snapshot = reader.snapshot(SNAPSHOT)
-    finally:
-        reader.close()
-    if snapshot is None:
-        return first
-    if snapshot.bar <= stored.bar:
-        return stored.bar + 1
-    gateway = JournalReader.open(databases.url(GATEWAY), GATEWAY)
-    try:
-        return snapshot.bar if _never_arrived(snapshot.values, gateway) else snapshot.bar + 1
-    finally:
-        gateway.close()
+    with closing(JournalReader.open(databases.url(RISK), RISK)) as reader:
+        decided = reader.snapshot(SNAPSHOT)
 
+    def at_gateway() -> tuple[Sequence[OrderEntry], MachineSnapshot | None]:
+        with closing(JournalReader.open(databases.url(GATEWAY), GATEWAY)) as gateway:
+            return gateway.orders(), gateway.snapshot(LATCH)
 
-def _never_arrived(decided: Mapping[str, Any], gateway: JournalReader) -> bool:
-    """Return whether the gateway lacks an order, a cancel or the rung of the risk manager's last decision."""
-    orders = {order.order_ref: order.state for order in gateway.orders()}
-    latch = gateway.snapshot(LATCH)
-    held = 0 if latch is None else int(latch.values["rung"])
-    untouched = OPEN_STATES - {OrderState.CANCEL_SENT}
-    return (
-        any(ref not in orders for ref in decided["approved"])
-        or any(orders.get(ref) in untouched for ref in decided["cancels"])
-        or int(decided["rung"]) > held
-    )
+    return bar_to_resume(settled=stored.bar, first=first, decided=decided, at_gateway=at_gateway)

@@ -1,0 +1,240 @@
+"""Judge a world by the venue's own record: invariants I1 to I6, the ready gate, and that the engine gets to its end.
+
+Nothing here takes the engine's word alone: orders, executions, positions and cash are the venue's, what was durable
+before what is the timeline's, and the portfolio is rebuilt from the gateway's journal by its own rules.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable
+
+from domain.broker import DownloadKind, OrderType, PlaceOrder, signed
+from domain.gateway import LATCH
+from domain.messages import AUDIT, COORDINATOR, GATEWAY
+from domain.order_refs import without_session
+from domain.outbox import AuditEvent, AuditKind
+from domain.portfolio import Portfolio
+from domain.records import CashEntry, ExecutionEntry, HaltRecord, IntentKind, MachineSnapshot, OrderEntry, OrderState
+from simulation.chaos.faults import FaultKind
+from simulation.chaos.timeline import Failed
+from simulation.chaos.world import KEEPERS, World
+
+
+def judge(world: World) -> list[str]:
+    """Return every rule that `world`, run to its end, has broken, the word of the rule first."""
+    found = [*world.violations, *_orders(world), *_gate(world), *_halts(world), *_failures(world)]
+    found += _audit(world)
+    if world.completed:
+        found += [*_booked(world), *_account(world), *_unprotected(world)]
+    else:
+        found.append(f"liveness: {len(world.runs)} runs and no end: {', '.join(world.runs)}")
+    return found
+
+
+def judge_run(world: World) -> None:
+    """Look at what one run left behind, whatever ended it."""
+    world.violations += _unprotected(world)
+    if world.runs[-1] == "idle":
+        world.violations.append("liveness: every role waits and no timer runs")
+
+
+def _orders(world: World) -> list[str]:
+    """I1 and I4: one order an intent, each one durable before it was on the wire, and as it was decided."""
+    found: list[str] = []
+    sent = Counter(wire.command.order_ref for wire in world.timeline.wires if isinstance(wire.command, PlaceOrder))
+    found += [f"I1: {ref} went out {n} times" for ref, n in sent.items() if n > 1]
+    intents: defaultdict[tuple[str, ...], list[str]] = defaultdict(list)
+    entries = {entry.order_ref: entry for entry in world.journals[GATEWAY].orders()}
+    durable = _durable_intents(world)
+    for wire in world.timeline.wires:
+        command = wire.command
+        if not isinstance(command, PlaceOrder):
+            continue
+        ref = command.order_ref
+        if durable.get(ref, wire.at) >= wire.at:
+            found.append(f"I4: {ref} was on the wire before its intent and approval were durable")
+        entry = entries.get(ref)
+        if entry is not None:
+            intents[(entry.book, entry.symbol, str(entry.bar))].append(ref)
+            decided = (entry.symbol, entry.side, entry.order_type)
+            if decided != (command.symbol, command.side, command.order_type):
+                found.append(f"I4: {ref} left as {command}, decided was {entry}")
+    found += [f"I1: one intent became {refs}" for refs in intents.values() if len(set(refs)) > 1]
+    return found
+
+
+def _durable_intents(world: World) -> dict[str, int]:
+    """Return when each order was first durable as SENT together with the audit event of its approval."""
+    found: dict[str, int] = {}
+    for commit in world.timeline.commits:
+        if commit.role != GATEWAY:
+            continue
+        approved = {
+            record.key for record in commit.records if isinstance(record, AuditEvent) and record.kind is AuditKind.ORDER
+        }
+        for record in commit.records:
+            if isinstance(record, OrderEntry) and record.state is OrderState.SENT:
+                if without_session(record.order_ref) in approved:
+                    found.setdefault(record.order_ref, commit.at)
+    return found
+
+
+def _gate(world: World) -> list[str]:
+    """Ready gate: on each connection, the four downloads were heard before the first order went out."""
+    heard: defaultdict[int, set[DownloadKind]] = defaultdict(set)
+    told = iter(sorted(world.timeline.heard))
+    following = next(told, None)
+    found: list[str] = []
+    for wire in world.timeline.wires:
+        while following is not None and following.at < wire.at:
+            heard[following.connection].add(following.kind)
+            following = next(told, None)
+        if isinstance(wire.command, PlaceOrder) and heard[wire.connection] != set(DownloadKind):
+            found.append(f"ready gate: {wire.command.order_ref} went out unreconciled on {wire.connection}")
+    return found
+
+
+def _halts(world: World) -> list[str]:
+    """I5: no entry that the venue accepted left the gateway after it held a latch, or in a run that began with one.
+
+    In flight is what went out before the gateway had the news: the latch is durable at the coordinator first, and its
+    announcement is on the way.
+    """
+    found: list[str] = []
+    kinds = {entry.order_ref: entry.kind for entry in world.journals[GATEWAY].orders()}
+    accepted = {taken.order_ref for taken in world.timeline.taken if taken.accepted}
+    moves = _latch_moves(world)
+    for wire in world.timeline.wires:
+        command = wire.command
+        if not isinstance(command, PlaceOrder) or command.order_ref not in accepted:
+            continue
+        if kinds.get(command.order_ref) is not IntentKind.ENTRY:
+            continue
+        own = ladder = None
+        for at, run, role, rung in moves:
+            if at > wire.at:
+                break
+            if role == GATEWAY:
+                own = rung
+            else:
+                ladder = (rung, run)
+        if own:
+            found.append(f"I5: {command.order_ref} went out though the gateway held a latch")
+        if ladder is not None and ladder[0] and ladder[1] < wire.run:
+            found.append(f"I5: {command.order_ref} went out in a run that began halted")
+    return found
+
+
+def _latch_moves(world: World) -> list[tuple[int, int, str, int]]:
+    """Return (when, run, who, rung) of every durable movement of a latch."""
+    moves = []
+    for commit in world.timeline.commits:
+        for record in commit.records:
+            if commit.role == COORDINATOR and isinstance(record, HaltRecord):
+                moves.append((commit.at, commit.run, COORDINATOR, int(record.rung)))
+            elif commit.role == GATEWAY and isinstance(record, MachineSnapshot) and record.name == LATCH:
+                moves.append((commit.at, commit.run, GATEWAY, int(record.values["rung"])))
+    return moves
+
+
+def _unprotected(world: World) -> list[str]:
+    """I5: what is held at the venue is covered by working protective stops."""
+    covered: Counter[str] = Counter()
+    for order in world.venue.book.working():
+        if order.order_type is OrderType.STOP and order.parent_ref:
+            covered[order.symbol] -= signed(order.side, order.remaining)
+    return [
+        f"I5: {symbol} holds {lots} lots, stops cover {covered[symbol]}"
+        for symbol, lots in world.venue.account.positions.items()
+        if covered[symbol] * (1 if lots > 0 else -1) < abs(lots)
+    ]
+
+
+def _booked(world: World) -> list[str]:
+    """I2: each execution of the venue is in the gateway's journal once, and nothing else is."""
+    theirs = Counter(execution.exec_id for execution in world.venue.executions)
+    ours = Counter(
+        entry.execution.exec_id for entry in _entries(world) if isinstance(entry, ExecutionEntry)
+    )
+    filled = {
+        order.order_ref: order.filled_lots for order in (*world.venue.book.working(), *world.venue.book.completed())
+    }
+    found = [f"I2: {name} was executed and is not booked" for name in (theirs - ours)]
+    found += [f"I2: {name} is booked {ours[name]} times, executed {theirs[name]} times" for name in (ours - theirs)]
+    for order in world.journals[GATEWAY].orders():
+        if order.order_ref in filled and order.filled_lots != filled[order.order_ref]:
+            found.append(f"I2: {order.order_ref} filled {order.filled_lots}, at the venue {filled[order.order_ref]}")
+    return found
+
+
+def _account(world: World) -> list[str]:
+    """I3: positions and cash of the rebuilt portfolio, and of the risk manager at its end, are the venue's."""
+    settings, account = world.risk_settings, world.venue.account
+    if settings is None:
+        return ["I3: no risk manager was ever built"]
+    portfolio = Portfolio(settings.instruments.values(), {settings.currency: settings.cash_micro}, settings.currency)
+    for entry in _entries(world):
+        if isinstance(entry, (ExecutionEntry, CashEntry)):
+            portfolio.apply(entry)
+    theirs = dict(sorted(account.positions.items()))
+    found = []
+    for name, lots in (("rebuilt", portfolio.lots()), ("live", dict(world.risk_state["positions"]))):
+        if lots != theirs:
+            found.append(f"I3: the {name} portfolio holds {lots}, the venue {theirs}")
+    if portfolio.cash_micro() != account.cash_micro:
+        found.append(f"I3: cash {portfolio.cash_micro()} micro, the venue has {account.cash_micro}")
+    if round(world.risk_state["cash"] * 1e6) != account.cash_micro:
+        found.append(f"I3: the risk manager's cash is {world.risk_state['cash']}, the venue's {account.cash_micro}")
+    return found
+
+
+def _entries(world: World) -> Iterable[object]:
+    journal = world.journals[GATEWAY]
+    return journal.entries(0, 1_000_000)
+
+
+def _audit(world: World) -> list[str]:
+    """I6: the chain holds, and what roles committed is in it once, in their order; all of it after an orderly end."""
+    found = [f"I6: {fault}" for fault in world.trail.faults()]
+    for role in KEEPERS:
+        committed, told = world.journals[role].events, world.trail.events.get(role, [])
+        if [_known(event) for event in told] != [_known(event) for event in committed[: len(told)]]:
+            found.append(f"I6: the trail tells otherwise than {role} committed")
+        if world.completed and len(told) < len(committed):
+            found.append(f"I6: {len(committed) - len(told)} events of {role} are not in the trail")
+    return found
+
+
+def _known(event: AuditEvent) -> tuple[object, ...]:
+    return event.kind, event.at_ns, event.bar, event.key, event.decision
+
+
+def _failures(world: World) -> list[str]:
+    """No role may contradict itself; what a fault explains is none; after a failed write nothing is tried again."""
+    struck = {(fault.kind, fault.where) for fault in world.timeline.struck}
+    found = [
+        f"failure: {failed.role} in run {failed.run}: {failed.kind}: {failed.words}"
+        for failed in world.timeline.failures
+        if not _explained(failed, struck)
+    ]
+    tried = {role: journal.refused_after_failure for role, journal in world.journals.items()}
+    tried[AUDIT] = world.trail.refused_after_failure
+    return [*found, *(f"durability: {role} tried {n} writes after one had failed" for role, n in tried.items() if n)]
+
+
+def _explained(failed: Failed, struck: set[tuple[FaultKind, str]]) -> bool:
+    match failed.kind:
+        case "DurabilityError":
+            return (FaultKind.DISK_FAILS, failed.role) in struck
+        case "StrategyRaised":
+            return True
+        case "Unanswered":
+            return any(kind in _SILENCING for kind, _ in struck)
+        case _:
+            return False
+
+
+_SILENCING = frozenset({FaultKind.MESSAGE_LOST, FaultKind.MESSAGE_LATE, FaultKind.CLOCK_JUMP})
+"""Faults after which an answer may not come in time, however often it is asked for."""
+

@@ -1,0 +1,131 @@
+"""Keep one sequence of everything that happened in all processes and at the venue: what was durable before what.
+
+Only the oracle may see it; no role can. Its digest says whether two runs were the same.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from hashlib import blake2b
+from typing import NamedTuple
+
+from domain.broker import BrokerCommand, DownloadKind
+from domain.outbox import AuditEvent
+from domain.records import OrderEntry, Record
+from simulation.chaos.faults import Fault
+
+
+class Committed(NamedTuple):
+    """Be one commit of a role's journal."""
+
+    at: int
+    run: int
+    role: str
+    records: tuple[Record, ...]
+
+
+class Wired(NamedTuple):
+    """Be one command that left the gateway's process on a connection."""
+
+    at: int
+    run: int
+    connection: int
+    command: BrokerCommand
+
+
+class Taken(NamedTuple):
+    """Be one order that reached the venue: whether it was new there, and works since."""
+
+    at: int
+    run: int
+    order_ref: str
+    new: bool
+    accepted: bool
+
+
+class Heard(NamedTuple):
+    """Be one complete download that the gateway was given."""
+
+    at: int
+    connection: int
+    kind: DownloadKind
+
+
+class Failed(NamedTuple):
+    """Be one role that failed: the kind and the words of its error."""
+
+    at: int
+    run: int
+    role: str
+    kind: str
+    words: str
+
+
+@dataclass(slots=True)
+class Timeline:
+    """Number what happens, across all runs of one world."""
+
+    now: int = 0
+    run: int = 0
+    commits: list[Committed] = field(default_factory=list)
+    wires: list[Wired] = field(default_factory=list)
+    taken: list[Taken] = field(default_factory=list)
+    heard: list[Heard] = field(default_factory=list)
+    failures: list[Failed] = field(default_factory=list)
+    struck: list[Fault] = field(default_factory=list)
+    retried: list[str] = field(default_factory=list)
+    delivered: int = 0
+    texts: list[str] | None = None
+    _digest: blake2b = field(default_factory=lambda: blake2b(digest_size=16))
+
+    def note(self, text: str) -> int:
+        """Number what `text` says, take it into the digest, and return the number."""
+        self.now += 1
+        self._digest.update(text.encode())
+        if self.texts is not None:
+            self.texts.append(f"{self.now} {text}")
+        return self.now
+
+    @property
+    def digest(self) -> str:
+        """Return what all notes so far amount to."""
+        return self._digest.hexdigest()
+
+    def committed(self, role: str, records: Sequence[Record]) -> None:
+        """Note a commit."""
+        said = ",".join(_said(record) for record in records)
+        self.commits.append(Committed(self.note(f"commit {role} {said}"), self.run, role, tuple(records)))
+
+    def wired(self, connection: int, command: BrokerCommand) -> None:
+        """Note a command that left the gateway."""
+        self.wires.append(Wired(self.note(f"wire {connection} {command}"), self.run, connection, command))
+
+    def took(self, order_ref: str, *, new: bool, accepted: bool) -> None:
+        """Note an order that reached the venue."""
+        at = self.note(f"taken {order_ref} {new} {accepted}")
+        self.taken.append(Taken(at, self.run, order_ref, new, accepted))
+
+    def downloaded(self, connection: int, kind: DownloadKind) -> None:
+        """Note that the gateway was given a download."""
+        self.heard.append(Heard(self.note(f"download {connection} {kind}"), connection, kind))
+
+    def failed(self, role: str, error: BaseException) -> None:
+        """Note that a role failed."""
+        kind = type(error).__name__
+        at = self.note(f"failed {role} {kind} {error}")
+        self.failures.append(Failed(at, self.run, role, kind, str(error)))
+
+    def strike(self, fault: Fault) -> None:
+        """Note that a fault found its occasion."""
+        self.note(f"fault {fault}")
+        self.struck.append(fault)
+
+
+def _said(record: Record) -> str:
+    """Return what tells a record from others; all of it is in the trail, whose lines are in the digest as well."""
+    if isinstance(record, AuditEvent):
+        return f"{record.kind.value}:{record.key}"
+    if isinstance(record, OrderEntry):
+        return f"{record.order_ref}:{record.state.value}:{record.filled_lots}"
+    return type(record).__name__
