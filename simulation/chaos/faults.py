@@ -21,6 +21,7 @@ class FaultKind(StrEnum):
     ROLE_CRASH = "role_crash"
     ENGINE_CRASH = "engine_crash"
     STOP = "stop"
+    HALT = "halt"
     DISK_FAILS = "disk_fails"
     MESSAGE_LOST = "message_lost"
     MESSAGE_LATE = "message_late"
@@ -88,6 +89,7 @@ _WEIGHTS: dict[FaultKind, int] = {
     FaultKind.ROLE_CRASH: 8,
     FaultKind.ENGINE_CRASH: 6,
     FaultKind.STOP: 2,
+    FaultKind.HALT: 4,
     FaultKind.DISK_FAILS: 2,
     FaultKind.MESSAGE_LOST: 8,
     FaultKind.MESSAGE_LATE: 8,
@@ -142,8 +144,8 @@ def _fault(
     match kind:
         case FaultKind.ROLE_CRASH | FaultKind.ENGINE_CRASH:
             return Fault(kind, bar, chance.randint(1, 30), chance.choice(roles), chance.random())
-        case FaultKind.STOP:
-            return Fault(kind, bar, chance.randint(1, 60))
+        case FaultKind.STOP | FaultKind.HALT:
+            return Fault(kind, bar, chance.randint(1, 60), value=chance.random())
         case FaultKind.DISK_FAILS:
             return Fault(kind, bar, chance.randint(1, 8), chance.choice(_DISKS))
         case FaultKind.MESSAGE_LOST:

@@ -18,7 +18,9 @@ from actors.parts import ActorContext, Parts
 from actors.shell import Shell
 from domain.broker import BrokerUpdate
 from domain.errors import InvariantViolation
+from domain.halt_messages import RaiseHalt
 from domain.messages import COORDINATOR, FEED, GATEWAY, VENUE, BarsPublished, Drain, RoleFailed
+from domain.records import HaltTrigger, Rung
 from simulation.chaos.faults import FaultKind
 from simulation.chaos.link import Carried, ChaosLink
 from simulation.chaos.perils import Crashed, Perils
@@ -235,6 +237,9 @@ class ChaosRuntime(InlineRuntime):
             self._clock.wall_offset_s += wall.value
         if perils.strikes(FaultKind.STOP) is not None:
             self.send(COORDINATOR, Drain(reason="SIGTERM", cancel_entries=True), control=True)
+        halt = perils.strikes(FaultKind.HALT)
+        if halt is not None:
+            self.send(COORDINATOR, persons_halt(halt.value, perils.newest), control=True)
         shuffled = perils.strikes(FaultKind.REORDERED)
         if shuffled is not None:
             self._shuffles, self._chance = shuffled.occasion, random.Random(shuffled.value)
@@ -315,6 +320,20 @@ class ChaosRuntime(InlineRuntime):
         )
         parts = self._alter(role, load_factory(spec.factory)(spec, context))
         return Shell(parts, context, lambda to, message, control: self._post(role, to, message, control))
+
+
+def persons_halt(choice: float, bar: int) -> RaiseHalt:
+    """Return the halt of a person who wants every position closed, or trading stopped."""
+    trigger = HaltTrigger.KILL_SWITCH if choice < 0.5 else HaltTrigger.TECHNICAL_FAILURE
+    return RaiseHalt(
+        at_ns=0,
+        bar=bar,
+        session=0,
+        rung=Rung.HALTED,
+        trigger=trigger,
+        raised_by="a person",
+        detail="says the fault search",
+    )
 
 
 def _wait_s(shell: Shell) -> float | None:

@@ -40,7 +40,7 @@ def result_of(world: World) -> Result:
         digest=world.timeline.digest,
         violations=tuple(judge(world)),
         runs=tuple(world.runs),
-        struck=tuple(world.timeline.struck),
+        struck=tuple(strike.fault for strike in world.timeline.struck),
         delivered=world.timeline.delivered,
         orders=len(world.venue.book),
         executions=len(world.venue.executions),

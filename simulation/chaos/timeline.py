@@ -52,6 +52,14 @@ class Heard(NamedTuple):
     kind: DownloadKind
 
 
+class Struck(NamedTuple):
+    """Be one fault that found its occasion."""
+
+    at: int
+    run: int
+    fault: Fault
+
+
 class Failed(NamedTuple):
     """Be one role that failed: the kind and the words of its error."""
 
@@ -73,8 +81,7 @@ class Timeline:
     taken: list[Taken] = field(default_factory=list)
     heard: list[Heard] = field(default_factory=list)
     failures: list[Failed] = field(default_factory=list)
-    struck: list[Fault] = field(default_factory=list)
-    retried: list[str] = field(default_factory=list)
+    struck: list[Struck] = field(default_factory=list)
     delivered: int = 0
     texts: list[str] | None = None
     _digest: blake2b = field(default_factory=lambda: blake2b(digest_size=16))
@@ -118,8 +125,7 @@ class Timeline:
 
     def strike(self, fault: Fault) -> None:
         """Note that a fault found its occasion."""
-        self.note(f"fault {fault}")
-        self.struck.append(fault)
+        self.struck.append(Struck(self.note(f"fault {fault}"), self.run, fault))
 
 
 def _said(record: Record) -> str:

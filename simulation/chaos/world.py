@@ -136,7 +136,7 @@ class World:
     def _drive(self, runtime: ChaosRuntime, coordinator: Coordinator) -> str:
         position, moved_s = -1, 0.0
         while coordinator.phase not in ENDED:
-            if not runtime.advance(_SLICE) and coordinator.phase not in ENDED:
+            if not runtime.advance(_SLICE) and (runtime.ended_by or coordinator.phase not in ENDED):
                 return runtime.ended_by or "idle"
             settled = self._position(runtime)
             if settled != position:
