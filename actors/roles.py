@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -18,7 +19,6 @@ from domain.gateway_policy import GatewaySettings
 from domain.ports import Journal
 from domain.risk.limits import HaltPolicy
 from domain.risk.manager import SNAPSHOT, TOLD, RiskManager
-from domain.risk.settings import RiskSettings
 from domain.strategies.blocks import block_ns
 from domain.strategies.evaluator import Evaluator, LiveEvaluator
 from domain.strategies.protocol import StrategyInstance
@@ -88,7 +88,8 @@ def audit_parts(spec: Spec, context: ActorContext, before_append: Callable[[], N
 def risk(spec: Spec, context: ActorContext) -> Parts:
     """Build the risk manager from its last snapshot."""
     journal = open_journal(spec)
-    settings: RiskSettings = spec.arguments["settings"]
+    # An approval of a former life is of an older epoch, which the gateway refuses.
+    settings = replace(spec.arguments["settings"], generation=spec.generation, epoch=spec.generation)
     policy: HaltPolicy = spec.arguments["policy"]
     saved = journal.snapshot(SNAPSHOT)
     told = journal.snapshot(TOLD)
@@ -98,8 +99,9 @@ def risk(spec: Spec, context: ActorContext) -> Parts:
     return Parts(machine=machine, journal=journal)
 
 
-def gateway_machine(settings: GatewaySettings, journal: Journal) -> Gateway:
+def gateway_machine(spec: Spec, journal: Journal) -> Gateway:
     """Build the gateway from its journal."""
+    settings: GatewaySettings = replace(spec.arguments["settings"], generation=spec.generation)
     saved = journal.snapshot(LATCH)
     return Gateway(settings, list(all_entries(journal)), None if saved is None else saved.values)
 

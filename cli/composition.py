@@ -5,17 +5,22 @@ This is the one place where the parts meet; nothing here decides anything about 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+import os
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from cli.plan import EnginePlan
 from domain.audit_machine import AuditPace
 from domain.messages import AUDIT, COORDINATOR, FEED, GATEWAY, RISK, VENUE, strategy_role
+from domain.ports import Supervisor
 from storage.commit_group import CommitGroup
-from supervisor.child_spec import ChildSpec
-from supervisor.coordinator import CoordinatorSettings
+from supervisor.child_spec import ChildSpec, RestartPolicy
+from supervisor.children import ChildPlan
 from supervisor.lifecycle import start_waves
+from supervisor.phase import CoordinatorSettings
+from supervisor.restart_policy import Intensity
 
 INLINE_PACE = AuditPace(batch_events=20_000, batch_s=3_600.0, resync_s=0.0)
 """Inline, thousands of events share one write: a crash loses the tail of a backtest, which is run again."""
@@ -48,10 +53,13 @@ def ray_specs(plan: EnginePlan) -> tuple[ChildSpec, ...]:
         strategies_given={},
     )
     others = _roles(plan, site)
-    return (*others, coordinator_spec(plan, others, site.group))
+    given = {"children": others}
+    return (*others, coordinator_spec(plan, others, "supervisor.roles:ray_coordinator", site.group, given))
 
 
-def inline_specs(plan: EnginePlan, broker: object, group: CommitGroup) -> tuple[ChildSpec, ...]:
+def inline_specs(
+    plan: EnginePlan, broker: object, group: CommitGroup, supervise: Callable[[], Supervisor]
+) -> tuple[ChildSpec, ...]:
     """Return the roles of an inline engine: `broker` is the venue; journals commit in `group`, before the trail.
 
     At a pace there may be hours between two bars: what was decided is then kept as an engine that trades keeps it.
@@ -74,7 +82,12 @@ def inline_specs(plan: EnginePlan, broker: object, group: CommitGroup) -> tuple[
         role=VENUE, factory="simulation.roles:inline_venue", arguments={"broker": broker}, queue=plan.queue
     )
     others = _roles(plan, site)
-    return (venue, *others, coordinator_spec(plan, others, site.group))
+    given = {"supervise": supervise}
+    return (
+        venue,
+        *others,
+        coordinator_spec(plan, others, "supervisor.roles:inline_coordinator", site.group, given),
+    )
 
 
 def chaos_specs(plan: EnginePlan, given: Mapping[str, Mapping[str, Any]]) -> tuple[ChildSpec, ...]:
@@ -93,18 +106,20 @@ def chaos_specs(plan: EnginePlan, given: Mapping[str, Mapping[str, Any]]) -> tup
         strategies_given=given["strategies"],
     )
     others = _roles(plan, site)
-    coordinator = coordinator_spec(plan, others, site.group)
-    coordinator = replace(coordinator, arguments={**coordinator.arguments, **given[COORDINATOR]})
     venue = ChildSpec(role=VENUE, factory="simulation.roles:inline_venue", arguments=given[GATEWAY])
-    return (venue, *others, coordinator)
+    factory = "supervisor.roles:inline_coordinator"
+    return (venue, *others, coordinator_spec(plan, others, factory, site.group, given[COORDINATOR]))
 
 
 def _roles(plan: EnginePlan, site: Site) -> tuple[ChildSpec, ...]:
     """Return every role but the coordinator and the venue, each after what it needs."""
+    hung_s = plan.settings.engine.runtime.lockstep_stall_s / 2.0
 
     def role(name: str, factory: str, arguments: Mapping[str, Any], after: tuple[str, ...]) -> ChildSpec:
         given = {**arguments, **site.given.get(name, {})}
-        return ChildSpec(role=name, factory=factory, arguments=given, after=after, queue=plan.queue)
+        return ChildSpec(
+            role=name, factory=factory, arguments=given, after=after, queue=plan.queue, most_busy_s=hung_s
+        )
 
     def keeping(name: str, settings: object) -> dict[str, Any]:
         return {"settings": settings, **plan.journal(name, site.group)}
@@ -115,23 +130,54 @@ def _roles(plan: EnginePlan, site: Site) -> tuple[ChildSpec, ...]:
         role(GATEWAY, site.gateway, keeping(GATEWAY, plan.gateway()), (AUDIT,)),
         role(RISK, "actors.roles:risk", {**keeping(RISK, plan.risk()), **policy}, (GATEWAY,)),
         role(FEED, site.feed, keeping(FEED, plan.feed()), (RISK,)),
-        *(
-            role(
-                strategy_role(name), site.strategy, {**plan.strategy(name), **site.strategies_given}, (FEED,)
-            )
-            for name in plan.strategy_ids
-        ),
+        *(_strategy(plan, site, name) for name in plan.strategy_ids),
     )
 
 
-def coordinator_spec(plan: EnginePlan, others: tuple[ChildSpec, ...], group: CommitGroup | None) -> ChildSpec:
-    """Return the coordinator of `others`: they start in waves, and stop data first, audit last."""
-    stages = start_waves(others)
+def _strategy(plan: EnginePlan, site: Site, name: str) -> ChildSpec:
+    """Return a strategy's role: bounded in time and memory, and quarantined alone when it ends too often."""
+    engine = plan.settings.engine
+    return ChildSpec(
+        role=strategy_role(name),
+        factory=site.strategy,
+        arguments={**plan.strategy(name), **site.strategies_given},
+        after=(FEED,),
+        restart=RestartPolicy.QUARANTINE,
+        queue=plan.queue,
+        strategies=(name,),
+        most_busy_s=engine.runtime.signal_deadline_s,
+        most_rss_bytes=engine.supervision.strategy_memory_mib * 2**20,
+    )
+
+
+def _child_plan(spec: ChildSpec) -> ChildPlan:
+    return ChildPlan(
+        role=spec.role,
+        after=spec.after,
+        restart=spec.restart,
+        strategies=spec.strategies,
+        most_busy_s=spec.most_busy_s,
+        most_rss_bytes=spec.most_rss_bytes,
+    )
+
+
+def coordinator_spec(
+    plan: EnginePlan,
+    others: tuple[ChildSpec, ...],
+    factory: str,
+    group: CommitGroup | None,
+    given: Mapping[str, Any],
+) -> ChildSpec:
+    """Return the coordinator of `others`: each begins after those it needs, and they stop data first, audit last."""
+    start_waves(others)  # a circle is found here, before anything starts
     strategies = tuple(strategy_role(name) for name in plan.strategy_ids)
     settings = plan.settings
+    supervision = settings.engine.supervision
     coordinator = CoordinatorSettings(
-        stages=stages,
+        run=f"{os.getpid()}.{time.monotonic_ns()}",
+        children=tuple(_child_plan(spec) for spec in others),
         stop_order=(FEED, GATEWAY, *strategies, RISK, AUDIT),
+        intensity=Intensity(supervision.restarts, supervision.restart_window_s),
         cancel_entries=settings.shutdown.cancels_entries(lockstep=True),
         answer_deadline_s=settings.engine.runtime.answer_deadline_s,
         flattening=settings.halt_policy().flattening,
@@ -146,11 +192,12 @@ def coordinator_spec(plan: EnginePlan, others: tuple[ChildSpec, ...], group: Com
     )
     return ChildSpec(
         role=COORDINATOR,
-        factory="supervisor.roles:coordinator",
+        factory=factory,
         arguments={
             "settings": coordinator,
             "policy": settings.halt_policy(),
             **plan.journal(COORDINATOR, group),
+            **given,
         },
         queue=plan.queue,
     )

@@ -9,7 +9,7 @@ from typing import Any, Protocol
 
 from domain.errors import BreakwaterError
 from domain.messages import COORDINATOR, FEED
-from supervisor.coordinator import Phase
+from supervisor.phase import Phase
 
 States = Mapping[str, Mapping[str, Any]]
 

@@ -13,11 +13,14 @@ from domain.broker import BrokerCommand
 from domain.errors import DurabilityError, InvariantViolation
 from domain.messages import COORDINATOR, FEED, RISK, VENUE, Begin, Drain
 from simulation.inline import InlineRuntime
+from simulation.inline_supervisor import InlineSupervisor
 from simulation.venue.durable import DurableVenue
 from simulation.venue.inline import InlineBroker
 from simulation.venue.launch import stop_venue
 from storage.commit_group import REDO, CommitGroup
-from supervisor.coordinator import ENDED, Coordinator
+from supervisor.child_spec import ChildSpec
+from supervisor.coordinator import Coordinator
+from supervisor.phase import ENDED
 
 _SLICE = 4_000
 """Most messages between two looks at progress and signals: some 300 bars, well under 100 ms with quick strategies."""
@@ -47,8 +50,10 @@ class InlineEngine:
         self._group = CommitGroup(plan.session.state_dir / REDO)
         self._venue = DurableVenue(plan.session.state_dir / "venue", plan.venue(), self._group)
         broker = InlineBroker(self._venue, self._command)
+        supervisor = InlineSupervisor(self._runtime, self._children)
+        self._specs = inline_specs(plan, broker, self._group, lambda: supervisor)
         try:
-            self._runtime.spawn(inline_specs(plan, broker, self._group))
+            self._runtime.spawn(self._specs)
         except BaseException:
             self.close(orderly=False)
             raise
@@ -92,6 +97,9 @@ class InlineEngine:
             self._group.close()
             gc.set_threshold(*self._thresholds)
             gc.unfreeze()
+
+    def _children(self) -> tuple[ChildSpec, ...]:
+        return tuple(spec for spec in self._specs if spec.role not in (VENUE, COORDINATOR))
 
     def _command(self, command: BrokerCommand) -> None:
         self._runtime.send(VENUE, command)

@@ -18,7 +18,7 @@ from cli.drive import States
 from domain.bars import BarTable
 from domain.messages import COORDINATOR, FEED, RISK
 from domain.strategies.blocks import DAY_NS
-from supervisor.coordinator import Phase
+from supervisor.phase import Phase
 
 _PLAIN_LINES = 10
 """Lines over the whole way where the output is no terminal ..."""

@@ -28,7 +28,8 @@ class RaiseHalt:
 class LatchChanged:
     """Announce the durable latch. Only the coordinator sends it; it lowers the receiver's rung only with `lowers`.
 
-    `bar` is that of the review that lowers. `heard` are triggers, perhaps ended, told again and on record.
+    `bar` is that of the review that lowers. `heard` are triggers, perhaps ended, told again and on record. `scoped` are
+    all the halts of a part of the account, each a scope ("book:NAME" or "symbol:SYM") with its rung.
     """
 
     rung: Rung
@@ -37,6 +38,7 @@ class LatchChanged:
     active: tuple[HaltTrigger, ...]
     bar: int = -1
     heard: tuple[HaltTrigger, ...] = ()
+    scoped: tuple[tuple[str, Rung], ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

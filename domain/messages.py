@@ -13,6 +13,7 @@ from domain.halt_messages import HaltInbox, HaltReviewed, LatchChanged
 from domain.outbox import OutboxAcknowledged, OutboxRecords, RequestOutbox
 from domain.records import IntentKind, JournalEntry, Rung
 from domain.signals import Signal, SignalFailure
+from domain.supervision import Pulse, RoleEnded, RolesObserved, RoleStarted
 
 COORDINATOR = "coordinator"
 FEED = "feed"
@@ -66,13 +67,12 @@ class Drained:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RoleFailed:
-    """Tell the coordinator that a role failed: its machine raised (`fatal` halts the account) or its process ended."""
+    """Tell the coordinator that a role's machine raised; `fatal` ended the role."""
 
     role: str
     error: str
     traceback: str
     fatal: bool
-    ended: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -224,7 +224,10 @@ RiskInbox = (
 GatewayInbox = (
     Begin | Drain | TimerFired | OrdersApproved | BrokerUpdate | BrokerLink | RequestJournal | LatchChanged
 )
-CoordinatorInbox = Begin | Ready | Drain | Drained | RoleFailed | TimerFired | DataEnded | HaltInbox
+SupervisionInbox = Pulse | RoleStarted | RoleEnded | RolesObserved
+CoordinatorInbox = (
+    Begin | Ready | Drain | Drained | RoleFailed | TimerFired | DataEnded | HaltInbox | SupervisionInbox
+)
 AuditInbox = Begin | Drain | TimerFired | OutboxRecords
 ShellInbox = RequestOutbox | OutboxAcknowledged
 

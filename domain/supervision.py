@@ -50,20 +50,28 @@ class LeaseGranted:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RoleStarted:
-    """Tell the coordinator that a generation of a role is up: its parts are built, nothing was begun yet."""
+    """Tell the coordinator that a generation of a role is up: its parts are built.
+
+    One that a former coordinator started is found again and told like a new one. `at_s` is of the control clock.
+    """
 
     role: str
     generation: int
     pid: int
+    at_s: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RoleEnded:
-    """Tell the coordinator that a generation of a role has ended, or could not be started; `why` in words."""
+    """Tell the coordinator that a generation of a role has ended, or could not be started; `why` in words.
+
+    `at_s` is of the control clock, by which restarts are counted.
+    """
 
     role: str
     generation: int
     why: str
+    at_s: float
 
 
 class RoleFigures(NamedTuple):

@@ -5,6 +5,7 @@ Inline, everything shares one process: the venue and the bar table come ready-ma
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -47,17 +48,21 @@ class MarketRoute:
         self._open = True
 
 
+def _market_data(spec: Spec) -> MarketData:
+    return MarketData(replace(spec.arguments["settings"], generation=spec.generation))
+
+
 def gateway(spec: Spec, context: ActorContext) -> Parts:
     """Build the gateway with a link to the venue's process."""
     journal = open_journal(spec)
-    machine = gateway_machine(spec.arguments["settings"], journal)
+    machine = gateway_machine(spec, journal)
     return Parts(machine=machine, journal=journal, broker=VenueBroker(context.state_dir))
 
 
 def feed(spec: Spec, context: ActorContext) -> Parts:
     """Build the feed that replays the bar file at `arguments["bars"]` and moves the venue's market."""
     port = ReplayFeed(read_bars(Path(spec.arguments["bars"])))
-    machine = MarketData(spec.arguments["settings"])
+    machine = _market_data(spec)
     return Parts(
         machine=machine,
         journal=open_journal(spec),
@@ -75,7 +80,7 @@ def inline_gateway(spec: Spec, context: ActorContext) -> Parts:
     """Build the gateway around the venue of this process."""
     del context
     journal = open_journal(spec)
-    machine = gateway_machine(spec.arguments["settings"], journal)
+    machine = gateway_machine(spec, journal)
     return Parts(machine=machine, journal=journal, broker=spec.arguments["broker"])
 
 
@@ -88,7 +93,7 @@ def inline_venue(spec: Spec, context: ActorContext) -> Parts:
 def inline_feed(spec: Spec, context: ActorContext) -> Parts:
     """Build the feed that replays the table of this process."""
     del context
-    machine = MarketData(spec.arguments["settings"])
+    machine = _market_data(spec)
     return Parts(machine=machine, journal=open_journal(spec), feed=ReplayFeed(spec.arguments["table"]))
 
 

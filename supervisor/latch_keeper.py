@@ -19,7 +19,7 @@ from domain.halts import HaltLadder, rung_for
 from domain.messages import GATEWAY, RISK
 from domain.outbox import AuditEvent, AuditKind
 from domain.outputs import Output, Persist, Send
-from domain.records import HaltRecord, HaltTrigger, MachineSnapshot
+from domain.records import HaltRecord, HaltTrigger, MachineSnapshot, Rung
 
 LADDER = "ladder"
 """Name of the snapshot that keeps the halt ladder."""
@@ -64,6 +64,16 @@ class LatchKeeper:
                 return self._latch_held(message)
             case _ as unreachable:
                 assert_never(unreachable)
+
+    @property
+    def rung(self) -> Rung:
+        """Return the rung of the durable latch."""
+        return self._ladder.rung
+
+    @property
+    def version(self) -> int:
+        """Return the version of the durable latch."""
+        return self._ladder.version
 
     def state(self) -> Mapping[str, Any]:
         """Return the ladder and what moved it."""
