@@ -73,7 +73,7 @@ def inline_specs(
         group=group,
         given={
             AUDIT: {"before_append": group.commit},
-            GATEWAY: {"broker": broker},
+            GATEWAY: {"broker": broker, "latched": plan.pace_s > 0.0},
             FEED: {"table": plan.table},
         },
         strategies_given={"table": plan.table},

@@ -9,11 +9,12 @@ from dataclasses import dataclass
 
 from domain.bars import BarGroup
 from domain.broker import BrokerLink, BrokerUpdate, OrderType, Side, TimeInForce
+from domain.commands import CancelOrders, CommandDone, ResolveOrder
 from domain.halt_messages import HaltInbox, HaltReviewed, LatchChanged
 from domain.outbox import OutboxAcknowledged, OutboxRecords, RequestOutbox
 from domain.records import IntentKind, JournalEntry, Rung
 from domain.signals import Signal, SignalFailure
-from domain.supervision import Pulse, RoleEnded, RolesObserved, RoleStarted
+from domain.supervision import LeaseGranted, Pulse, RoleEnded, RolesObserved, RoleStarted
 
 COORDINATOR = "coordinator"
 FEED = "feed"
@@ -182,7 +183,8 @@ class OrderApproved:
 class OrdersApproved:
     """Bring the gateway all that one bar led to, possibly nothing; its handling settles the bar.
 
-    `rung` is the risk manager's latch at `latch_version`: the gateway raises its own to it, never lowers.
+    `rung` is the risk manager's latch at `latch_version`: the gateway raises its own to it, never lowers. `risk_epoch`
+    is that of all its approvals, told also where there are none; 0 says nothing.
     """
 
     at_ns: int
@@ -191,6 +193,7 @@ class OrdersApproved:
     cancels: tuple[str, ...]
     rung: Rung
     latch_version: int
+    risk_epoch: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -222,7 +225,17 @@ RiskInbox = (
     Begin | Drain | TimerFired | BarsPublished | SignalBatch | JournalUpdate | LatchChanged | HaltReviewed
 )
 GatewayInbox = (
-    Begin | Drain | TimerFired | OrdersApproved | BrokerUpdate | BrokerLink | RequestJournal | LatchChanged
+    Begin
+    | Drain
+    | TimerFired
+    | OrdersApproved
+    | BrokerUpdate
+    | BrokerLink
+    | RequestJournal
+    | LatchChanged
+    | LeaseGranted
+    | CancelOrders
+    | ResolveOrder
 )
 SupervisionInbox = Pulse | RoleStarted | RoleEnded | RolesObserved
 CoordinatorInbox = (
@@ -231,4 +244,16 @@ CoordinatorInbox = (
 AuditInbox = Begin | Drain | TimerFired | OutboxRecords
 ShellInbox = RequestOutbox | OutboxAcknowledged
 
-Message = FeedInbox | StrategyInbox | RiskInbox | GatewayInbox | CoordinatorInbox | AuditInbox | ShellInbox
+Supervised = Pulse | CommandDone
+"""What roles tell the coordinator of themselves."""
+
+Message = (
+    FeedInbox
+    | StrategyInbox
+    | RiskInbox
+    | GatewayInbox
+    | CoordinatorInbox
+    | AuditInbox
+    | ShellInbox
+    | Supervised
+)

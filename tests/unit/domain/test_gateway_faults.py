@@ -190,7 +190,7 @@ class GatewayUnderFaults(RuleBasedStateMachine):
         for _ in range(3):
             self._exchange()
         assert bench.drained == 1
-        assert not bench.machine._open_entries()
+        assert not bench.machine._orders.open_entries()
 
     def _heal(self) -> None:
         """Lose the link and open it again until the gate opens, as often as absences must be confirmed."""
