@@ -16,6 +16,7 @@ from domain.messages import strategy_role
 from simulation.chaos.world import Given, Site
 from simulation.venue.settings import VenueSettings
 from supervisor.child_spec import ChildSpec
+from supervisor.restart_policy import Intensity
 
 VOTING, ALONE = ("calm", "eager", "loud"), ("stray",)
 """Strategies of the book that votes, and of the one in which each trades alone."""
@@ -26,11 +27,13 @@ _NOWHERE = Path("nowhere")
 def chaos_site() -> Site:
     """Return the site of a fault search; reading the configuration takes a second or two."""
     settings = chaos_settings()
+    supervision = settings.engine.supervision
     return Site(
         compose=partial(_compose, settings),
         strategies=(*VOTING, *ALONE),
         roles=tuple(strategy_role(name) for name in (*VOTING, *ALONE)),
         venue=partial(_venue, settings),
+        intensity=Intensity(supervision.restarts, supervision.restart_window_s),
     )
 
 

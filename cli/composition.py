@@ -97,7 +97,7 @@ def chaos_specs(plan: EnginePlan, given: Mapping[str, Mapping[str, Any]]) -> tup
     """
     site = Site(
         audit="simulation.chaos.roles:audit",
-        gateway="simulation.roles:inline_gateway",
+        gateway="simulation.chaos.roles:gateway",
         feed="simulation.roles:inline_feed",
         strategy="simulation.chaos.roles:strategy",
         pace=plan.live_pace(),

@@ -20,6 +20,7 @@ class FaultKind(StrEnum):
 
     ROLE_CRASH = "role_crash"
     ENGINE_CRASH = "engine_crash"
+    CRASH_LOOP = "crash_loop"
     STOP = "stop"
     HALT = "halt"
     DISK_FAILS = "disk_fails"
@@ -88,6 +89,7 @@ _LATE_S = (0.05, 1.0, 4.0, 7.0, 12.0, 35.0)
 _WEIGHTS: dict[FaultKind, int] = {
     FaultKind.ROLE_CRASH: 8,
     FaultKind.ENGINE_CRASH: 6,
+    FaultKind.CRASH_LOOP: 2,
     FaultKind.STOP: 2,
     FaultKind.HALT: 4,
     FaultKind.DISK_FAILS: 2,
@@ -111,7 +113,15 @@ _WEIGHTS: dict[FaultKind, int] = {
     FaultKind.STRATEGY_FAILS: 4,
 }
 
-_DEADLY = frozenset({FaultKind.ROLE_CRASH, FaultKind.ENGINE_CRASH, FaultKind.STOP, FaultKind.DISK_FAILS})
+_DEADLY = frozenset(
+    {
+        FaultKind.ROLE_CRASH,
+        FaultKind.CRASH_LOOP,
+        FaultKind.ENGINE_CRASH,
+        FaultKind.STOP,
+        FaultKind.DISK_FAILS,
+    }
+)
 MOST_DEADLY = 3
 """Deaths a seed at most: each costs a start of the engine, and what follows one is what is looked for."""
 
@@ -144,6 +154,8 @@ def _fault(
     match kind:
         case FaultKind.ROLE_CRASH | FaultKind.ENGINE_CRASH:
             return Fault(kind, bar, chance.randint(1, 30), chance.choice(roles), chance.random())
+        case FaultKind.CRASH_LOOP:
+            return Fault(kind, bar, chance.randint(2, 6), chance.choice(roles))
         case FaultKind.STOP | FaultKind.HALT:
             return Fault(kind, bar, chance.randint(1, 60), value=chance.random())
         case FaultKind.DISK_FAILS:

@@ -12,6 +12,7 @@ from collections.abc import Iterable
 from domain.audit_machine import LAST_CALL_S
 from domain.broker import DownloadKind, OrderType, PlaceOrder, signed
 from domain.gateway import LATCH
+from domain.instruments import MICRO
 from domain.messages import AUDIT, COORDINATOR, GATEWAY
 from domain.order_refs import without_session
 from domain.outbox import AuditEvent, AuditKind
@@ -24,7 +25,8 @@ from simulation.chaos.world import KEEPERS, World
 
 def judge(world: World) -> list[str]:
     """Return every rule that `world`, run to its end, has broken, the word of the rule first."""
-    found = [*world.violations, *_orders(world), *_gate(world), *_halts(world), *_failures(world)]
+    found = [*world.violations, *_orders(world), *_gate(world), *_epochs(world), *_halts(world), *_failures(world)]
+    found += _restarts(world)
     found += _audit(world)
     if world.completed:
         found += [*_booked(world), *_account(world), *_unprotected(world)]
@@ -96,6 +98,43 @@ def _gate(world: World) -> list[str]:
     return found
 
 
+def _epochs(world: World) -> list[str]:
+    """Epochs: what a former life of the risk manager approved does not go out once a newer one has spoken."""
+    found: list[str] = []
+    heard = iter(world.timeline.approvals)
+    following = next(heard, None)
+    newest, epoch_of = 0, dict[str, int]()
+    run = 0
+    for wire in world.timeline.wires:
+        if wire.run != run:
+            run, newest, epoch_of = wire.run, 0, {}
+        while following is not None and following.at < wire.at:
+            if following.run == run:
+                newest = max(newest, following.epoch)
+                for ref in following.refs:
+                    epoch_of[ref] = max(epoch_of.get(ref, 0), following.epoch)
+            following = next(heard, None)
+        if isinstance(wire.command, PlaceOrder) and epoch_of.get(wire.command.order_ref, newest) < newest:
+            found.append(f"epoch: {wire.command.order_ref} of epoch {epoch_of[wire.command.order_ref]}, newest {newest}")
+    return found
+
+
+def _restarts(world: World) -> list[str]:
+    """Supervision: no role is started more often within the window than its intensity bears."""
+    found: list[str] = []
+    starts: defaultdict[tuple[int, str], list[float]] = defaultdict(list)
+    for built in world.timeline.built_roles:
+        starts[(built.run, built.role)].append(built.at_s)
+    most, within_s = world.intensity
+    for (run, role), times in starts.items():
+        again = times[1:]
+        for place, at_s in enumerate(again):
+            if sum(1 for earlier in again[: place + 1] if at_s - within_s < earlier) > most:
+                found.append(f"supervision: {role} was started anew more than {most} times in run {run}")
+                break
+    return found
+
+
 def _halts(world: World) -> list[str]:
     """I5: no entry that the venue accepted left the gateway after it held a latch, or in a run that began with one.
 
@@ -105,7 +144,7 @@ def _halts(world: World) -> list[str]:
     found: list[str] = []
     kinds = {entry.order_ref: entry.kind for entry in world.journals[GATEWAY].orders()}
     accepted = {taken.order_ref for taken in world.timeline.taken if taken.accepted}
-    moves = _latch_moves(world)
+    moves, files = _latch_moves(world), world.timeline.latched
     for wire in world.timeline.wires:
         command = wire.command
         if not isinstance(command, PlaceOrder) or command.order_ref not in accepted:
@@ -122,6 +161,8 @@ def _halts(world: World) -> list[str]:
                 ladder = (rung, run)
         if own:
             found.append(f"I5: {command.order_ref} went out though the gateway held a latch")
+        if any(file.rung for file in [each for each in files if each.at < wire.at][-1:]):
+            found.append(f"I5: {command.order_ref} went out though the latch's file stood")
         if ladder is not None and ladder[0] and ladder[1] < wire.run:
             found.append(f"I5: {command.order_ref} went out in a run that began halted")
     return found
@@ -180,13 +221,14 @@ def _account(world: World) -> list[str]:
             portfolio.apply(entry)
     theirs = dict(sorted(account.positions.items()))
     found = []
-    for name, lots in (("rebuilt", portfolio.lots()), ("live", dict(world.risk_state["positions"]))):
+    told = {"rebuilt": (portfolio.lots(), portfolio.cash_micro())}
+    if world.risk_state:  # it may have died after the last bar
+        told["live"] = (dict(world.risk_state["positions"]), round(world.risk_state["cash"] * MICRO))
+    for name, (lots, cash_micro) in told.items():
         if lots != theirs:
             found.append(f"I3: the {name} portfolio holds {lots}, the venue {theirs}")
-    if portfolio.cash_micro() != account.cash_micro:
-        found.append(f"I3: cash {portfolio.cash_micro()} micro, the venue has {account.cash_micro}")
-    if round(world.risk_state["cash"] * 1e6) != account.cash_micro:
-        found.append(f"I3: the risk manager's cash is {world.risk_state['cash']}, the venue's {account.cash_micro}")
+        if cash_micro != account.cash_micro:
+            found.append(f"I3: the {name} portfolio has {cash_micro} micro, the venue {account.cash_micro}")
     return found
 
 

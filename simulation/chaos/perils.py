@@ -20,6 +20,9 @@ class Crashed(BaseException):
         """Whether what the process had put on its sockets still arrives."""
 
 
+_DEATHS = (FaultKind.ROLE_CRASH, FaultKind.ENGINE_CRASH)
+
+
 @dataclass(slots=True, eq=False)
 class _Armed:
     """Be a fault that waits for its occasion, `left` more of them."""
@@ -64,7 +67,12 @@ class Perils:
         """Stand between two outputs of `role`; raises Crashed where a death strikes."""
         if not self._armed:
             return
-        for kind in (FaultKind.ROLE_CRASH, FaultKind.ENGINE_CRASH):
+        for kind in _DEATHS:
             fault = self.strikes(kind, role)
             if fault is not None:
                 raise Crashed(fault)
+        for looping in self._armed.get((FaultKind.CRASH_LOOP, role), ()):
+            if looping.left > 0:
+                looping.left -= 1
+                self.timeline.strike(looping.fault)
+                raise Crashed(looping.fault)

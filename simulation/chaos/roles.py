@@ -1,13 +1,22 @@
-"""Build the roles whose parts are of the fault search's own: the trail in memory, and strategies that are written."""
+"""Build the roles whose parts are of the fault search's own: trail and latch in memory, and strategies that are written."""
 
 from __future__ import annotations
 
 from functools import cache
 
+from actors.latched_broker import LatchedBroker
 from actors.parts import ActorContext, Parts
-from actors.roles import Spec, strategy_instance, strategy_parts
+from actors.roles import Spec, gateway_machine, open_journal, strategy_instance, strategy_parts
 from domain.audit_machine import AuditMachine
 from domain.strategies.protocol import StrategyInstance
+
+
+def gateway(spec: Spec, context: ActorContext) -> Parts:
+    """Build the gateway round the link at `arguments["broker"]`, guarded by the latch at `arguments["latch"]`."""
+    del context
+    journal, latch = open_journal(spec), spec.arguments["latch"]
+    broker = LatchedBroker(spec.arguments["broker"], latch)
+    return Parts(machine=gateway_machine(spec, journal), journal=journal, broker=broker, latch=latch)
 
 
 def audit(spec: Spec, context: ActorContext) -> Parts:

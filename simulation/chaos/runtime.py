@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import random
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from heapq import heappop, heappush
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -19,16 +19,20 @@ from actors.shell import Shell
 from domain.broker import BrokerUpdate
 from domain.errors import InvariantViolation
 from domain.halt_messages import RaiseHalt
-from domain.messages import COORDINATOR, FEED, GATEWAY, VENUE, BarsPublished, Drain, RoleFailed
+from domain.messages import COORDINATOR, FEED, GATEWAY, VENUE, BarsPublished, Begin, Drain, OrdersApproved
 from domain.records import HaltTrigger, Rung
 from simulation.chaos.faults import FaultKind
 from simulation.chaos.link import Carried, ChaosLink
 from simulation.chaos.perils import Crashed, Perils
+from simulation.chaos.supervising import ChaosSupervisor
 from simulation.inline import InlineRuntime, VirtualClock
 from supervisor.child_spec import ChildSpec, load_factory
 
 Alter = Callable[[str, Parts], Parts]
 """Change a role's parts: how a mutant is planted."""
+
+COORDINATOR_S = 1.8
+"""Virtual seconds until Ray knows of a dead coordinator and has started it anew."""
 
 _LOOK_EVERY = 16
 """Deliveries between two looks at the timers while there is something to deliver."""
@@ -100,6 +104,8 @@ class ChaosRuntime(InlineRuntime):
         self._perils, self._link, self._alter, self._delivery_s = perils, link, alter, delivery_s
         self._waiting: tuple[deque[Letter], deque[Letter]] = (deque(), deque())
         self._late: list[tuple[float, int, Letter]] = []
+        self._acts: list[tuple[float, int, Callable[[], None]]] = []
+        self._supervisor: ChaosSupervisor | None = None
         self._held_until: dict[Channel, float] = {}
         self._numbers = 0
         self._shuffles, self._chance = 0, random.Random(0)
@@ -108,6 +114,52 @@ class ChaosRuntime(InlineRuntime):
         self.flushes = True
         self.jumped_s = 0.0
         link.plug(self)
+
+    # --- supervision (port: `simulation.chaos.supervising.Host`) ------------------------------------------------------
+
+    def supervise(self, specs: Sequence[ChildSpec]) -> None:
+        """Start all roles; those but the coordinator and the venue are its children."""
+        self._specs = {spec.role: spec for spec in specs}
+        for spec in specs:
+            if spec.role != COORDINATOR:
+                self.build(spec)
+        self._start_coordinator()
+
+    def supervisor(self) -> ChaosSupervisor:
+        """Return a supervisor for a coordinator that is being built."""
+        children = {role: spec for role, spec in self._specs.items() if role not in (COORDINATOR, VENUE)}
+        self._supervisor = ChaosSupervisor(self, children)
+        return self._supervisor
+
+    def build(self, spec: ChildSpec) -> None:
+        """Start a role's process in place of an older one; raises what its factory raises."""
+        self._perils.timeline.built(spec.role, spec.generation, self._clock.now_s)
+        self.spawn([spec])
+
+    def later(self, delay_s: float, act: Callable[[], None]) -> None:
+        """Do `act` when `delay_s` virtual seconds have passed."""
+        self._numbers += 1
+        heappush(self._acts, (self._clock.now_s + delay_s, self._numbers, act))
+
+    def now_s(self) -> float:
+        """Return the virtual seconds."""
+        return self._clock.now_s
+
+    def kill(self, role: str, generation: int) -> bool:
+        """End one generation of a role, as a signal does; False when there is none such."""
+        if not super().kill(role, generation):
+            return False
+        self._let_go(role)
+        return True
+
+    def _start_coordinator(self) -> None:
+        """Start the coordinator, as Ray does however often it dies, and have it begin."""
+        try:
+            self.build(self._specs[COORDINATOR])
+        except Crashed as crash:
+            self._crashed(crash)
+        else:
+            self.send(COORDINATOR, Begin())
 
     # --- posting ----------------------------------------------------------------------------------------------------
 
@@ -202,8 +254,10 @@ class ChaosRuntime(InlineRuntime):
         timeline = self._perils.timeline
         timeline.note(f"{clock.now_s:.6f} {letter.channel.sender}>{to} {type(message).__name__}")
         timeline.delivered += 1
-        if to == GATEWAY and isinstance(message, BrokerUpdate):
+        if isinstance(message, BrokerUpdate):
             self._link.delivered(message)
+        elif isinstance(message, OrdersApproved):
+            timeline.approved(message)
         self._guarded(to, shell, lambda: shell.receive(message))
         self._jump()
         return True
@@ -247,8 +301,8 @@ class ChaosRuntime(InlineRuntime):
     def _advance(self) -> bool:
         """Go on in time to what comes next: a timer or a late message."""
         waits = [wait for shell in self._shells.values() if (wait := _wait_s(shell)) is not None]
-        if self._late:
-            waits.append(max(0.0, self._late[0][0] - self._clock.now_s))
+        now_s = self._clock.now_s
+        waits += [max(0.0, heap[0][0] - now_s) for heap in (self._late, self._acts) if heap]
         if not waits:
             return False
         self._clock.now_s += min(waits)
@@ -264,6 +318,8 @@ class ChaosRuntime(InlineRuntime):
                 self._held_until.pop(letter.channel, None)
             if letter.channel.to in self._shells:
                 self._waiting[letter.channel.lane % 2].append(letter)
+        while self._acts and self._acts[0][0] <= now_s:
+            heappop(self._acts)[2]()
         for role, shell in tuple(self._shells.items()):
             if _wait_s(shell) == 0.0:
                 self._perils.timeline.note(f"{now_s:.6f} timers {role}")
@@ -278,7 +334,9 @@ class ChaosRuntime(InlineRuntime):
             except Exception as error:  # as on Ray: the role ends, the coordinator hears of it
                 self._perils.timeline.failed(role, error)
                 shell.fail(error)
-                self._ended(role)
+                self._let_go(role)
+                if role == COORDINATOR:
+                    self.ended_by = "the coordinator failed"
         except Crashed as crash:
             self._crashed(crash)
 
@@ -286,18 +344,22 @@ class ChaosRuntime(InlineRuntime):
         role = crash.role
         self._perils.timeline.note(f"crash {role} {crash.engine}")
         self.flushes = crash.flushes
-        if crash.engine or role == COORDINATOR:
-            self.ended_by = "engine crash" if crash.engine else "the coordinator crashed"
+        if crash.engine:
+            self.ended_by = "engine crash"
             return
-        self._drop(role)
-        self._ended(role)
-        died = RoleFailed(role=role, error="its process ended", traceback="", fatal=True, ended=True)
-        self.queue(Letter(Channel(role, COORDINATOR, 1), died))
-
-    def _ended(self, role: str) -> None:
-        """Let go of what hangs on a role whose process has ended."""
+        generation = self.generation(role) if role in self._roles else 0
+        if role in self._shells:
+            self._drop(role)
+        self._let_go(role)
         if role == COORDINATOR:
-            self.ended_by = self.ended_by or "the coordinator failed"
+            self.later(COORDINATOR_S, self._start_coordinator)
+        elif self._supervisor is not None:
+            self._supervisor.died(role, generation)
+
+    def _let_go(self, role: str) -> None:
+        """Let go of what hangs on a role whose process has ended."""
+        if role == COORDINATOR and self._supervisor is not None:
+            self._supervisor.close()
         if role == GATEWAY:
             self._link.close()
             self.settle_wire(self.flushes)

@@ -11,8 +11,9 @@ from hashlib import blake2b
 from typing import NamedTuple
 
 from domain.broker import BrokerCommand, DownloadKind
+from domain.messages import OrdersApproved
 from domain.outbox import AuditEvent
-from domain.records import OrderEntry, Record
+from domain.records import OrderEntry, Record, Rung
 from simulation.chaos.faults import Fault
 
 
@@ -52,6 +53,32 @@ class Heard(NamedTuple):
     kind: DownloadKind
 
 
+class Built(NamedTuple):
+    """Be one start of a role, at a virtual second of its run."""
+
+    at: int
+    run: int
+    role: str
+    generation: int
+    at_s: float
+
+
+class Latched(NamedTuple):
+    """Be one change of the latch's file."""
+
+    at: int
+    rung: Rung
+
+
+class Approved(NamedTuple):
+    """Be one decision that the gateway was given: in which risk epoch, and the refs of its orders."""
+
+    at: int
+    run: int
+    epoch: int
+    refs: tuple[str, ...]
+
+
 class Struck(NamedTuple):
     """Be one fault that found its occasion."""
 
@@ -82,6 +109,9 @@ class Timeline:
     heard: list[Heard] = field(default_factory=list)
     failures: list[Failed] = field(default_factory=list)
     struck: list[Struck] = field(default_factory=list)
+    built_roles: list[Built] = field(default_factory=list)
+    latched: list[Latched] = field(default_factory=list)
+    approvals: list[Approved] = field(default_factory=list)
     delivered: int = 0
     texts: list[str] | None = None
     _digest: blake2b = field(default_factory=lambda: blake2b(digest_size=16))
@@ -116,6 +146,21 @@ class Timeline:
     def downloaded(self, connection: int, kind: DownloadKind) -> None:
         """Note that the gateway was given a download."""
         self.heard.append(Heard(self.note(f"download {connection} {kind}"), connection, kind))
+
+    def built(self, role: str, generation: int, at_s: float) -> None:
+        """Note that a role's process was started."""
+        at = self.note(f"start {role} {generation}")
+        self.built_roles.append(Built(at, self.run, role, generation, at_s))
+
+    def latch(self, rung: Rung) -> None:
+        """Note a change of the latch's file."""
+        self.latched.append(Latched(self.note(f"latch file {rung.name}"), rung))
+
+    def approved(self, message: OrdersApproved) -> None:
+        """Note a decision that the gateway was given."""
+        refs = tuple(approval.intent.intent_id for approval in message.approvals)
+        at = self.note(f"approved {message.bar} in epoch {message.risk_epoch}")
+        self.approvals.append(Approved(at, self.run, message.risk_epoch, refs))
 
     def failed(self, role: str, error: BaseException) -> None:
         """Note that a role failed."""

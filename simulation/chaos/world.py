@@ -14,12 +14,13 @@ from actors.parts import Parts
 from domain.bars import BarTable
 from domain.errors import BreakwaterError, DurabilityError, InvariantViolation
 from domain.gateway import LATCH
-from domain.messages import AUDIT, COORDINATOR, FEED, GATEWAY, RISK, Begin
+from domain.messages import AUDIT, COORDINATOR, FEED, GATEWAY, RISK
 from domain.resuming import bar_to_resume
 from domain.risk.manager import SNAPSHOT
 from domain.risk.settings import RiskSettings
 from simulation.chaos.faults import FaultKind, Schedule, draw
 from simulation.chaos.journals import MemoryJournal
+from simulation.chaos.latch import MemoryLatch
 from simulation.chaos.link import ChaosLink
 from simulation.chaos.perils import Perils
 from simulation.chaos.runtime import Alter, ChaosClock, ChaosRuntime
@@ -29,7 +30,9 @@ from simulation.chaos.trail import MemoryTrail
 from simulation.chaos.venue import ChaosVenue
 from simulation.venue.settings import VenueSettings
 from supervisor.child_spec import ChildSpec
-from supervisor.coordinator import ENDED, Coordinator, Phase
+from supervisor.coordinator import Coordinator
+from supervisor.phase import ENDED, Phase
+from supervisor.restart_policy import Intensity
 
 KEEPERS = (COORDINATOR, GATEWAY, RISK, FEED)
 """Roles that keep a journal."""
@@ -50,12 +53,13 @@ Compose = Callable[[BarTable, int, Given], Sequence[ChildSpec]]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Site:
-    """Be what every world of a search shares: how an engine is composed, its strategies and their roles, its venue."""
+    """Be what every world of a search shares: how an engine is composed, its strategies and their roles, its venue, its restarts."""
 
     compose: Compose
     strategies: tuple[str, ...]
     roles: tuple[str, ...]
     venue: Callable[[BarTable], VenueSettings]
+    intensity: Intensity
 
     def schedule(self, seed: int) -> Schedule:
         """Return the schedule of `seed`."""
@@ -84,12 +88,14 @@ class World:
         self.trail = MemoryTrail(
             partial(self._before, AUDIT), lambda line: self._chained(line), lambda: self.clock.wall_ns()
         )
+        self.latch = MemoryLatch(self._before, self.timeline.latch)
         self._script = votes(schedule, site.strategies)
         self._settled = -1
         self.runs: list[str] = []
         self.risk_state: Mapping[str, Any] = {}
         self.risk_settings: RiskSettings | None = None
         self.violations: list[str] = []
+        self.intensity = site.intensity
 
     @property
     def completed(self) -> bool:
@@ -110,22 +116,19 @@ class World:
         for journal in self.journals.values():
             journal.reopen()
         self.trail.reopen()
+        self.risk_state = {}
         self.clock.wall_offset_s += self.clock.now_s
         self.clock.now_s = 0.0
         delivery_s = DELIVERIES_S[self.schedule.seed % len(DELIVERIES_S)]
         runtime = ChaosRuntime(self.perils, self.link, self.clock, delivery_s, self._alter)
         try:
-            specs = self._site.compose(self.table, self._first(), self._given())
+            specs = self._site.compose(self.table, self._first(), self._given(runtime))
             self.risk_settings = next(spec.arguments["settings"] for spec in specs if spec.role == RISK)
-            runtime.spawn(specs)
+            runtime.supervise(specs)
         except BreakwaterError as error:
             self.timeline.failed("start", error)
             return "cannot start"
-        coordinator = runtime.machine(COORDINATOR)
-        if not isinstance(coordinator, Coordinator):
-            raise InvariantViolation(f"the coordinator's role runs {type(coordinator).__name__}")
-        runtime.send(COORDINATOR, Begin())
-        how = self._drive(runtime, coordinator)
+        how = self._drive(runtime)
         if runtime.ended_by:
             runtime.settle_wire(runtime.flushes)
             runtime.abandon()
@@ -133,26 +136,29 @@ class World:
             self._close(runtime, how)
         return how
 
-    def _drive(self, runtime: ChaosRuntime, coordinator: Coordinator) -> str:
-        position, moved_s = -1, 0.0
-        while coordinator.phase not in ENDED:
-            if not runtime.advance(_SLICE) and (runtime.ended_by or coordinator.phase not in ENDED):
+    def _drive(self, runtime: ChaosRuntime) -> str:
+        """Let the engine work until it ends, or has not settled a bar for too long; return how it ended."""
+        position, moved_s, phase = -1, 0.0, Phase.STARTING
+        while phase not in ENDED:
+            goes_on = runtime.advance(_SLICE)
+            phase = _coordinator(runtime).phase if runtime.alive(COORDINATOR) else phase
+            if not goes_on and (runtime.ended_by or phase not in ENDED):
                 return runtime.ended_by or "idle"
             settled = self._position(runtime)
-            if settled != position:
+            if settled not in (position, -1):
                 position, moved_s = settled, self.clock.now_s - runtime.jumped_s
             if self.clock.now_s - runtime.jumped_s - moved_s > STALL_S:
                 return "stalled"
-        if coordinator.phase is Phase.FAILED:
+        if phase is Phase.FAILED:
             return "failed"
-        return "completed" if coordinator.state()["completed"] else "stopped"
+        return "completed" if _coordinator(runtime).state()["completed"] else "stopped"
 
     def _position(self, runtime: ChaosRuntime) -> int:
         return int(runtime.machine(FEED).state()["next"]) if runtime.alive(FEED) else -1
 
     def _close(self, runtime: ChaosRuntime, how: str) -> None:
         """Close every role as the command does, and keep what it keeps."""
-        if how in ("completed", "stopped"):
+        if how in ("completed", "stopped") and runtime.alive(RISK) and runtime.alive(FEED):
             self.risk_state = runtime.machine(RISK).state()
             self._settled = self._position(runtime) - 1
         runtime.settle_wire(arrives=True)
@@ -167,9 +173,10 @@ class World:
             at_gateway=lambda: (gateway.orders(), gateway.snapshot(LATCH)),
         )
 
-    def _given(self) -> Given:
+    def _given(self, runtime: ChaosRuntime) -> Given:
         given: dict[str, dict[str, Any]] = {role: {"journal": journal} for role, journal in self.journals.items()}
-        given[GATEWAY]["broker"] = self.link
+        given[GATEWAY] |= {"broker": self.link, "latch": self.latch.of(GATEWAY)}
+        given[COORDINATOR] |= {"supervise": runtime.supervisor, "latch": self.latch.of(COORDINATOR)}
         given[FEED]["table"] = self.table
         given[AUDIT] = {"trail": self.trail}
         given["strategies"] = {"evaluator": partial(_evaluator, self._script, self.perils)}
@@ -188,6 +195,13 @@ class World:
 
     def _chained(self, line: bytes) -> None:
         self.timeline.note(line[-67:-3].decode("ascii"))
+
+
+def _coordinator(runtime: ChaosRuntime) -> Coordinator:
+    machine = runtime.machine(COORDINATOR)
+    if not isinstance(machine, Coordinator):
+        raise InvariantViolation(f"the coordinator's role runs {type(machine).__name__}")
+    return machine
 
 
 def _evaluator(script: Any, perils: Perils, strategy_id: str) -> ScriptedEvaluator:
