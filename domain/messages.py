@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from domain.bars import BarGroup
 from domain.broker import BrokerLink, BrokerUpdate, OrderType, Side, TimeInForce
-from domain.commands import CancelOrders, CommandDone, ResolveOrder
+from domain.commands import CancelOrders, ClosePosition, Command, CommandDone, ResolveOrder
 from domain.halt_messages import HaltInbox, HaltReviewed, LatchChanged
 from domain.outbox import OutboxAcknowledged, OutboxRecords, RequestOutbox
 from domain.records import IntentKind, JournalEntry, Rung
@@ -239,7 +239,17 @@ GatewayInbox = (
 )
 SupervisionInbox = Pulse | RoleStarted | RoleEnded | RolesObserved
 CoordinatorInbox = (
-    Begin | Ready | Drain | Drained | RoleFailed | TimerFired | DataEnded | HaltInbox | SupervisionInbox
+    Begin
+    | Ready
+    | Drain
+    | Drained
+    | RoleFailed
+    | TimerFired
+    | DataEnded
+    | HaltInbox
+    | SupervisionInbox
+    | Command
+    | CommandDone
 )
 AuditInbox = Begin | Drain | TimerFired | OutboxRecords
 ShellInbox = RequestOutbox | OutboxAcknowledged
@@ -256,4 +266,5 @@ Message = (
     | AuditInbox
     | ShellInbox
     | Supervised
+    | ClosePosition
 )

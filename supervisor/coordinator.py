@@ -7,9 +7,10 @@ another (`draining.py`).
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, assert_never
 
+from domain.commands import Command, CommandDone
 from domain.errors import InvariantViolation, Unanswered
 from domain.halt_messages import LatchHeld, PositionsClosed, RaiseHalt, ReviewHalt
 from domain.halts import HaltLadder, technical_failure
@@ -36,9 +37,12 @@ from domain.supervision import (
     RolesObserved,
     RoleStarted,
 )
+from supervisor.agents import ChildAgents
 from supervisor.children import Children, Status, Verdict
+from supervisor.command_desk import CommandDesk
 from supervisor.draining import Draining
-from supervisor.latch_keeper import HELD_TIMER, LatchKeeper
+from supervisor.latch_keeper import NOTHING_FOUND, FoundLatch, LatchKeeper
+from supervisor.lowering import HOLDERS
 from supervisor.phase import STOPPING, CoordinatorSettings, Phase
 from supervisor.upkeep import Upkeep
 
@@ -58,16 +62,24 @@ class Coordinator:
         saved: Mapping[str, Any] | None = None,
         *,
         worn_out: str = "",
+        wall_ns: Callable[[], int] = lambda: 0,
+        found: FoundLatch = NOTHING_FOUND,
+        answers: Mapping[str, Any] | None = None,
     ) -> None:
         """Stand before the start, or where `saved` (the snapshot `ENGINE`) of the same run left off.
 
         `worn_out` says, in words, that the coordinator itself ended too often: it then halts and stops the engine.
+        `wall_ns` and `found` are the latch keeper's, `answers` those of commands that came before a restart.
         """
         values = saved if saved is not None and saved["run"] == settings.run else {}
         self._settings = settings
-        self._latch = LatchKeeper(ladder, settings.flattening, settings.answer_deadline_s)
+        self._latch = LatchKeeper(
+            ladder, settings.flattening, settings.answer_deadline_s, wall_ns=wall_ns, found=found
+        )
         self._children = Children(settings.children, settings.intensity, values.get("children"))
         self._upkeep = Upkeep(self._children, self._latch)
+        agents = ChildAgents(self._children, self._upkeep, self._kept)
+        self._desk = CommandDesk(settings.desk, self._latch, agents, self, answers)
         self._phase = Phase(values.get("phase", Phase.STARTING))
         self._reason = str(values.get("reason", ""))
         self._completed = bool(values.get("completed", False))
@@ -101,8 +113,12 @@ class Coordinator:
                 return self._stop(reason, cancel_entries and self._settings.cancel_entries)
             case Drained(role=role):
                 return self._drained(role)
-            case RaiseHalt() | PositionsClosed() | ReviewHalt() | LatchHeld():
+            case RaiseHalt() | PositionsClosed() | ReviewHalt():
                 return self._latch.handle(message)
+            case LatchHeld():
+                return [*self._latch.handle(message), *self._desk.handle(message)]
+            case Command() | CommandDone():
+                return self._desk.handle(message)
             case RoleFailed():
                 return self._failed(message)
             case TimerFired(name=name):
@@ -132,6 +148,14 @@ class Coordinator:
             "waiting_for": self._waiting_for(),
         }
 
+    def status(self) -> Mapping[str, Any]:
+        """Return what `breakwater status` shows."""
+        return self.state()
+
+    def stop(self, reason: str) -> list[Output]:
+        """Stop in order, by a person's word."""
+        return self._stop(reason, self._settings.cancel_entries)
+
     def _waiting_for(self) -> list[str]:
         if self._phase is Phase.STARTING:
             return self._children.in_status(Status.BEGUN, Status.UP, Status.STARTING)
@@ -144,7 +168,7 @@ class Coordinator:
         if self._begun:
             return []
         self._begun = True
-        outputs: list[Output] = []
+        outputs = self._latch.begun()
         if not self._restored:
             outputs.append(self._event(AuditKind.STARTED, "engine", self._settings.started, at_ns))
         else:
@@ -187,13 +211,15 @@ class Coordinator:
             if self._phase in STOPPING:
                 return []
             return [*self._children.begin_again(), SetTimer(BEGIN_TIMER, self._settings.answer_deadline_s)]
-        if name != HELD_TIMER:
+        if self._desk.owns(name):
+            return self._desk.overdue(name)
+        if name not in HOLDERS:
             raise InvariantViolation(f"the coordinator sets no timer {name}")
         try:
-            return self._latch.overdue()
-        except Unanswered as error:  # it is the gateway that fails, not who waits for it
+            return self._latch.overdue(name)
+        except Unanswered as error:  # it is who is silent that fails, not who waits for it
             text = f"{type(error).__name__}: {error}"
-            return self._failed(RoleFailed(role=GATEWAY, error=text, traceback="", fatal=True))
+            return self._failed(RoleFailed(role=HOLDERS[name], error=text, traceback="", fatal=True))
 
     # --- the end of a role ------------------------------------------------------------------------------------------
 

@@ -9,8 +9,9 @@ from actors.roles import Spec, open_journal
 from domain.halts import HaltLadder
 from domain.ports import Journal, Supervisor
 from domain.records import MachineSnapshot
+from storage.latch_file import LatchFile
 from supervisor.coordinator import ENGINE, Coordinator
-from supervisor.latch_keeper import LADDER
+from supervisor.latch_keeper import LADDER, FoundLatch
 from supervisor.phase import CoordinatorSettings
 from supervisor.ray_runtime import import_ray
 from supervisor.ray_supervisor import RaySupervisor
@@ -40,13 +41,16 @@ def _coordinator(spec: Spec, context: ActorContext, supervisor: Supervisor) -> P
     journal = open_journal(spec)
     settings: CoordinatorSettings = spec.arguments["settings"]
     ladder, engine = journal.snapshot(LADDER), journal.snapshot(ENGINE)
+    latch = LatchFile(context.state_dir)
     machine = Coordinator(
         settings,
         HaltLadder(spec.arguments["policy"], None if ladder is None else ladder.values),
         None if engine is None else engine.values,
         worn_out=_worn_out(journal, settings, context.clock.monotonic_s()),
+        wall_ns=context.clock.wall_ns,
+        found=FoundLatch(latch.read(), "latch file"),
     )
-    return Parts(machine=machine, journal=journal, supervisor=supervisor)
+    return Parts(machine=machine, journal=journal, supervisor=supervisor, latch=latch)
 
 
 def _worn_out(journal: Journal, settings: CoordinatorSettings, now_s: float) -> str:

@@ -50,6 +50,9 @@ AREAS = (
         (
             "domain/gateway.py",
             "domain/gateway_policy.py",
+            "domain/latch_copy.py",
+            "domain/order_commands.py",
+            "domain/order_gate.py",
             "domain/venue_link.py",
             "domain/reconcile.py",
             "domain/execution_book.py",

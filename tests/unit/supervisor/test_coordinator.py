@@ -24,7 +24,7 @@ from domain.messages import (
     TimerFired,
 )
 from domain.outbox import AuditEvent, AuditKind
-from domain.outputs import CancelTimer, EndRole, Persist, Send, SetTimer, StartRoles
+from domain.outputs import CancelTimer, EndRole, Persist, Send, SetTimer, StartRoles, WriteLatch
 from domain.records import HaltRecord, HaltTrigger, MachineSnapshot, Rung
 from domain.supervision import (
     AbsentStrategy,
@@ -40,7 +40,8 @@ from domain.supervision import (
 from supervisor.child_spec import RestartPolicy
 from supervisor.children import ChildPlan
 from supervisor.coordinator import BEGIN_TIMER, ENGINE, Coordinator
-from supervisor.latch_keeper import HELD_TIMER, LADDER
+from supervisor.latch_keeper import LADDER
+from supervisor.lowering import HELD_TIMER
 from supervisor.phase import ENDED, CoordinatorSettings, Phase
 from supervisor.restart_policy import Intensity
 from tests.fakes.memory_journal import MemoryJournal
@@ -83,6 +84,7 @@ class Bench:
         )
         self.journal = MemoryJournal()
         self.done: list[StartRoles | EndRole] = []
+        self.files: list[WriteLatch] = []
         self.timers: list[SetTimer | CancelTimer] = []
         self.saved = (saved or {}).get("version", 0)
 
@@ -96,6 +98,8 @@ class Bench:
             elif isinstance(output, SetTimer | CancelTimer):
                 if output.name != BEGIN_TIMER:
                     self.timers.append(output)
+            elif isinstance(output, WriteLatch):
+                self.files.append(output)
             elif isinstance(output, StartRoles | EndRole):
                 self.done.append(output)
             else:
