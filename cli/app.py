@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from cli.chaos import chaos
 from cli.lazy import lazy_group
 from cli.run import run
 
@@ -19,6 +20,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.command()(run)
+app.command()(chaos)
 
 
 def _add_group(name: str, module: str, text: str) -> None:

@@ -52,7 +52,11 @@ def chaos_settings() -> Settings:
     parts = {name: getattr(shipped, name) for name in Settings.__dataclass_fields__}
     return Settings(
         **parts
-        | {"risk": risk, "books": Books(books=(voting, alone)), "strategies": Strategies(strategies=instances)}
+        | {
+            "risk": risk,
+            "books": Books(books=(voting, alone)),
+            "strategies": Strategies(strategies=instances),
+        }
     )
 
 

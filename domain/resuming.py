@@ -29,7 +29,9 @@ def bar_to_resume(
     return decided.bar if _never_arrived(decided, orders, latch) else decided.bar + 1
 
 
-def _never_arrived(decided: MachineSnapshot, orders: Sequence[OrderEntry], latch: MachineSnapshot | None) -> bool:
+def _never_arrived(
+    decided: MachineSnapshot, orders: Sequence[OrderEntry], latch: MachineSnapshot | None
+) -> bool:
     """Return whether the gateway lacks an order, a cancel or the rung of the risk manager's last decision."""
     values, states = decided.values, {order.order_ref: order.state for order in orders}
     held = 0 if latch is None else int(latch.values["rung"])

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from actors.parts import ActorContext, Parts
 from actors.roles import Spec, open_journal
 from domain.halts import HaltLadder
-from domain.ports import Journal, Supervisor
+from domain.ports import Journal, LatchPort, Supervisor
 from domain.records import MachineSnapshot
 from storage.latch_file import LatchFile
 from supervisor.coordinator import ENGINE, Coordinator
@@ -41,7 +41,8 @@ def _coordinator(spec: Spec, context: ActorContext, supervisor: Supervisor) -> P
     journal = open_journal(spec)
     settings: CoordinatorSettings = spec.arguments["settings"]
     ladder, engine = journal.snapshot(LADDER), journal.snapshot(ENGINE)
-    latch = LatchFile(context.state_dir)
+    kept: LatchPort | None = spec.arguments.get("latch")  # a fault search keeps it in memory
+    latch = LatchFile(context.state_dir) if kept is None else kept
     machine = Coordinator(
         settings,
         HaltLadder(spec.arguments["policy"], None if ladder is None else ladder.values),

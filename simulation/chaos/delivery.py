@@ -32,11 +32,15 @@ RULES: tuple[Rule, ...] = (
     Rule("BarSettled", False, True, True, 2, "lockstep waits; lost, the bar is published again"),
     Rule("RequestJournal", True, True, True, 1, "asked for again after a deadline, three times"),
     Rule("RaiseHalt", True, True, True, 3, "who raised it holds it, and tells again at the next review"),
-    Rule("LatchChanged", True, True, True, 3, "a raise rides in every OrdersApproved, a lowering is told again"),
+    Rule(
+        "LatchChanged", True, True, True, 3, "a raise rides in every OrdersApproved, a lowering is told again"
+    ),
     Rule("LatchHeld", True, True, True, 2, "the coordinator tells the latch again after a deadline"),
     Rule("ReviewHalt", True, True, True, 2, "asked for again after a deadline, six times"),
     Rule("HaltReviewed", True, True, True, 2, "asked for again after a deadline, six times"),
-    Rule("PositionsClosed", False, True, True, 1, "told once; a lost one leaves the ladder higher, never lower"),
+    Rule(
+        "PositionsClosed", False, True, True, 1, "told once; a lost one leaves the ladder higher, never lower"
+    ),
     Rule("OutboxRecords", True, True, True, 3, "the trail sees the gap, and asks every source once a second"),
     Rule("RequestOutbox", True, True, True, 2, "asked for again once a second"),
     Rule("OutboxAcknowledged", True, True, True, 1, "said again with the next batch"),

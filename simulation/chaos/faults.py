@@ -59,7 +59,9 @@ class Fault(NamedTuple):
     def __str__(self) -> str:
         """Say it in one line."""
         where = f" {self.where}" if self.where else ""
-        return f"{self.kind.value}{where}: from bar {self.bar}, occasion {self.occasion}, value {self.value:g}"
+        return (
+            f"{self.kind.value}{where}: from bar {self.bar}, occasion {self.occasion}, value {self.value:g}"
+        )
 
 
 class Schedule(NamedTuple):
@@ -68,6 +70,18 @@ class Schedule(NamedTuple):
     seed: int
     bars: int
     faults: tuple[Fault, ...]
+
+    def reduced(self, keep: Sequence[int] | None, bars: int | None) -> Schedule:
+        """Return the same with only the faults at these places (None: all) and so many bars (None: as many)."""
+        kept = self.faults if keep is None else tuple(self.faults[place] for place in keep)
+        return self._replace(faults=kept, bars=self.bars if bars is None else bars)
+
+    def places(self, faults: Sequence[Fault]) -> tuple[int, ...]:
+        """Return where `faults`, in order, stand in this schedule."""
+        found: list[int] = []
+        for fault in faults:
+            found.append(self.faults.index(fault, found[-1] + 1 if found else 0))
+        return tuple(found)
 
     def __str__(self) -> str:
         """Say it in lines."""
@@ -165,7 +179,9 @@ def _fault(
         case FaultKind.MESSAGE_LATE:
             return Fault(kind, bar, chance.randint(1, 4), chance.choice(DELAYABLE), chance.choice(_LATE_S))
         case FaultKind.MESSAGE_DOUBLED:
-            return Fault(kind, bar, chance.randint(1, 4), chance.choice(DOUBLABLE), chance.choice((0.0, *_LATE_S)))
+            return Fault(
+                kind, bar, chance.randint(1, 4), chance.choice(DOUBLABLE), chance.choice((0.0, *_LATE_S))
+            )
         case FaultKind.REORDERED:
             return Fault(kind, bar, chance.randint(10, 120), value=chance.random())
         case FaultKind.CLOCK_JUMP:

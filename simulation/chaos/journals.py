@@ -149,7 +149,9 @@ class MemoryJournal:
 
     def _admit(self, entry: JournalEntry, seq: int, keys: set[str]) -> None:
         if entry.seq != seq:
-            raise InvariantViolation(f"journal entry {entry.seq}, where {seq} comes next: numbers must have no gaps")
+            raise InvariantViolation(
+                f"journal entry {entry.seq}, where {seq} comes next: numbers must have no gaps"
+            )
         if isinstance(entry, OrderEntry):
             return
         key = _key(entry)

@@ -17,7 +17,15 @@ from domain.messages import AUDIT, COORDINATOR, GATEWAY
 from domain.order_refs import without_session
 from domain.outbox import AuditEvent, AuditKind
 from domain.portfolio import Portfolio
-from domain.records import CashEntry, ExecutionEntry, HaltRecord, IntentKind, MachineSnapshot, OrderEntry, OrderState
+from domain.records import (
+    CashEntry,
+    ExecutionEntry,
+    HaltRecord,
+    IntentKind,
+    MachineSnapshot,
+    OrderEntry,
+    OrderState,
+)
 from simulation.chaos.faults import FaultKind
 from simulation.chaos.timeline import Failed
 from simulation.chaos.world import KEEPERS, World
@@ -25,7 +33,14 @@ from simulation.chaos.world import KEEPERS, World
 
 def judge(world: World) -> list[str]:
     """Return every rule that `world`, run to its end, has broken, the word of the rule first."""
-    found = [*world.violations, *_orders(world), *_gate(world), *_epochs(world), *_halts(world), *_failures(world)]
+    found = [
+        *world.violations,
+        *_orders(world),
+        *_gate(world),
+        *_epochs(world),
+        *_halts(world),
+        *_failures(world),
+    ]
     found += _restarts(world)
     found += _audit(world)
     if world.completed:
@@ -45,7 +60,9 @@ def judge_run(world: World) -> None:
 def _orders(world: World) -> list[str]:
     """I1 and I4: one order an intent, each one durable before it was on the wire, and as it was decided."""
     found: list[str] = []
-    sent = Counter(wire.command.order_ref for wire in world.timeline.wires if isinstance(wire.command, PlaceOrder))
+    sent = Counter(
+        wire.command.order_ref for wire in world.timeline.wires if isinstance(wire.command, PlaceOrder)
+    )
     found += [f"I1: {ref} went out {n} times" for ref, n in sent.items() if n > 1]
     intents: defaultdict[tuple[str, ...], list[str]] = defaultdict(list)
     entries = {entry.order_ref: entry for entry in world.journals[GATEWAY].orders()}
@@ -74,7 +91,9 @@ def _durable_intents(world: World) -> dict[str, int]:
         if commit.role != GATEWAY:
             continue
         approved = {
-            record.key for record in commit.records if isinstance(record, AuditEvent) and record.kind is AuditKind.ORDER
+            record.key
+            for record in commit.records
+            if isinstance(record, AuditEvent) and record.kind is AuditKind.ORDER
         }
         for record in commit.records:
             if isinstance(record, OrderEntry) and record.state is OrderState.SENT:
@@ -115,7 +134,9 @@ def _epochs(world: World) -> list[str]:
                     epoch_of[ref] = max(epoch_of.get(ref, 0), following.epoch)
             following = next(heard, None)
         if isinstance(wire.command, PlaceOrder) and epoch_of.get(wire.command.order_ref, newest) < newest:
-            found.append(f"epoch: {wire.command.order_ref} of epoch {epoch_of[wire.command.order_ref]}, newest {newest}")
+            found.append(
+                f"epoch: {wire.command.order_ref} of epoch {epoch_of[wire.command.order_ref]}, newest {newest}"
+            )
     return found
 
 
@@ -196,17 +217,20 @@ def _unprotected(world: World) -> list[str]:
 def _booked(world: World) -> list[str]:
     """I2: each execution of the venue is in the gateway's journal once, and nothing else is."""
     theirs = Counter(execution.exec_id for execution in world.venue.executions)
-    ours = Counter(
-        entry.execution.exec_id for entry in _entries(world) if isinstance(entry, ExecutionEntry)
-    )
+    ours = Counter(entry.execution.exec_id for entry in _entries(world) if isinstance(entry, ExecutionEntry))
     filled = {
-        order.order_ref: order.filled_lots for order in (*world.venue.book.working(), *world.venue.book.completed())
+        order.order_ref: order.filled_lots
+        for order in (*world.venue.book.working(), *world.venue.book.completed())
     }
     found = [f"I2: {name} was executed and is not booked" for name in (theirs - ours)]
-    found += [f"I2: {name} is booked {ours[name]} times, executed {theirs[name]} times" for name in (ours - theirs)]
+    found += [
+        f"I2: {name} is booked {ours[name]} times, executed {theirs[name]} times" for name in (ours - theirs)
+    ]
     for order in world.journals[GATEWAY].orders():
         if order.order_ref in filled and order.filled_lots != filled[order.order_ref]:
-            found.append(f"I2: {order.order_ref} filled {order.filled_lots}, at the venue {filled[order.order_ref]}")
+            found.append(
+                f"I2: {order.order_ref} filled {order.filled_lots}, at the venue {filled[order.order_ref]}"
+            )
     return found
 
 
@@ -215,7 +239,9 @@ def _account(world: World) -> list[str]:
     settings, account = world.risk_settings, world.venue.account
     if settings is None:
         return ["I3: no risk manager was ever built"]
-    portfolio = Portfolio(settings.instruments.values(), {settings.currency: settings.cash_micro}, settings.currency)
+    portfolio = Portfolio(
+        settings.instruments.values(), {settings.currency: settings.cash_micro}, settings.currency
+    )
     for entry in _entries(world):
         if isinstance(entry, (ExecutionEntry, CashEntry)):
             portfolio.apply(entry)
@@ -252,7 +278,9 @@ def _audit(world: World) -> list[str]:
 def _last_call_missed(world: World) -> bool:
     """Say whether a message of the last run was later than the audit writer waits for its sources at the end."""
     return any(
-        strike.run == world.timeline.run and strike.fault.kind in _HOLDING and strike.fault.value > LAST_CALL_S
+        strike.run == world.timeline.run
+        and strike.fault.kind in _HOLDING
+        and strike.fault.value > LAST_CALL_S
         for strike in world.timeline.struck
     )
 
@@ -271,7 +299,10 @@ def _failures(world: World) -> list[str]:
     ]
     tried = {role: journal.refused_after_failure for role, journal in world.journals.items()}
     tried[AUDIT] = world.trail.refused_after_failure
-    return [*found, *(f"durability: {role} tried {n} writes after one had failed" for role, n in tried.items() if n)]
+    return [
+        *found,
+        *(f"durability: {role} tried {n} writes after one had failed" for role, n in tried.items() if n),
+    ]
 
 
 def _explained(failed: Failed, struck: set[tuple[FaultKind, str]]) -> bool:
@@ -291,4 +322,3 @@ _HOLDING = frozenset({FaultKind.MESSAGE_LATE, FaultKind.MESSAGE_DOUBLED, FaultKi
 
 _SILENCING = frozenset({FaultKind.MESSAGE_LOST, FaultKind.MESSAGE_LATE, FaultKind.CLOCK_JUMP})
 """Faults after which an answer may not come in time, however often it is asked for."""
-

@@ -38,7 +38,9 @@ def strategy(spec: Spec, context: ActorContext) -> Parts:
 
 
 @cache
-def _instance(strategy_id: str, strategy: str, parameters: tuple[tuple[str, object], ...]) -> StrategyInstance:
+def _instance(
+    strategy_id: str, strategy: str, parameters: tuple[tuple[str, object], ...]
+) -> StrategyInstance:
     """Return the instance whose place an evaluator takes; finding one costs more than a run."""
     return strategy_instance(
         {"strategy_id": strategy_id, "strategy": strategy, "file": None, "parameters": dict(parameters)}

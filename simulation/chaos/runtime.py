@@ -97,7 +97,9 @@ class _Lane:
 class ChaosRuntime(InlineRuntime):
     """Carry messages between roles, and lose, hold back, double and reorder them as the schedule says."""
 
-    def __init__(self, perils: Perils, link: ChaosLink, clock: ChaosClock, delivery_s: float, alter: Alter) -> None:
+    def __init__(
+        self, perils: Perils, link: ChaosLink, clock: ChaosClock, delivery_s: float, alter: Alter
+    ) -> None:
         """Let `link` reach the venue; `delivery_s` is what a delivery takes, in virtual seconds."""
         super().__init__(Path("nowhere"))
         self._clock: ChaosClock = clock

@@ -92,7 +92,10 @@ def votes(schedule: Schedule, strategies: Sequence[str]) -> Votes:
         moods.append(dict(mood))
     return {
         name: [
-            {symbol: said if chance.random() < 0.85 else chance.choice((-1, 0, 1)) for symbol, said in at.items()}
+            {
+                symbol: said if chance.random() < 0.85 else chance.choice((-1, 0, 1))
+                for symbol, said in at.items()
+            }
             for at in moods
         ]
         for name in strategies
@@ -115,7 +118,9 @@ class ScriptedEvaluator:
         if fault is not None and fault.value < 0.4:
             raise StrategyRaised(f"{self._strategy_id} raises at bar {group.index}")
         if fault is not None:
-            return [SignalFailure(self._strategy_id, bar.symbol, "Chaos", "it fails", "") for bar in group.bars]
+            return [
+                SignalFailure(self._strategy_id, bar.symbol, "Chaos", "it fails", "") for bar in group.bars
+            ]
         said = self._script[group.index]
         return [Signal(bar.symbol, said[bar.symbol], 0.9 if said[bar.symbol] else 0.0) for bar in group.bars]
 

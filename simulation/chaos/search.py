@@ -86,5 +86,3 @@ def _shorter(schedule: Schedule) -> Iterator[Schedule]:
     for bars in (schedule.bars // 2, schedule.bars * 3 // 4, schedule.bars - 1):
         if 2 <= bars < schedule.bars:
             yield schedule._replace(bars=bars)
-
-

@@ -14,7 +14,9 @@ from storage.audit.writer import OWN_SOURCE
 class MemoryTrail:
     """Chain other roles' committed events, and the audit role's own (port: `domain.ports.Journal`)."""
 
-    def __init__(self, before: Callable[[], None], after: Callable[[bytes], None], wall_ns: Callable[[], int]) -> None:
+    def __init__(
+        self, before: Callable[[], None], after: Callable[[bytes], None], wall_ns: Callable[[], int]
+    ) -> None:
         """Start with no line; `before` may raise as a disk does, `after` hears of every line."""
         self._before, self._after, self._wall_ns = before, after, wall_ns
         self._head = GENESIS
@@ -86,7 +88,9 @@ class MemoryTrail:
         if first_seq != self.cursors.get(source, 0) + 1:
             raise InvariantViolation(f"{source}: event {first_seq} after {self.cursors.get(source, 0)}")
         for number, event in enumerate(events, first_seq):
-            line, self._head = chain_line(len(self.lines) + 1, source, number, self._wall_ns(), event, self._head)
+            line, self._head = chain_line(
+                len(self.lines) + 1, source, number, self._wall_ns(), event, self._head
+            )
             self.lines.append(line)
             self._after(line)
         self.events.setdefault(source, []).extend(events)

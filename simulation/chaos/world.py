@@ -174,7 +174,9 @@ class World:
         )
 
     def _given(self, runtime: ChaosRuntime) -> Given:
-        given: dict[str, dict[str, Any]] = {role: {"journal": journal} for role, journal in self.journals.items()}
+        given: dict[str, dict[str, Any]] = {
+            role: {"journal": journal} for role, journal in self.journals.items()
+        }
         given[GATEWAY] |= {"broker": self.link, "latch": self.latch.of(GATEWAY)}
         given[COORDINATOR] |= {"supervise": runtime.supervisor, "latch": self.latch.of(COORDINATOR)}
         given[FEED]["table"] = self.table

@@ -108,7 +108,9 @@ def cancels_stops(role: str, parts: Parts) -> Parts:
     def also(message: Any, outputs: list[Output]) -> list[Output]:
         entries = any(isinstance(each, Wire) and isinstance(each.command, CancelOrder) for each in outputs)
         orders = gateway._book.orders
-        stops = [ref for ref in gateway._book.open_refs if orders[ref].kind is IntentKind.STOP] if entries else []
+        stops = (
+            [ref for ref in gateway._book.open_refs if orders[ref].kind is IntentKind.STOP] if entries else []
+        )
         return [*outputs, *(Wire(CancelOrder(order_ref=ref)) for ref in stops)]
 
     return replace(parts, machine=Wrapped(gateway, also))
