@@ -9,8 +9,8 @@ from dataclasses import replace
 
 from domain.broker import BrokerUpdate, Executed, PlaceOrder, RefusalCode, Side
 from domain.errors import InvariantViolation
-from simulation.venue.account import Account
 from simulation.venue.acceptance import place
+from simulation.venue.account import Account
 from simulation.venue.machine import NO_ADVANCE, VenueInput, VenueMachine
 from simulation.venue.orders import OrderBook
 from simulation.venue.turn import Turn
