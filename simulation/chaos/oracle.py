@@ -10,23 +10,20 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable
 
 from domain.audit_machine import LAST_CALL_S
-from domain.broker import DownloadKind, OrderType, PlaceOrder, signed
-from domain.gateway import LATCH
+from domain.broker import DownloadKind, PlaceOrder
 from domain.instruments import MICRO
-from domain.messages import AUDIT, COORDINATOR, GATEWAY
+from domain.messages import AUDIT, GATEWAY
 from domain.order_refs import without_session
 from domain.outbox import AuditEvent, AuditKind
 from domain.portfolio import Portfolio
 from domain.records import (
     CashEntry,
     ExecutionEntry,
-    HaltRecord,
-    IntentKind,
-    MachineSnapshot,
     OrderEntry,
     OrderState,
 )
 from simulation.chaos.faults import FaultKind
+from simulation.chaos.oracle_halts import halts, restarts, unprotected
 from simulation.chaos.timeline import Failed
 from simulation.chaos.world import KEEPERS, World
 
@@ -38,13 +35,13 @@ def judge(world: World) -> list[str]:
         *_orders(world),
         *_gate(world),
         *_epochs(world),
-        *_halts(world),
+        *halts(world),
         *_failures(world),
     ]
-    found += _restarts(world)
+    found += restarts(world)
     found += _audit(world)
     if world.completed:
-        found += [*_booked(world), *_account(world), *_unprotected(world)]
+        found += [*_booked(world), *_account(world), *unprotected(world)]
     else:
         found.append(f"liveness: {len(world.runs)} runs and no end: {', '.join(world.runs)}")
     return found
@@ -52,7 +49,7 @@ def judge(world: World) -> list[str]:
 
 def judge_run(world: World) -> None:
     """Look at what one run left behind, whatever ended it."""
-    world.violations += _unprotected(world)
+    world.violations += unprotected(world)
     if world.runs[-1] == "idle":
         world.violations.append("liveness: every role waits and no timer runs")
 
@@ -95,10 +92,12 @@ def _durable_intents(world: World) -> dict[str, int]:
             for record in commit.records
             if isinstance(record, AuditEvent) and record.kind is AuditKind.ORDER
         }
-        for record in commit.records:
-            if isinstance(record, OrderEntry) and record.state is OrderState.SENT:
-                if without_session(record.order_ref) in approved:
-                    found.setdefault(record.order_ref, commit.at)
+        sent = [
+            each for each in commit.records if isinstance(each, OrderEntry) and each.state is OrderState.SENT
+        ]
+        for order in sent:
+            if without_session(order.order_ref) in approved:
+                found.setdefault(order.order_ref, commit.at)
     return found
 
 
@@ -138,80 +137,6 @@ def _epochs(world: World) -> list[str]:
                 f"epoch: {wire.command.order_ref} of epoch {epoch_of[wire.command.order_ref]}, newest {newest}"
             )
     return found
-
-
-def _restarts(world: World) -> list[str]:
-    """Supervision: no role is started more often within the window than its intensity bears."""
-    found: list[str] = []
-    starts: defaultdict[tuple[int, str], list[float]] = defaultdict(list)
-    for built in world.timeline.built_roles:
-        starts[(built.run, built.role)].append(built.at_s)
-    most, within_s = world.intensity
-    for (run, role), times in starts.items():
-        again = times[1:]
-        for place, at_s in enumerate(again):
-            if sum(1 for earlier in again[: place + 1] if at_s - within_s < earlier) > most:
-                found.append(f"supervision: {role} was started anew more than {most} times in run {run}")
-                break
-    return found
-
-
-def _halts(world: World) -> list[str]:
-    """I5: no entry that the venue accepted left the gateway after it held a latch, or in a run that began with one.
-
-    In flight is what went out before the gateway had the news: the latch is durable at the coordinator first, and its
-    announcement is on the way.
-    """
-    found: list[str] = []
-    kinds = {entry.order_ref: entry.kind for entry in world.journals[GATEWAY].orders()}
-    accepted = {taken.order_ref for taken in world.timeline.taken if taken.accepted}
-    moves, files = _latch_moves(world), world.timeline.latched
-    for wire in world.timeline.wires:
-        command = wire.command
-        if not isinstance(command, PlaceOrder) or command.order_ref not in accepted:
-            continue
-        if kinds.get(command.order_ref) is not IntentKind.ENTRY:
-            continue
-        own = ladder = None
-        for at, run, role, rung in moves:
-            if at > wire.at:
-                break
-            if role == GATEWAY:
-                own = rung
-            else:
-                ladder = (rung, run)
-        if own:
-            found.append(f"I5: {command.order_ref} went out though the gateway held a latch")
-        if any(file.rung for file in [each for each in files if each.at < wire.at][-1:]):
-            found.append(f"I5: {command.order_ref} went out though the latch's file stood")
-        if ladder is not None and ladder[0] and ladder[1] < wire.run:
-            found.append(f"I5: {command.order_ref} went out in a run that began halted")
-    return found
-
-
-def _latch_moves(world: World) -> list[tuple[int, int, str, int]]:
-    """Return (when, run, who, rung) of every durable movement of a latch."""
-    moves = []
-    for commit in world.timeline.commits:
-        for record in commit.records:
-            if commit.role == COORDINATOR and isinstance(record, HaltRecord):
-                moves.append((commit.at, commit.run, COORDINATOR, int(record.rung)))
-            elif commit.role == GATEWAY and isinstance(record, MachineSnapshot) and record.name == LATCH:
-                moves.append((commit.at, commit.run, GATEWAY, int(record.values["rung"])))
-    return moves
-
-
-def _unprotected(world: World) -> list[str]:
-    """I5: what is held at the venue is covered by working protective stops."""
-    covered: Counter[str] = Counter()
-    for order in world.venue.book.working():
-        if order.order_type is OrderType.STOP and order.parent_ref:
-            covered[order.symbol] -= signed(order.side, order.remaining)
-    return [
-        f"I5: {symbol} holds {lots} lots, stops cover {covered[symbol]}"
-        for symbol, lots in world.venue.account.positions.items()
-        if covered[symbol] * (1 if lots > 0 else -1) < abs(lots)
-    ]
 
 
 def _booked(world: World) -> list[str]:

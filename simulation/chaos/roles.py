@@ -1,4 +1,4 @@
-"""Build the roles whose parts are of the fault search's own: trail and latch in memory, and strategies that are written."""
+"""Build the roles whose parts are of the fault search's own: trail and latch in memory, strategies that are written."""
 
 from __future__ import annotations
 

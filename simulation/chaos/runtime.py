@@ -7,25 +7,21 @@ is left to deliver it goes on to the next timer, or to the next message that is 
 
 from __future__ import annotations
 
-import random
-from collections import deque
 from collections.abc import Callable, Sequence
-from heapq import heappop, heappush
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from actors.parts import ActorContext, Parts
 from actors.shell import Shell
 from domain.broker import BrokerUpdate
-from domain.errors import InvariantViolation
-from domain.halt_messages import RaiseHalt
 from domain.messages import COORDINATOR, FEED, GATEWAY, VENUE, BarsPublished, Begin, Drain, OrdersApproved
-from domain.records import HaltTrigger, Rung
+from simulation.chaos.context import ChaosClock, OwnLane, SilentLog, persons_halt
 from simulation.chaos.faults import FaultKind
 from simulation.chaos.link import Carried, ChaosLink
 from simulation.chaos.perils import Crashed, Perils
+from simulation.chaos.post import Channel, Letter, Post
 from simulation.chaos.supervising import ChaosSupervisor
-from simulation.inline import InlineRuntime, VirtualClock
+from simulation.inline import InlineRuntime
 from supervisor.child_spec import ChildSpec, load_factory
 
 Alter = Callable[[str, Parts], Parts]
@@ -38,62 +34,6 @@ _LOOK_EVERY = 16
 """Deliveries between two looks at the timers while there is something to deliver."""
 
 
-class ChaosClock(VirtualClock):
-    """Be a virtual clock whose wall time may jump."""
-
-    def __init__(self) -> None:
-        """Start at zero."""
-        super().__init__()
-        self.wall_offset_s = 0.0
-
-    def wall_ns(self) -> int:
-        """Return the virtual time in nanoseconds since the start, with all jumps of the wall."""
-        return max(0, int((self.now_s + self.wall_offset_s) * 1e9))
-
-
-class SilentLog:
-    """Take what a shell logs and keep nothing (port: `actors.logs.Log`)."""
-
-    def info(self, event: str, **values: Any) -> None:
-        """Keep nothing."""
-
-    def warning(self, event: str, **values: Any) -> None:
-        """Keep nothing."""
-
-    def error(self, event: str, **values: Any) -> None:
-        """Keep nothing: the timeline has it from the runtime."""
-
-
-class Channel(NamedTuple):
-    """Be the way of messages that keep their order: one sender, one receiver, one lane or connection.
-
-    Lanes of odd number are control lanes.
-    """
-
-    sender: str
-    to: str
-    lane: int
-
-
-class Letter(NamedTuple):
-    """Be one message on its way."""
-
-    channel: Channel
-    message: Any
-
-
-class _Lane:
-    """Be a role's own mailbox, for its ports and for what it sends itself (port: `domain.ports.Mailbox`)."""
-
-    def __init__(self, role: str, runtime: ChaosRuntime) -> None:
-        self._channels = (Channel(role, role, 0), Channel(role, role, 1))
-        self._runtime = runtime
-
-    def put(self, message: Any, *, control: bool = False) -> None:
-        """Queue `message`."""
-        self._runtime.queue(Letter(self._channels[control], message))
-
-
 class ChaosRuntime(InlineRuntime):
     """Carry messages between roles, and lose, hold back, double and reorder them as the schedule says."""
 
@@ -104,13 +44,9 @@ class ChaosRuntime(InlineRuntime):
         super().__init__(Path("nowhere"))
         self._clock: ChaosClock = clock
         self._perils, self._link, self._alter, self._delivery_s = perils, link, alter, delivery_s
-        self._waiting: tuple[deque[Letter], deque[Letter]] = (deque(), deque())
-        self._late: list[tuple[float, int, Letter]] = []
-        self._acts: list[tuple[float, int, Callable[[], None]]] = []
+        self._post = Post(clock, self._shells.__contains__)
         self._supervisor: ChaosSupervisor | None = None
-        self._held_until: dict[Channel, float] = {}
-        self._numbers = 0
-        self._shuffles, self._chance = 0, random.Random(0)
+        self._specs: dict[str, ChildSpec] = {}
         self.ended_by = ""
         """What ended the engine as a whole, empty while nothing has."""
         self.flushes = True
@@ -140,8 +76,7 @@ class ChaosRuntime(InlineRuntime):
 
     def later(self, delay_s: float, act: Callable[[], None]) -> None:
         """Do `act` when `delay_s` virtual seconds have passed."""
-        self._numbers += 1
-        heappush(self._acts, (self._clock.now_s + delay_s, self._numbers, act))
+        self._post.later(delay_s, act)
 
     def now_s(self) -> float:
         """Return the virtual seconds."""
@@ -167,51 +102,26 @@ class ChaosRuntime(InlineRuntime):
 
     def send(self, to: str, message: Any, *, control: bool = False) -> None:
         """Queue a message of nobody's: from outside the engine."""
-        self.queue(Letter(Channel("", to, int(control)), message))
-
-    def queue(self, letter: Letter, delay_s: float = 0.0) -> None:
-        """Put `letter` into its receiver's mailbox, behind what its channel holds back."""
-        channel = letter.channel
-        due = self._clock.now_s + delay_s
-        if channel in self._held_until:
-            due = max(due, self._held_until[channel])
-        if due > self._clock.now_s:
-            self._held_until[channel] = due
-            self._numbers += 1
-            heappush(self._late, (due, self._numbers, letter))
-        elif channel.to in self._shells:
-            self._waiting[channel.lane % 2].append(letter)
+        self._post.queue(Letter(Channel("", to, int(control)), message))
 
     def carry(self, carried: Carried, delay_s: float) -> None:
         """Bring a command to the venue (port: `simulation.chaos.link.Wire`)."""
-        self.queue(Letter(Channel(GATEWAY, VENUE, 2 * carried.connection), carried), delay_s)
+        self._post.queue(Letter(Channel(GATEWAY, VENUE, 2 * carried.connection), carried), delay_s)
 
     def lose_answers(self) -> None:
         """Lose what is between the venue and the gateway (port: `simulation.chaos.link.Wire`)."""
-        self._lose(lambda letter: letter.channel.sender == VENUE)
+        self._post.lose(lambda letter: letter.channel.sender == VENUE)
 
     def settle_wire(self, arrives: bool) -> None:
         """Let what is on its way to the venue arrive now, or lose it: the process that sent it has ended."""
         if arrives:
-            for letter in sorted(self._late, key=lambda entry: entry[:2]):
-                if isinstance(letter[2].message, Carried):
-                    self._waiting[0].append(letter[2])
-            for waiting in [each for each in self._waiting[0] if isinstance(each.message, Carried)]:
-                self._link.handle(waiting.message)
-        self._lose(lambda each: isinstance(each.message, Carried))
+            for letter in self._post.underway(_is_command):
+                self._link.handle(letter.message)
+        self._post.lose(_is_command)
 
-    def _lose(self, which: Callable[[Letter], bool]) -> None:
-        for lane in self._waiting:
-            kept = [letter for letter in lane if not which(letter)]
-            lane.clear()
-            lane.extend(kept)
-        self._late = sorted(entry for entry in self._late if not which(entry[2]))
-        still = {entry[2].channel for entry in self._late}
-        self._held_until = {channel: due for channel, due in self._held_until.items() if channel in still}
-
-    def _post(self, sender: str, to: str, message: Any, control: bool) -> None:
+    def _carry_out(self, sender: str, to: str, message: Any, control: bool) -> None:
         """Carry one message of a role out, or what becomes of it."""
-        perils = self._perils
+        perils, post = self._perils, self._post
         if sender != VENUE:
             perils.effect(sender)
         name = type(message).__name__
@@ -221,11 +131,11 @@ class ChaosRuntime(InlineRuntime):
             return
         letter = Letter(Channel(sender, to, int(control)), message)
         late = perils.strikes(FaultKind.MESSAGE_LATE, name)
-        self.queue(letter, 0.0 if late is None else late.value)
+        post.queue(letter, 0.0 if late is None else late.value)
         doubled = perils.strikes(FaultKind.MESSAGE_DOUBLED, name)
         if doubled is not None:  # the second comes by a way of its own: it holds nothing up
             again = Channel(sender, to, int(control) if doubled.value == 0.0 else 4 + int(control))
-            self.queue(letter._replace(channel=again), doubled.value)
+            post.queue(letter._replace(channel=again), doubled.value)
 
     # --- delivering -------------------------------------------------------------------------------------------------
 
@@ -244,7 +154,7 @@ class ChaosRuntime(InlineRuntime):
         return not self.ended_by
 
     def _step(self) -> bool:
-        letter = self._next()
+        letter = self._post.next()
         if letter is None:
             return False
         clock = self._clock
@@ -264,22 +174,6 @@ class ChaosRuntime(InlineRuntime):
         self._jump()
         return True
 
-    def _next(self) -> Letter | None:
-        """Take the next letter: control first, and one of another channel where deliveries are reordered."""
-        normal, control = self._waiting
-        lane = control or normal
-        if not lane:
-            return None
-        if self._shuffles <= 0 or len(lane) == 1:
-            return lane.popleft()
-        self._shuffles -= 1
-        channel = lane[self._chance.randrange(len(lane))].channel
-        for place, letter in enumerate(lane):
-            if letter.channel == channel:
-                del lane[place]
-                return letter
-        raise InvariantViolation("a channel that was drawn holds no letter")
-
     def _jump(self) -> None:
         """Let clocks jump, signals come and deliveries be reordered, where that is due."""
         perils = self._perils
@@ -298,13 +192,13 @@ class ChaosRuntime(InlineRuntime):
             self.send(COORDINATOR, persons_halt(halt.value, perils.newest), control=True)
         shuffled = perils.strikes(FaultKind.REORDERED)
         if shuffled is not None:
-            self._shuffles, self._chance = shuffled.occasion, random.Random(shuffled.value)
+            self._post.shuffle(shuffled.occasion, shuffled.value)
 
     def _advance(self) -> bool:
         """Go on in time to what comes next: a timer or a late message."""
         waits = [wait for shell in self._shells.values() if (wait := _wait_s(shell)) is not None]
-        now_s = self._clock.now_s
-        waits += [max(0.0, heap[0][0] - now_s) for heap in (self._late, self._acts) if heap]
+        late = self._post.wait_s()
+        waits += [] if late is None else [late]
         if not waits:
             return False
         self._clock.now_s += min(waits)
@@ -313,18 +207,10 @@ class ChaosRuntime(InlineRuntime):
 
     def _fire_due(self) -> None:
         """Deliver what is no longer late and let timers that are due run out."""
-        now_s = self._clock.now_s
-        while self._late and self._late[0][0] <= now_s:
-            _, _, letter = heappop(self._late)
-            if self._held_until.get(letter.channel, now_s) <= now_s:
-                self._held_until.pop(letter.channel, None)
-            if letter.channel.to in self._shells:
-                self._waiting[letter.channel.lane % 2].append(letter)
-        while self._acts and self._acts[0][0] <= now_s:
-            heappop(self._acts)[2]()
+        self._post.fall_due()
         for role, shell in tuple(self._shells.items()):
             if _wait_s(shell) == 0.0:
-                self._perils.timeline.note(f"{now_s:.6f} timers {role}")
+                self._perils.timeline.note(f"{self._clock.now_s:.6f} timers {role}")
                 self._guarded(role, shell, shell.fire_timers)
 
     # --- deaths -----------------------------------------------------------------------------------------------------
@@ -370,7 +256,7 @@ class ChaosRuntime(InlineRuntime):
         """Forget the shell of a role that has ended, and lose what waits for it."""
         self._shells.pop(name, None)
         self._roles[name].shell = None
-        self._lose(lambda letter: letter.channel.to == name)
+        self._post.lose(lambda letter: letter.channel.to == name)
 
     def _build(self, spec: ChildSpec) -> Shell:
         role = spec.role
@@ -380,24 +266,14 @@ class ChaosRuntime(InlineRuntime):
             state_dir=self._state_dir,
             clock=self._clock,
             log=SilentLog(),
-            mailbox=_Lane(role, self),
+            mailbox=OwnLane(role, self._post),
         )
         parts = self._alter(role, load_factory(spec.factory)(spec, context))
-        return Shell(parts, context, lambda to, message, control: self._post(role, to, message, control))
+        return Shell(parts, context, lambda to, message, control: self._carry_out(role, to, message, control))
 
 
-def persons_halt(choice: float, bar: int) -> RaiseHalt:
-    """Return the halt of a person who wants every position closed, or trading stopped."""
-    trigger = HaltTrigger.KILL_SWITCH if choice < 0.5 else HaltTrigger.TECHNICAL_FAILURE
-    return RaiseHalt(
-        at_ns=0,
-        bar=bar,
-        session=0,
-        rung=Rung.HALTED,
-        trigger=trigger,
-        raised_by="a person",
-        detail="says the fault search",
-    )
+def _is_command(letter: Letter) -> bool:
+    return isinstance(letter.message, Carried)
 
 
 def _wait_s(shell: Shell) -> float | None:

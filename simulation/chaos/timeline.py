@@ -117,7 +117,7 @@ class Timeline:
     _digest: blake2b = field(default_factory=lambda: blake2b(digest_size=16))
 
     def note(self, text: str) -> int:
-        """Number what `text` says, take it into the digest, and return the number."""
+        """Take what `text` says into the digest and return its number."""
         self.now += 1
         self._digest.update(text.encode())
         if self.texts is not None:

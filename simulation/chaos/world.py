@@ -18,12 +18,13 @@ from domain.messages import AUDIT, COORDINATOR, FEED, GATEWAY, RISK
 from domain.resuming import bar_to_resume
 from domain.risk.manager import SNAPSHOT
 from domain.risk.settings import RiskSettings
+from simulation.chaos.context import ChaosClock
 from simulation.chaos.faults import FaultKind, Schedule, draw
 from simulation.chaos.journals import MemoryJournal
 from simulation.chaos.latch import MemoryLatch
 from simulation.chaos.link import ChaosLink
 from simulation.chaos.perils import Perils
-from simulation.chaos.runtime import Alter, ChaosClock, ChaosRuntime
+from simulation.chaos.runtime import Alter, ChaosRuntime
 from simulation.chaos.script import SYMBOLS, ScriptedEvaluator, market, votes
 from simulation.chaos.timeline import Timeline
 from simulation.chaos.trail import MemoryTrail
@@ -53,7 +54,10 @@ Compose = Callable[[BarTable, int, Given], Sequence[ChildSpec]]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Site:
-    """Be what every world of a search shares: how an engine is composed, its strategies and their roles, its venue, its restarts."""
+    """Be what every world of a search shares.
+
+    That is how an engine is composed, its strategies and their roles, its venue, and how often a role may restart.
+    """
 
     compose: Compose
     strategies: tuple[str, ...]
