@@ -16,8 +16,8 @@ from domain.audit_machine import AuditPace
 from domain.messages import AUDIT, COORDINATOR, FEED, GATEWAY, RISK, VENUE, strategy_role
 from domain.ports import Supervisor
 from storage.commit_group import CommitGroup
+from supervisor.child import ChildPlan
 from supervisor.child_spec import ChildSpec, RestartPolicy
-from supervisor.children import ChildPlan
 from supervisor.lifecycle import start_waves
 from supervisor.phase import CoordinatorSettings
 from supervisor.restart_policy import Intensity

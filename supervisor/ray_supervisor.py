@@ -16,8 +16,8 @@ from domain.errors import MailboxFull, NotRunning
 from domain.messages import COORDINATOR
 from domain.ports import Clock, Mailbox
 from domain.supervision import RoleEnded, RoleFigures, RolesObserved, RoleStarted
+from supervisor.child import WHICHEVER
 from supervisor.child_spec import ChildSpec
-from supervisor.children import WHICHEVER
 from supervisor.ray_roles import EXIT_S, RayRoles, runs
 
 LOOK_S = 0.05

@@ -12,8 +12,8 @@ import pytest
 
 from domain.errors import Busy, NotRunning
 from domain.messages import AUDIT, COORDINATOR, FEED, GATEWAY, RISK, Begin
+from supervisor.child import ChildPlan
 from supervisor.child_spec import ChildSpec, RestartPolicy
-from supervisor.children import ChildPlan
 from supervisor.phase import CoordinatorSettings
 from supervisor.ray_runtime import RayRuntime
 from supervisor.restart_policy import Intensity
