@@ -8,11 +8,12 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from cli.plan import EnginePlan
 from domain.audit_machine import AuditPace
+from domain.lease import LeaseTerms
 from domain.messages import AUDIT, COORDINATOR, FEED, GATEWAY, RISK, VENUE, strategy_role
 from domain.ports import Supervisor
 from storage.commit_group import CommitGroup
@@ -108,7 +109,21 @@ def chaos_specs(plan: EnginePlan, given: Mapping[str, Mapping[str, Any]]) -> tup
     others = _roles(plan, site)
     venue = ChildSpec(role=VENUE, factory="simulation.roles:inline_venue", arguments=given[GATEWAY])
     factory = "supervisor.roles:inline_coordinator"
+    others = tuple(_pulsing(plan, spec) for spec in others)
     return (venue, *others, coordinator_spec(plan, others, factory, site.group, given[COORDINATOR]))
+
+
+def _pulsing(plan: EnginePlan, spec: ChildSpec) -> ChildSpec:
+    """Return a role that pulses, and asks again for what does not come."""
+    engine = plan.settings.engine
+    lease = LeaseTerms(engine.supervision.pulse_interval_s, engine.supervision.lease_s)
+    arguments = {**spec.arguments, "lease": lease}
+    if "settings" in arguments:
+        more: dict[str, Any] = {"lease": lease}
+        if spec.role == FEED:
+            more |= {"pause_on_lapse": True, "answer_deadline_s": engine.runtime.answer_deadline_s}
+        arguments["settings"] = replace(arguments["settings"], **more)
+    return replace(spec, arguments=arguments)
 
 
 def _roles(plan: EnginePlan, site: Site) -> tuple[ChildSpec, ...]:

@@ -195,9 +195,20 @@ def _audit(world: World) -> list[str]:
         committed, told = world.journals[role].events, world.trail.events.get(role, [])
         if [_known(event) for event in told] != [_known(event) for event in committed[: len(told)]]:
             found.append(f"I6: the trail tells otherwise than {role} committed")
-        if world.completed and len(told) < len(committed) and not _last_call_missed(world):
-            found.append(f"I6: {len(committed) - len(told)} events of {role} are not in the trail")
+        due = _events_before(world, role, world.timeline.last_call)
+        if world.completed and len(told) < due and not _last_call_missed(world):
+            found.append(f"I6: {due - len(told)} events of {role} are not in the trail")
     return found
+
+
+def _events_before(world: World, role: str, at: int) -> int:
+    """Count the events that `role` had committed by then."""
+    return sum(
+        isinstance(record, AuditEvent)
+        for commit in world.timeline.commits
+        if commit.role == role and commit.at < at
+        for record in commit.records
+    )
 
 
 def _last_call_missed(world: World) -> bool:
@@ -216,11 +227,10 @@ def _known(event: AuditEvent) -> tuple[object, ...]:
 
 def _failures(world: World) -> list[str]:
     """No role may contradict itself; what a fault explains is none; after a failed write nothing is tried again."""
-    struck = {(strike.fault.kind, strike.fault.where) for strike in world.timeline.struck}
     found = [
         f"failure: {failed.role} in run {failed.run}: {failed.kind}: {failed.words}"
         for failed in world.timeline.failures
-        if not _explained(failed, struck)
+        if not _explained(failed, world)
     ]
     tried = {role: journal.refused_after_failure for role, journal in world.journals.items()}
     tried[AUDIT] = world.trail.refused_after_failure
@@ -230,14 +240,16 @@ def _failures(world: World) -> list[str]:
     ]
 
 
-def _explained(failed: Failed, struck: set[tuple[FaultKind, str]]) -> bool:
+def _explained(failed: Failed, world: World) -> bool:
+    """Say whether a fault that struck is what the failure says; one lost message explains no silence."""
+    struck = [strike.fault for strike in world.timeline.struck if strike.run == failed.run]
     match failed.kind:
         case "DurabilityError":
-            return (FaultKind.DISK_FAILS, failed.role) in struck
+            return any(fault.kind is FaultKind.DISK_FAILS for fault in struck)
         case "StrategyRaised":
-            return True
+            return any(fault.kind is FaultKind.STRATEGY_FAILS for fault in struck)
         case "Unanswered":
-            return any(kind in _SILENCING for kind, _ in struck)
+            return any(fault.kind in _HOLDING and fault.value >= SILENCE_S for fault in struck)
         case _:
             return False
 
@@ -245,5 +257,5 @@ def _explained(failed: Failed, struck: set[tuple[FaultKind, str]]) -> bool:
 _HOLDING = frozenset({FaultKind.MESSAGE_LATE, FaultKind.MESSAGE_DOUBLED, FaultKind.CLOCK_JUMP})
 """Faults that bring a message after its time, by their value in seconds."""
 
-_SILENCING = frozenset({FaultKind.MESSAGE_LOST, FaultKind.MESSAGE_LATE, FaultKind.CLOCK_JUMP})
-"""Faults after which an answer may not come in time, however often it is asked for."""
+SILENCE_S = 12.0
+"""A message that is so late outlasts three askings, 6 s apart."""

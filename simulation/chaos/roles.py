@@ -24,7 +24,9 @@ def audit(spec: Spec, context: ActorContext) -> Parts:
     del context
     arguments = spec.arguments
     trail = arguments["trail"]
-    machine = AuditMachine(arguments["sources"], trail.cursors, arguments["pace"], spec.generation)
+    machine = AuditMachine(
+        arguments["sources"], trail.cursors, arguments["pace"], spec.generation, arguments["lease"]
+    )
     return Parts(machine=machine, journal=trail)
 
 

@@ -14,7 +14,17 @@ from typing import Any
 from actors.parts import ActorContext, Parts
 from actors.shell import Shell
 from domain.broker import BrokerUpdate
-from domain.messages import COORDINATOR, FEED, GATEWAY, VENUE, BarsPublished, Begin, Drain, OrdersApproved
+from domain.messages import (
+    AUDIT,
+    COORDINATOR,
+    FEED,
+    GATEWAY,
+    VENUE,
+    BarsPublished,
+    Begin,
+    Drain,
+    OrdersApproved,
+)
 from simulation.chaos.context import ChaosClock, OwnLane, SilentLog, persons_halt
 from simulation.chaos.faults import FaultKind
 from simulation.chaos.link import Carried, ChaosLink
@@ -170,6 +180,8 @@ class ChaosRuntime(InlineRuntime):
             self._link.delivered(message)
         elif isinstance(message, OrdersApproved):
             timeline.approved(message)
+        elif to == AUDIT and isinstance(message, Drain):
+            timeline.last_call = timeline.now
         self._guarded(to, shell, lambda: shell.receive(message))
         self._jump()
         return True

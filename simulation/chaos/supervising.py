@@ -9,8 +9,8 @@ from typing import Protocol
 from domain.error_texts import describe
 from domain.ports import Mailbox
 from domain.supervision import RoleEnded, RoleStarted
+from supervisor.child import WHICHEVER
 from supervisor.child_spec import ChildSpec
-from supervisor.children import WHICHEVER
 
 START_S = 0.6
 """Virtual seconds from asking for a process to its being up; on Ray 0.4 to 0.9 s (`benchmarks/`)."""

@@ -113,6 +113,8 @@ class Timeline:
     latched: list[Latched] = field(default_factory=list)
     approvals: list[Approved] = field(default_factory=list)
     delivered: int = 0
+    last_call: int = 0
+    """When the audit writer was last told to drain: what is committed later may miss the trail of a session's end."""
     texts: list[str] | None = None
     _digest: blake2b = field(default_factory=lambda: blake2b(digest_size=16))
 

@@ -44,7 +44,7 @@ STALL_S = 60.0
 """Virtual seconds without a settled bar after which a run is ended, as `lockstep_stall_s` ends a real one."""
 
 _SLICE = 64
-DELIVERIES_S = (0.0, 0.002, 0.02)
+DELIVERIES_S = (0.0005, 0.002, 0.02)
 """Virtual seconds that a delivery takes, one of these for a seed: in the last, timers run out amid the work."""
 
 Given = Mapping[str, Mapping[str, Any]]
