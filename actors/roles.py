@@ -16,7 +16,6 @@ from config.strategy_files import with_file
 from domain.audit_machine import AuditMachine, AuditPace
 from domain.gateway import LATCH, Gateway
 from domain.gateway_policy import GatewaySettings
-from domain.lease import NO_PULSES
 from domain.ports import Journal
 from domain.risk.limits import HaltPolicy
 from domain.risk.manager import SNAPSHOT, TOLD, RiskManager
@@ -83,7 +82,7 @@ def audit_parts(spec: Spec, context: ActorContext, before_append: Callable[[], N
         checkpoint_records=arguments["checkpoint_records"],
     )
     pace: AuditPace = arguments["pace"]
-    lease = arguments.get("lease", NO_PULSES)
+    lease = arguments["lease"]
     machine = AuditMachine(arguments["sources"], writer.cursors, pace, spec.generation, lease)
     return Parts(machine=machine, journal=AuditJournal(writer, before_append))
 
@@ -139,6 +138,6 @@ def strategy_parts(spec: Spec, instance: StrategyInstance, evaluator: Evaluator)
         block_ns=block_ns(arguments["bar_ns"], arguments["continuous"]),
         warmup=instance.warmup,
         generation=spec.generation,
-        lease=arguments.get("lease", NO_PULSES),
+        lease=arguments["lease"],
     )
     return Parts(machine=StrategyRunner(settings, evaluator))

@@ -66,7 +66,7 @@ def _plan(settings: Settings, table: BarTable, first: int) -> EnginePlan:
 
 
 def _compose(settings: Settings, table: BarTable, first: int, given: Given) -> Sequence[ChildSpec]:
-    return chaos_specs(_plan(settings, table, first), given)
+    return chaos_specs(_plan(settings, table, first).supervised(), given)
 
 
 def _venue(settings: Settings, table: BarTable) -> VenueSettings:

@@ -8,17 +8,17 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from cli.plan import EnginePlan
 from domain.audit_machine import AuditPace
-from domain.lease import LeaseTerms
 from domain.messages import AUDIT, COORDINATOR, FEED, GATEWAY, RISK, VENUE, strategy_role
 from domain.ports import Supervisor
 from storage.commit_group import CommitGroup
 from supervisor.child import ChildPlan
 from supervisor.child_spec import ChildSpec, RestartPolicy
+from supervisor.control_parts import Commands
 from supervisor.lifecycle import start_waves
 from supervisor.phase import CoordinatorSettings
 from supervisor.restart_policy import Intensity
@@ -43,6 +43,7 @@ class Site:
 
 def ray_specs(plan: EnginePlan) -> tuple[ChildSpec, ...]:
     """Return the roles of an engine on Ray; the venue is a process of its own and no role here."""
+    plan = plan.supervised()
     site = Site(
         audit="actors.roles:audit",
         gateway="simulation.roles:gateway",
@@ -54,15 +55,20 @@ def ray_specs(plan: EnginePlan) -> tuple[ChildSpec, ...]:
         strategies_given={},
     )
     others = _roles(plan, site)
-    given = {"children": others}
+    given = {"children": others, "commands": True}
     return (*others, coordinator_spec(plan, others, "supervisor.roles:ray_coordinator", site.group, given))
 
 
 def inline_specs(
-    plan: EnginePlan, broker: object, group: CommitGroup, supervise: Callable[[], Supervisor]
+    plan: EnginePlan,
+    broker: object,
+    group: CommitGroup,
+    supervise: Callable[[], Supervisor],
+    commands: Commands | None = None,
 ) -> tuple[ChildSpec, ...]:
     """Return the roles of an inline engine: `broker` is the venue; journals commit in `group`, before the trail.
 
+    People's commands come through `commands`; without it nobody is heard.
     At a pace there may be hours between two bars: what was decided is then kept as an engine that trades keeps it.
     """
     site = Site(
@@ -83,7 +89,7 @@ def inline_specs(
         role=VENUE, factory="simulation.roles:inline_venue", arguments={"broker": broker}, queue=plan.queue
     )
     others = _roles(plan, site)
-    given = {"supervise": supervise}
+    given = {"supervise": supervise, "commands": commands}
     return (
         venue,
         *others,
@@ -109,21 +115,7 @@ def chaos_specs(plan: EnginePlan, given: Mapping[str, Mapping[str, Any]]) -> tup
     others = _roles(plan, site)
     venue = ChildSpec(role=VENUE, factory="simulation.roles:inline_venue", arguments=given[GATEWAY])
     factory = "supervisor.roles:inline_coordinator"
-    others = tuple(_pulsing(plan, spec) for spec in others)
     return (venue, *others, coordinator_spec(plan, others, factory, site.group, given[COORDINATOR]))
-
-
-def _pulsing(plan: EnginePlan, spec: ChildSpec) -> ChildSpec:
-    """Return a role that pulses, and asks again for what does not come."""
-    engine = plan.settings.engine
-    lease = LeaseTerms(engine.supervision.pulse_interval_s, engine.supervision.lease_s)
-    arguments = {**spec.arguments, "lease": lease}
-    if "settings" in arguments:
-        more: dict[str, Any] = {"lease": lease}
-        if spec.role == FEED:
-            more |= {"pause_on_lapse": True, "answer_deadline_s": engine.runtime.answer_deadline_s}
-        arguments["settings"] = replace(arguments["settings"], **more)
-    return replace(spec, arguments=arguments)
 
 
 def _roles(plan: EnginePlan, site: Site) -> tuple[ChildSpec, ...]:
@@ -196,6 +188,7 @@ def coordinator_spec(
         cancel_entries=settings.shutdown.cancels_entries(lockstep=True),
         answer_deadline_s=settings.engine.runtime.answer_deadline_s,
         flattening=settings.halt_policy().flattening,
+        desk=plan.desk(),
         started={
             "session": plan.session.number,
             "first": plan.session.first,

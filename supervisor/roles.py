@@ -7,11 +7,11 @@ from collections.abc import Callable
 from actors.parts import ActorContext, Parts
 from actors.roles import Spec, open_journal
 from domain.halts import HaltLadder
-from domain.ports import Journal, LatchPort, Supervisor
+from domain.ports import Journal, Supervisor
 from domain.records import MachineSnapshot
-from storage.latch_file import LatchFile
+from supervisor.control_parts import control_parts
 from supervisor.coordinator import ENGINE, Coordinator
-from supervisor.latch_keeper import LADDER, FoundLatch
+from supervisor.latch_keeper import LADDER
 from supervisor.phase import CoordinatorSettings
 from supervisor.ray_runtime import import_ray
 from supervisor.ray_supervisor import RaySupervisor
@@ -41,17 +41,19 @@ def _coordinator(spec: Spec, context: ActorContext, supervisor: Supervisor) -> P
     journal = open_journal(spec)
     settings: CoordinatorSettings = spec.arguments["settings"]
     ladder, engine = journal.snapshot(LADDER), journal.snapshot(ENGINE)
-    kept: LatchPort | None = spec.arguments.get("latch")  # a fault search keeps it in memory
-    latch = LatchFile(context.state_dir) if kept is None else kept
+    parts = control_parts(spec, context, journal)
     machine = Coordinator(
         settings,
         HaltLadder(spec.arguments["policy"], None if ladder is None else ladder.values),
         None if engine is None else engine.values,
         worn_out=_worn_out(journal, settings, context.clock.monotonic_s()),
-        wall_ns=context.clock.wall_ns,
-        found=FoundLatch(latch.read(), "latch file"),
+        wall_ns=parts.wall_ns,
+        found=parts.found,
+        answers=parts.answers,
     )
-    return Parts(machine=machine, journal=journal, supervisor=supervisor, latch=latch)
+    return Parts(
+        machine=machine, journal=journal, supervisor=supervisor, latch=parts.latch, control=parts.control
+    )
 
 
 def _worn_out(journal: Journal, settings: CoordinatorSettings, now_s: float) -> str:

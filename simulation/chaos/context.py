@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from domain.halt_messages import RaiseHalt
-from domain.records import HaltTrigger, Rung
 from simulation.chaos.post import Channel, Letter, Post
 from simulation.inline import VirtualClock
 
@@ -47,17 +45,3 @@ class OwnLane:
     def put(self, message: Any, *, control: bool = False) -> None:
         """Queue `message`."""
         self._post.queue(Letter(self._channels[control], message))
-
-
-def persons_halt(choice: float, bar: int) -> RaiseHalt:
-    """Return the halt of a person who wants every position closed, or trading stopped."""
-    trigger = HaltTrigger.KILL_SWITCH if choice < 0.5 else HaltTrigger.TECHNICAL_FAILURE
-    return RaiseHalt(
-        at_ns=0,
-        bar=bar,
-        session=0,
-        rung=Rung.HALTED,
-        trigger=trigger,
-        raised_by="a person",
-        detail="says the fault search",
-    )

@@ -12,6 +12,7 @@ from enum import StrEnum
 from typing import NamedTuple
 
 from domain.messages import AUDIT, COORDINATOR, FEED, GATEWAY, RISK
+from simulation.chaos.commanding import COMMANDS
 from simulation.chaos.delivery import RULES
 
 
@@ -22,7 +23,7 @@ class FaultKind(StrEnum):
     ENGINE_CRASH = "engine_crash"
     CRASH_LOOP = "crash_loop"
     STOP = "stop"
-    HALT = "halt"
+    COMMAND = "command"
     DISK_FAILS = "disk_fails"
     MESSAGE_LOST = "message_lost"
     MESSAGE_LATE = "message_late"
@@ -105,7 +106,7 @@ _WEIGHTS: dict[FaultKind, int] = {
     FaultKind.ENGINE_CRASH: 6,
     FaultKind.CRASH_LOOP: 2,
     FaultKind.STOP: 2,
-    FaultKind.HALT: 4,
+    FaultKind.COMMAND: 8,
     FaultKind.DISK_FAILS: 2,
     FaultKind.MESSAGE_LOST: 8,
     FaultKind.MESSAGE_LATE: 8,
@@ -170,8 +171,10 @@ def _fault(
             return Fault(kind, bar, chance.randint(1, 30), chance.choice(roles), chance.random())
         case FaultKind.CRASH_LOOP:
             return Fault(kind, bar, chance.randint(2, 6), chance.choice(roles))
-        case FaultKind.STOP | FaultKind.HALT:
-            return Fault(kind, bar, chance.randint(1, 60), value=chance.random())
+        case FaultKind.STOP:
+            return Fault(kind, bar, chance.randint(1, 60))
+        case FaultKind.COMMAND:
+            return Fault(kind, bar, chance.randint(1, 60), chance.choice(COMMANDS))
         case FaultKind.DISK_FAILS:
             return Fault(kind, bar, chance.randint(1, 8), chance.choice(_DISKS))
         case FaultKind.MESSAGE_LOST:

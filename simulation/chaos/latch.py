@@ -14,15 +14,17 @@ class MemoryLatch:
         """Stand for a file that is missing; `before` may raise as a disk or a death does, for the role that writes."""
         self._before, self._after = before, after
         self.rung = Rung.ACTIVE
+        self.said = (0, "")
 
     def of(self, role: str) -> LatchView:
         """Return the latch as `role` writes it."""
         return LatchView(self, role)
 
-    def replace(self, role: str, rung: Rung) -> None:
+    def replace(self, role: str, rung: Rung, version: int, detail: str) -> None:
         """Take what `role` writes."""
         self._before(role)
         self.rung = rung
+        self.said = (0, "") if rung is Rung.ACTIVE else (version, detail)
         self._after(rung)
 
 
@@ -35,9 +37,12 @@ class LatchView:
 
     def write(self, rung: Rung, version: int, detail: str) -> None:
         """Replace it; raises DurabilityError where the disk fails."""
-        del version, detail
-        self._latch.replace(self._role, rung)
+        self._latch.replace(self._role, rung, version, detail)
 
     def read(self) -> Rung:
         """Return what stands there."""
         return self._latch.rung
+
+    def word(self) -> tuple[int, str]:
+        """Return the version of which it was written and what its writer said."""
+        return self._latch.said

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
+from typing import NamedTuple
 
 from domain.broker import OrderType, PlaceOrder, signed
 from domain.latch_copy import LATCH
@@ -29,48 +30,62 @@ def restarts(world: World) -> list[str]:
     return found
 
 
-def halts(world: World) -> list[str]:
-    """I5: no entry that the venue accepted left the gateway after it held a latch, or in a run that began with one.
+class _Moved(NamedTuple):
+    """Be one durable movement of a latch: whose, and on which scopes it stands since (the account is "")."""
 
-    In flight is what went out before the gateway had the news: the latch is durable at the coordinator first, and its
-    announcement is on the way.
+    at: int
+    run: int
+    role: str
+    rungs: dict[str, int]
+
+
+def halts(world: World) -> list[str]:
+    """I5: no entry that the venue accepted went out while the latch's file stood, or against a latch that it knew.
+
+    In flight is what went out before the gateway had the news of a latch that is durable at the coordinator alone, and
+    before its file was written: that is between two outputs of one `handle`.
     """
     found: list[str] = []
-    kinds = {entry.order_ref: entry.kind for entry in world.journals[GATEWAY].orders()}
+    entries = {entry.order_ref: entry for entry in world.journals[GATEWAY].orders()}
     accepted = {taken.order_ref for taken in world.timeline.taken if taken.accepted}
     moves, files = _latch_moves(world), world.timeline.latched
     for wire in world.timeline.wires:
         command = wire.command
         if not isinstance(command, PlaceOrder) or command.order_ref not in accepted:
             continue
-        if kinds.get(command.order_ref) is not IntentKind.ENTRY:
+        entry = entries.get(command.order_ref)
+        if entry is None or entry.kind is not IntentKind.ENTRY:
             continue
-        own = ladder = None
-        for at, run, role, rung in moves:
-            if at > wire.at:
-                break
-            if role == GATEWAY:
-                own = rung
-            else:
-                ladder = (rung, run)
-        if own:
+        scopes = {"", f"book:{entry.book}", f"symbol:{entry.symbol}"}
+        before = [move for move in moves if move.at < wire.at]
+        own = next((move for move in reversed(before) if move.role == GATEWAY), None)
+        ladder = next((move for move in reversed(before) if move.role == COORDINATOR), None)
+        file = next((each for each in reversed(files) if each.at < wire.at), None)
+        if own is not None and _stands(own, scopes):
             found.append(f"I5: {command.order_ref} went out though the gateway held a latch")
-        if any(file.rung for file in [each for each in files if each.at < wire.at][-1:]):
+        if file is not None and file.rung > 0:
             found.append(f"I5: {command.order_ref} went out though the latch's file stood")
-        if ladder is not None and ladder[0] and ladder[1] < wire.run:
+        if ladder is not None and _stands(ladder, scopes) and ladder.run < wire.run:
             found.append(f"I5: {command.order_ref} went out in a run that began halted")
     return found
 
 
-def _latch_moves(world: World) -> list[tuple[int, int, str, int]]:
-    """Return (when, run, who, rung) of every durable movement of a latch."""
-    moves = []
+def _stands(move: _Moved, scopes: set[str]) -> bool:
+    return any(move.rungs.get(scope, 0) > 0 for scope in scopes)
+
+
+def _latch_moves(world: World) -> list[_Moved]:
+    """Return every durable movement of a latch, in order."""
+    moves: list[_Moved] = []
+    ladder: dict[str, int] = {}
     for commit in world.timeline.commits:
         for record in commit.records:
             if commit.role == COORDINATOR and isinstance(record, HaltRecord):
-                moves.append((commit.at, commit.run, COORDINATOR, int(record.rung)))
+                ladder = {**ladder, record.scope: int(record.rung)}
+                moves.append(_Moved(commit.at, commit.run, COORDINATOR, ladder))
             elif commit.role == GATEWAY and isinstance(record, MachineSnapshot) and record.name == LATCH:
-                moves.append((commit.at, commit.run, GATEWAY, int(record.values["rung"])))
+                rungs = {"": int(record.values["rung"]), **record.values["scoped"]}
+                moves.append(_Moved(commit.at, commit.run, GATEWAY, rungs))
     return moves
 
 

@@ -47,7 +47,9 @@ class Perils:
         self.newest = max(self.newest, bar)
         while self._waiting and self._waiting[-1].bar <= self.newest:
             fault = self._waiting.pop()
-            self._armed.setdefault((fault.kind, fault.where), []).append(_Armed(fault.occasion, fault))
+            # A command is drawn with its words, but any delivery is its occasion.
+            where = "" if fault.kind is FaultKind.COMMAND else fault.where
+            self._armed.setdefault((fault.kind, where), []).append(_Armed(fault.occasion, fault))
 
     def strikes(self, kind: FaultKind, where: str = "") -> Fault | None:
         """Count one occasion for faults of `kind` at `where`; return the one that strikes, which then is spent."""

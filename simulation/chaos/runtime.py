@@ -8,6 +8,7 @@ is left to deliver it goes on to the next timer, or to the next message that is 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +26,8 @@ from domain.messages import (
     Drain,
     OrdersApproved,
 )
-from simulation.chaos.context import ChaosClock, OwnLane, SilentLog, persons_halt
+from simulation.chaos.commanding import SilentControl, persons_command
+from simulation.chaos.context import ChaosClock, OwnLane, SilentLog
 from simulation.chaos.faults import FaultKind
 from simulation.chaos.link import Carried, ChaosLink
 from simulation.chaos.perils import Crashed, Perils
@@ -57,6 +59,7 @@ class ChaosRuntime(InlineRuntime):
         self._post = Post(clock, self._shells.__contains__)
         self._supervisor: ChaosSupervisor | None = None
         self._specs: dict[str, ChildSpec] = {}
+        self._mode = ""
         self.ended_by = ""
         """What ended the engine as a whole, empty while nothing has."""
         self.flushes = True
@@ -199,9 +202,11 @@ class ChaosRuntime(InlineRuntime):
             self._clock.wall_offset_s += wall.value
         if perils.strikes(FaultKind.STOP) is not None:
             self.send(COORDINATOR, Drain(reason="SIGTERM", cancel_entries=True), control=True)
-        halt = perils.strikes(FaultKind.HALT)
-        if halt is not None:
-            self.send(COORDINATOR, persons_halt(halt.value, perils.newest), control=True)
+        asked = perils.strikes(FaultKind.COMMAND)
+        if asked is not None:
+            number, at_ns = perils.timeline.now, self._clock.wall_ns()
+            command = persons_command(asked.where, number, self._mode, at_ns)
+            self.send(COORDINATOR, command, control=True)
         shuffled = perils.strikes(FaultKind.REORDERED)
         if shuffled is not None:
             self._post.shuffle(shuffled.occasion, shuffled.value)
@@ -280,7 +285,11 @@ class ChaosRuntime(InlineRuntime):
             log=SilentLog(),
             mailbox=OwnLane(role, self._post),
         )
-        parts = self._alter(role, load_factory(spec.factory)(spec, context))
+        parts = load_factory(spec.factory)(spec, context)
+        if role == COORDINATOR:
+            self._mode = spec.arguments["settings"].desk.mode
+            parts = replace(parts, control=SilentControl())
+        parts = self._alter(role, parts)
         return Shell(parts, context, lambda to, message, control: self._carry_out(role, to, message, control))
 
 
