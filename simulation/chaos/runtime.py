@@ -85,11 +85,23 @@ class ChaosRuntime(InlineRuntime):
     def build(self, spec: ChildSpec) -> None:
         """Start a role's process in place of an older one; raises what its factory raises."""
         self._perils.timeline.built(spec.role, spec.generation, self._clock.now_s)
+        for kept in (spec.arguments.get("journal"), spec.arguments.get("trail")):
+            if kept is not None:
+                kept.reopen()
         self.spawn([spec])
 
     def later(self, delay_s: float, act: Callable[[], None]) -> None:
         """Do `act` when `delay_s` virtual seconds have passed."""
         self._post.later(delay_s, act)
+
+    def there(self, role: str) -> bool:
+        """Say whether a role's process is there."""
+        return role in self._shells
+
+    def failed(self) -> list[str]:
+        """Return the roles whose loop has failed."""
+        roles = (role for role, shell in self._shells.items() if shell.failure)
+        return [role for role in roles if role not in (COORDINATOR, VENUE)]
 
     def now_s(self) -> float:
         """Return the virtual seconds."""
@@ -242,6 +254,8 @@ class ChaosRuntime(InlineRuntime):
                 self._let_go(role)
                 if role == COORDINATOR:
                     self.ended_by = "the coordinator failed"
+                elif self._supervisor is not None:
+                    self._supervisor.observe()
         except Crashed as crash:
             self._crashed(crash)
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Protocol
 
 from domain.error_texts import describe
 from domain.ports import Mailbox
-from domain.supervision import RoleEnded, RoleStarted
+from domain.supervision import RoleEnded, RoleFigures, RolesObserved, RoleStarted
 from supervisor.child import WHICHEVER
 from supervisor.child_spec import ChildSpec
 
@@ -19,11 +20,19 @@ NOTICE_S = 0.05
 """Virtual seconds until a death is known (`supervisor.ray_supervisor.LOOK_S`)."""
 
 
+OBSERVE_S = 0.5
+"""Virtual seconds from one look at what roles are busy with to the next (`supervisor.ray_supervisor.OBSERVE_S`)."""
+
+
 class Host(Protocol):
     """Hold roles (`simulation.chaos.runtime.ChaosRuntime`)."""
 
-    def alive(self, role: str) -> bool:
-        """Say whether a role's process is there."""
+    def there(self, role: str) -> bool:
+        """Say whether a role's process is there, also one whose loop has failed."""
+        ...
+
+    def failed(self) -> list[str]:
+        """Return the roles whose loop has failed and whose process is there."""
         ...
 
     def generation(self, role: str) -> int:
@@ -59,10 +68,11 @@ class ChaosSupervisor:
         """Tell of every role whether it is there."""
         self._mailbox = mailbox
         for role in self._specs:
-            if self._host.alive(role):
+            if self._host.there(role):
                 self._started(role, self._host.generation(role))
             else:
                 self._ended(role, WHICHEVER, "its process was not found")
+        self.observe()
 
     def start(self, roles: Sequence[tuple[str, int]]) -> None:
         """Start these (role, generation), which takes a while."""
@@ -82,6 +92,19 @@ class ChaosSupervisor:
         """Notice, in a moment, that a process has ended."""
         self._host.later(NOTICE_S, lambda: self._ended(role, generation, "its process ended"))
 
+    def observe(self) -> None:
+        """Tell, in a moment, of the roles that no longer do their work, for as long as there are any."""
+        if self._mailbox is not None and self._host.failed():
+            self._host.later(OBSERVE_S, self._observed)
+
+    def _observed(self) -> None:
+        figures = tuple(
+            RoleFigures(role, self._host.generation(role), 1, 0, math.inf, 0, None)
+            for role in self._host.failed()
+        )
+        self._tell(RolesObserved(figures=figures))
+        self.observe()
+
     def _start(self, role: str, generation: int) -> None:
         if self._mailbox is None:
             return
@@ -98,6 +121,6 @@ class ChaosSupervisor:
     def _ended(self, role: str, generation: int, why: str) -> None:
         self._tell(RoleEnded(role=role, generation=generation, why=why, at_s=self._host.now_s()))
 
-    def _tell(self, message: RoleStarted | RoleEnded) -> None:
+    def _tell(self, message: RoleStarted | RoleEnded | RolesObserved) -> None:
         if self._mailbox is not None:
             self._mailbox.put(message, control=True)

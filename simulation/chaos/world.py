@@ -117,9 +117,6 @@ class World:
     # --- one run ----------------------------------------------------------------------------------------------------
 
     def _one_run(self) -> str:
-        for journal in self.journals.values():
-            journal.reopen()
-        self.trail.reopen()
         self.risk_state = {}
         self.clock.wall_offset_s += self.clock.now_s
         self.clock.now_s = 0.0
