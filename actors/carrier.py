@@ -99,7 +99,7 @@ class Carrier:
             case Wire():
                 self._wire(output.command)
             case SetTimer():
-                self._timers.set(output.name, output.delay_s)
+                self._timers.set(output.name, output.delay_s, strict=output.strict)
             case CancelTimer():
                 self._timers.cancel(output.name)
             case Pull():

@@ -17,10 +17,10 @@ from domain.audit_machine import AuditMachine, AuditPace
 from domain.breakers import BreakerFactory
 from domain.gateway import LATCH, Gateway
 from domain.gateway_policy import GatewaySettings
-from domain.lease import NO_PULSES
 from domain.ports import Journal
 from domain.risk.limits import HaltPolicy
 from domain.risk.manager import BETWEEN, SNAPSHOT, TOLD, RiskManager
+from domain.risk.settings import RiskSettings
 from domain.strategies.blocks import block_ns
 from domain.strategies.evaluator import Evaluator, LiveEvaluator
 from domain.strategies.protocol import StrategyInstance
@@ -52,9 +52,12 @@ class Spec(Protocol):
         ...
 
 
-def open_journal(spec: Spec) -> SqlJournal:
-    """Open the role's own journal at `arguments["url"]`."""
+def open_journal(spec: Spec) -> Journal:
+    """Open the role's own journal at `arguments["url"]`, or return `arguments["journal"]`, which is kept in memory."""
     arguments = spec.arguments
+    kept: Journal | None = arguments.get("journal")
+    if kept is not None:
+        return kept
     return SqlJournal(
         arguments["url"],
         spec.role,
@@ -80,7 +83,7 @@ def audit_parts(spec: Spec, context: ActorContext, before_append: Callable[[], N
         checkpoint_records=arguments["checkpoint_records"],
     )
     pace: AuditPace = arguments["pace"]
-    lease = arguments.get("lease", NO_PULSES)
+    lease = arguments["lease"]
     machine = AuditMachine(arguments["sources"], writer.cursors, pace, spec.generation, lease)
     return Parts(machine=machine, journal=AuditJournal(writer, before_append))
 
@@ -89,7 +92,8 @@ def risk_parts(spec: Spec, build_breaker: BreakerFactory) -> Parts:
     """Build the risk manager from its last snapshots; each generation is an epoch of its own."""
     journal = open_journal(spec)
     # An approval of a former life is of an older epoch, which the gateway refuses.
-    settings = replace(spec.arguments["settings"], generation=spec.generation, epoch=spec.generation)
+    configured: RiskSettings = spec.arguments["settings"]
+    settings = replace(configured, generation=spec.generation, epoch=spec.generation)
     policy: HaltPolicy = spec.arguments["policy"]
     saved, told, between = (journal.snapshot(name) for name in (SNAPSHOT, TOLD, BETWEEN))
     machine = RiskManager(
@@ -111,10 +115,10 @@ def gateway_machine(spec: Spec, journal: Journal) -> Gateway:
 
 
 def strategy_instance(arguments: Mapping[str, Any]) -> StrategyInstance:
-    """Build the instance that `arguments` name: id, strategy, file or None, parameters."""
+    """Build the instance that `arguments` name: id, strategy, file or None with its digest, parameters."""
     registry = discover()
     if arguments["file"] is not None:
-        registry = with_file(registry, Path(arguments["file"]))
+        registry = with_file(registry, Path(arguments["file"]), arguments.get("digest"))
     definition = registry.get(arguments["strategy"])
     parameters = definition.parameters(**arguments["parameters"])
     return StrategyInstance(
@@ -139,6 +143,6 @@ def strategy_parts(spec: Spec, instance: StrategyInstance, evaluator: Evaluator)
         block_ns=block_ns(arguments["bar_ns"], arguments["continuous"]),
         warmup=instance.warmup,
         generation=spec.generation,
-        lease=arguments.get("lease", NO_PULSES),
+        lease=arguments["lease"],
     )
     return Parts(machine=StrategyRunner(settings, evaluator))

@@ -16,14 +16,18 @@ from domain.audit_machine import AuditPace
 from domain.messages import AUDIT, COORDINATOR, FEED, GATEWAY, RISK, VENUE, strategy_role
 from domain.ports import Supervisor
 from storage.commit_group import CommitGroup
+from supervisor.child import ChildPlan
 from supervisor.child_spec import ChildSpec, RestartPolicy
-from supervisor.children import ChildPlan
+from supervisor.control_parts import Commands
 from supervisor.lifecycle import start_waves
 from supervisor.phase import CoordinatorSettings
 from supervisor.restart_policy import Intensity
 
 INLINE_PACE = AuditPace(batch_events=20_000, batch_s=3_600.0, resync_s=0.0)
 """Inline, thousands of events share one write: a crash loses the tail of a backtest, which is run again."""
+
+ROLES_BESIDE_STRATEGIES = 5
+"""Roles of an engine on Ray that are no strategies: audit, gateway, risk, feed, coordinator."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,6 +46,7 @@ class Site:
 
 def ray_specs(plan: EnginePlan) -> tuple[ChildSpec, ...]:
     """Return the roles of an engine on Ray; the venue is a process of its own and no role here."""
+    plan = plan.supervised()
     site = Site(
         audit="actors.roles:audit",
         gateway="simulation.roles:gateway",
@@ -53,15 +58,20 @@ def ray_specs(plan: EnginePlan) -> tuple[ChildSpec, ...]:
         strategies_given={},
     )
     others = _roles(plan, site)
-    given = {"children": others}
+    given = {"children": others, "commands": True}
     return (*others, coordinator_spec(plan, others, "supervisor.roles:ray_coordinator", site.group, given))
 
 
 def inline_specs(
-    plan: EnginePlan, broker: object, group: CommitGroup, supervise: Callable[[], Supervisor]
+    plan: EnginePlan,
+    broker: object,
+    group: CommitGroup,
+    supervise: Callable[[], Supervisor],
+    commands: Commands | None = None,
 ) -> tuple[ChildSpec, ...]:
     """Return the roles of an inline engine: `broker` is the venue; journals commit in `group`, before the trail.
 
+    People's commands come through `commands`; without it nobody is heard.
     At a pace there may be hours between two bars: what was decided is then kept as an engine that trades keeps it.
     """
     site = Site(
@@ -82,12 +92,33 @@ def inline_specs(
         role=VENUE, factory="simulation.roles:inline_venue", arguments={"broker": broker}, queue=plan.queue
     )
     others = _roles(plan, site)
-    given = {"supervise": supervise}
+    given = {"supervise": supervise, "commands": commands}
     return (
         venue,
         *others,
         coordinator_spec(plan, others, "supervisor.roles:inline_coordinator", site.group, given),
     )
+
+
+def chaos_specs(plan: EnginePlan, given: Mapping[str, Mapping[str, Any]]) -> tuple[ChildSpec, ...]:
+    """Return the roles of an engine for fault search: the parts of an engine on Ray, its ports those of `given`.
+
+    What is given by role (journal, broker, table, trail) outlives the engine; `strategies` is for each of them.
+    """
+    site = Site(
+        audit="simulation.chaos.roles:audit",
+        gateway="simulation.chaos.roles:gateway",
+        feed="simulation.roles:inline_feed",
+        strategy="simulation.chaos.roles:strategy",
+        pace=plan.live_pace(),
+        group=None,
+        given=given,
+        strategies_given=given["strategies"],
+    )
+    others = _roles(plan, site)
+    venue = ChildSpec(role=VENUE, factory="simulation.roles:inline_venue", arguments=given[GATEWAY])
+    factory = "supervisor.roles:inline_coordinator"
+    return (venue, *others, coordinator_spec(plan, others, factory, site.group, given[COORDINATOR]))
 
 
 def _roles(plan: EnginePlan, site: Site) -> tuple[ChildSpec, ...]:
@@ -160,11 +191,13 @@ def coordinator_spec(
         cancel_entries=settings.shutdown.cancels_entries(lockstep=True),
         answer_deadline_s=settings.engine.runtime.answer_deadline_s,
         flattening=settings.halt_policy().flattening,
+        desk=plan.desk(),
         started={
             "session": plan.session.number,
             "first": plan.session.first,
             "mode": settings.mode.value,
             "configuration": settings.fingerprint,
+            "strategy_code": dict(plan.code),
             "bars": plan.table.fingerprint,
             "symbols": list(plan.table.symbols),
         },

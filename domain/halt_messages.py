@@ -31,8 +31,8 @@ class LatchChanged:
     """Announce the durable latch. Only the coordinator sends it; it lowers the receiver's rung only with `lowers`.
 
     `bar` is that of the review that lowers. `heard` are triggers, perhaps ended, told again and on record. `scoped` are
-    all the halts of a part of the account, each a scope ("book:NAME" or "symbol:SYM") with its rung.
-    `new_peak` sets, with what a person lowers, the reference peak of the drawdown to the present equity.
+    all the halts of a part of the account, each a scope ("book:NAME" or "symbol:SYM") with its rung. `new_peak`, of a
+    person who lowers it, sets the reference peak to the present equity.
     """
 
     rung: Rung

@@ -247,7 +247,7 @@ BarInbox = BarsPublished | SignalBatch | JournalUpdate | RequestBarCursor | Stra
 RiskInbox = RoleInbox | BarInbox | LatchChanged | HaltReviewed | ReleaseStrategy | ClosePosition
 OrderInbox = OrdersApproved | BrokerUpdate | BrokerLink | CancelOrders | ResolveOrder
 GatewayInbox = RoleInbox | OrderInbox | RequestJournal | LatchChanged
-SupervisionInbox = Pulse | RoleStarted | RoleEnded | RolesObserved
+SupervisionInbox = Pulse | RoleStarted | RoleEnded | RolesObserved | StrategyQuarantined
 CoordinatorInbox = (
     Begin
     | Ready
@@ -264,8 +264,5 @@ CoordinatorInbox = (
 AuditInbox = RoleInbox | OutboxRecords
 ShellInbox = RequestOutbox | OutboxAcknowledged
 
-Supervised = Pulse | CommandDone | StrategyQuarantined
-"""What roles tell the coordinator of themselves."""
-
 RoleMessage = FeedInbox | StrategyInbox | RiskInbox | GatewayInbox | AuditInbox
-Message = RoleMessage | CoordinatorInbox | ShellInbox | Supervised
+Message = RoleMessage | CoordinatorInbox | ShellInbox

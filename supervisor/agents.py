@@ -6,8 +6,11 @@ from collections.abc import Callable
 from typing import Protocol
 
 from domain.errors import CommandRefused
-from domain.outputs import Output
-from supervisor.children import OUT, Child, Children, Status
+from domain.messages import RISK
+from domain.outputs import Output, Send
+from domain.supervision import ReleaseStrategy
+from supervisor.child import OUT, Child, Status
+from supervisor.children import Children
 from supervisor.upkeep import Upkeep
 
 Ordered = tuple[list[Output], str]
@@ -72,9 +75,15 @@ class ChildAgents:
     def release(self, role: str) -> Ordered:
         """Let a quarantined strategy run again, its failures forgotten."""
         child = self._known(role)
-        if child.status is not Status.QUARANTINED:
+        released: list[Output] = [
+            Send(RISK, ReleaseStrategy(strategy=strategy), True) for strategy in child.held_out
+        ]
+        child.held_out.clear()
+        if child.status is Status.QUARANTINED:
+            return self._told([*released, *self._children.start(role)]), f"{role} is released and starts"
+        if not released:
             raise CommandRefused(f"{role} is {child.status.value}, not quarantined")
-        return self._told(self._children.start(role)), f"{role} is released and starts"
+        return self._told(released), f"{role} is released: its breaker begins anew"
 
     def _known(self, role: str) -> Child:
         if role not in self._children:

@@ -51,7 +51,7 @@ NO_DESK = DeskSettings()
 class Engine(Protocol):
     """Be what the desk tells of, and stops."""
 
-    def status(self) -> Mapping[str, Any]:
+    def state(self) -> Mapping[str, Any]:
         """Return what `breakwater status` shows, JSON-able."""
         ...
 
@@ -123,7 +123,7 @@ class CommandDesk:
 
     def _command(self, command: Command) -> list[Output]:
         if command.verb is Verb.STATUS:
-            body = {**answer(command, ok=True, detail="", effective=True), **self._engine.status()}
+            body = {**answer(command, ok=True, detail="", effective=True), **self._engine.state()}
             return [Answer(command.request_id, body)]
         waiting = self._waiting.get(command.key)
         known = self._answers.find(command)
@@ -195,6 +195,10 @@ class CommandDesk:
         ladder, what = self._latch.ladder, scope.replace(":", " ", 1) or "the account"
         causes = ladder.causes_of(scope)
         left_s = ladder.cooldown_left_s(scope, self._latch.wall_ns())
+        if not causes and not scope and force:
+            detail = "the account is not halted; a latch file that somebody else wrote is gone"
+            body = answer(command, ok=True, detail=detail, effective=True)
+            return self._answered(command, self._latch.clear_file(), body)
         if not causes:
             raise CommandRefused(f"{what} is not halted{self._halted_instead()}")
         if new_peak and (scope or _DRAWDOWNS.isdisjoint(causes)):

@@ -26,9 +26,10 @@ PERSON = "person"
 
 
 class FoundLatch(NamedTuple):
-    """Be what the latch's file said when the coordinator started."""
+    """Be what the latch's file said when the coordinator started; no coordinator wrote one of version 0."""
 
     rung: Rung = Rung.ACTIVE
+    version: int = 0
     detail: str = ""
 
 
@@ -120,11 +121,16 @@ class LatchKeeper:
     def begun(self) -> list[Output]:
         """Compare the latch's file with the ladder, once, at a start: the higher of the two holds.
 
-        Nobody is told yet: roles may not be up, and `announced` follows once they are.
+        What a person wrote while no engine ran is a cause of its own, also where the ladder stands as high. Nobody is
+        told yet: roles may not be up, and `announced` follows once they are.
         """
-        found, self._found = self._found, FoundLatch(self._ladder.rung)
-        if found.rung <= self._ladder.rung:
+        found, self._found = self._found, NOTHING_FOUND
+        by_person = found.rung > Rung.ACTIVE and found.version == 0
+        if found.rung <= self._ladder.rung and not by_person:
             return self._file()
+        self._written = (
+            Rung.ACTIVE
+        )  # with our version: a cause that a person ends must not come back by the file
         raised = RaiseHalt(
             at_ns=0,
             bar=-1,
@@ -175,6 +181,11 @@ class LatchKeeper:
         """
         records = self._ladder.resume(scope, resumed_by=PERSON, detail=who, new_peak=new_peak)
         return [*self._keep(*records), *self._lowering.resumed()]
+
+    def clear_file(self) -> list[Output]:
+        """Bring a file that stands, unknown to us, above an account that is not halted down to it."""
+        self._written = Rung.ACTIVE
+        return [WriteLatch(self._ladder.rung, self._ladder.version, "")]
 
     @property
     def resuming(self) -> bool:

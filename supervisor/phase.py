@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from supervisor.children import ChildPlan
+from supervisor.child import ChildPlan
 from supervisor.command_desk import NO_DESK, DeskSettings
 from supervisor.restart_policy import Intensity
 

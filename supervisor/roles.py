@@ -9,10 +9,10 @@ from actors.roles import Spec, open_journal, risk_parts
 from domain.halts import HaltLadder
 from domain.ports import Journal, Supervisor
 from domain.records import MachineSnapshot
-from storage.latch_file import LatchFile
 from supervisor.breakers import build_breaker
+from supervisor.control_parts import control_parts
 from supervisor.coordinator import ENGINE, Coordinator
-from supervisor.latch_keeper import LADDER, FoundLatch
+from supervisor.latch_keeper import LADDER
 from supervisor.phase import CoordinatorSettings
 from supervisor.ray_runtime import import_ray
 from supervisor.ray_supervisor import RaySupervisor
@@ -48,16 +48,19 @@ def _coordinator(spec: Spec, context: ActorContext, supervisor: Supervisor) -> P
     journal = open_journal(spec)
     settings: CoordinatorSettings = spec.arguments["settings"]
     ladder, engine = journal.snapshot(LADDER), journal.snapshot(ENGINE)
-    latch = LatchFile(context.state_dir)
+    parts = control_parts(spec, context, journal)
     machine = Coordinator(
         settings,
         HaltLadder(spec.arguments["policy"], None if ladder is None else ladder.values),
         None if engine is None else engine.values,
         worn_out=_worn_out(journal, settings, context.clock.monotonic_s()),
-        wall_ns=context.clock.wall_ns,
-        found=FoundLatch(latch.read(), "latch file"),
+        wall_ns=parts.wall_ns,
+        found=parts.found,
+        answers=parts.answers,
     )
-    return Parts(machine=machine, journal=journal, supervisor=supervisor, latch=latch)
+    return Parts(
+        machine=machine, journal=journal, supervisor=supervisor, latch=parts.latch, control=parts.control
+    )
 
 
 def _worn_out(journal: Journal, settings: CoordinatorSettings, now_s: float) -> str:

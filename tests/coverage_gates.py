@@ -58,6 +58,7 @@ AREAS = (
             "domain/execution_book.py",
             "domain/executions.py",
             "domain/orders.py",
+            "domain/settling.py",
             "actors",
         ),
     ),

@@ -128,7 +128,9 @@ def test_gateway_books_what_was_held_back_as_refused_at_its_own_time(rig: Rig) -
     bench.give(approved(intent()))
     rig.latch.write(Rung.HALTED, 1, "why")
     rig.broker.send(bench.wires.pop())
-    bench.give(rig.mailbox.take(0))
+    update = rig.mailbox.take(0)
+    assert isinstance(update, BrokerUpdate)
+    bench.give(update)
     order = bench.order(ENTRY.order_ref)
     assert (order.state, order.at_ns, order.bar) == (OrderState.REFUSED, 100, 1)
     assert "the halt file says HALTED" in order.text

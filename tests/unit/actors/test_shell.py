@@ -67,6 +67,25 @@ class Stage:
         return [message for to, message, control in self.posted if to == COORDINATOR and control]
 
 
+def test_ports_are_opened_once_however_often_a_role_is_begun() -> None:
+    """Fault search, seed 18: a recovery that outlasts the asking again began anew with each, and never ended."""
+    stage = Stage(lambda message: [])
+    opened: list[object] = []
+    stage.broker.open = opened.append  # type: ignore[method-assign, assignment]
+    stage.run(Begin(), Begin())
+    assert len(opened) == 1
+    assert stage.machine.seen == [Begin(), Begin()]
+
+
+def test_a_role_that_failed_is_seen_to_hang_for_whoever_missed_its_word() -> None:
+    """Fault search, seed 130: the coordinator was away when the audit writer told that its disk had failed."""
+    stage = Stage(lambda message: [Persist((EVENT,))])
+    stage.journal.fails = True
+    assert stage.shell.observed()["busy_s"] == 0.0
+    stage.run(BarSettled(bar=1))
+    assert stage.shell.observed()["busy_s"] == float("inf")
+
+
 def test_outputs_are_carried_out_in_order() -> None:
     """I4: what must be durable before the wire is."""
     order: list[str] = []
@@ -205,6 +224,23 @@ def test_answer_that_has_arrived_is_heard_before_its_deadline() -> None:
     stage.mailbox.take = take_late  # type: ignore[method-assign]
     stage.run(Begin(), BarSettled(bar=1), BarSettled(bar=2))
     assert stage.machine.seen == [Begin(), BarSettled(bar=1), BarSettled(bar=2)]
+
+
+def test_strict_timer_that_has_run_out_is_heard_before_whatever_has_arrived() -> None:
+    """A process that stood still for longer than its lease must not act on it once more."""
+    timers: list[Output] = [SetTimer("lease.1", 1.0, strict=True), SetTimer("ack", 1.0)]
+    stage = Stage(lambda message: timers if isinstance(message, Begin) else [])
+    take = stage.mailbox.take
+
+    def take_late(timeout_s: float | None = None) -> Any:
+        message = take(timeout_s)
+        stage.clock.now_s += 2.0 if message == BarSettled(bar=1) else 0.0
+        return message
+
+    stage.mailbox.take = take_late  # type: ignore[method-assign]
+    stage.run(Begin(), BarSettled(bar=1))
+    lease, ack = TimerFired(name="lease.1"), TimerFired(name="ack")
+    assert stage.machine.seen == [Begin(), lease, BarSettled(bar=1), ack]
 
 
 def test_snapshot_is_taken_between_two_messages_and_counts() -> None:

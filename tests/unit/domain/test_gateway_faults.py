@@ -163,11 +163,18 @@ class GatewayUnderFaults(RuleBasedStateMachine):
         if when == 0:
             getattr(self, f"_{which}")()
 
-    @rule(rung=st.sampled_from((Rung.ACTIVE, *Rung)), lowers=st.booleans(), older=st.booleans())
-    def move_latch(self, rung: Rung, lowers: bool, older: bool) -> None:
+    @rule(
+        rung=st.sampled_from((Rung.ACTIVE, *Rung)),
+        lowers=st.booleans(),
+        older=st.booleans(),
+        scope=st.sampled_from((None, None, "symbol:AAPL", "book:other")),
+    )
+    def move_latch(self, rung: Rung, lowers: bool, older: bool, scope: str | None = None) -> None:
         self.version += not older
         heard = tuple({halt.trigger for halt in self.bench.halts})
-        self.bench.give(latch(rung, self.version, lowers=lowers or rung is Rung.ACTIVE, active=heard))
+        scoped = () if scope is None else ((scope, Rung.HALTED),)
+        lowers = lowers or rung is Rung.ACTIVE
+        self.bench.give(latch(rung, self.version, lowers=lowers, active=heard, scoped=scoped))
 
     def _lose(self) -> None:
         self.venue.said.clear()
@@ -224,7 +231,8 @@ class GatewayUnderFaults(RuleBasedStateMachine):
 
     @invariant()
     def no_entry_stays_open_under_a_halt_or_without_a_lease(self) -> None:
-        forbidden = self.bench.rung > Rung.ACTIVE or self.bench.machine._lease.lapsed
+        scoped = "symbol:AAPL" in self.bench.machine.state()["scoped"]
+        forbidden = self.bench.rung > Rung.ACTIVE or scoped or self.bench.machine._lease.lapsed
         if forbidden and self.bench.machine.state()["gate_open"]:
             entries = [one for one in self.bench.book.orders.values() if one.kind is IntentKind.ENTRY]
             states = {one.state for one in entries if one.order_ref in self.bench.book.open_refs}

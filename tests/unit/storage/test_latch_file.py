@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import builtins
 import json
 import os
 from pathlib import Path
@@ -13,7 +14,6 @@ from hypothesis import strategies as st
 
 from domain.errors import DurabilityError
 from domain.records import Rung
-from storage import latch_file
 from storage.latch_file import NAME, LatchFile
 
 UP = [rung for rung in Rung if rung is not Rung.ACTIVE]
@@ -59,11 +59,14 @@ def test_file_that_did_not_change_is_not_read_again(tmp_path: Path, monkeypatch:
     """It is looked at before each order: that must cost a `stat`."""
     latch = LatchFile(tmp_path)
     latch.write(Rung.HALTED, 1, "why")
-    reads: list[Any] = []
-    monkeypatch.setattr(latch, "_look", lambda look=latch._look: (reads.append(1), look()))
+    assert latch.read() is Rung.HALTED
+
+    def fail(*_: Any) -> None:
+        raise AssertionError("opened again")
+
+    monkeypatch.setattr(builtins, "open", fail)
     for _ in range(5):
         assert latch.read() is Rung.HALTED
-    assert len(reads) == 1
 
 
 @pytest.mark.parametrize(
@@ -109,12 +112,19 @@ def test_place_that_cannot_be_looked_at_is_halted(tmp_path: Path) -> None:
 def test_halt_is_durable_at_the_return_and_its_removal_too(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    synced: list[Path] = []
-    kept = latch_file.sync_directory
-    monkeypatch.setattr(latch_file, "sync_directory", lambda path: (synced.append(path), kept(path)))
+    synced: list[int] = []
+    fsync = os.fsync
+
+    def spy(descriptor: int) -> None:
+        synced.append(os.fstat(descriptor).st_ino)
+        fsync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", spy)
+    directory = tmp_path.stat().st_ino
     LatchFile(tmp_path).write(Rung.HALTED, 1, "")
+    assert synced == [(tmp_path / NAME).stat().st_ino, directory]
     LatchFile(tmp_path).write(Rung.ACTIVE, 2, "")
-    assert synced == [tmp_path]
+    assert synced[2:] == [directory]
 
 
 def test_write_that_fails_is_told(tmp_path: Path) -> None:
