@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,7 @@ from domain.errors import ConfigurationError
 from domain.gateway_policy import GatewayLimits, GatewaySettings
 from domain.instruments import MICRO, AssetKind, Instrument
 from domain.lease import NO_PULSES, LeaseTerms
-from domain.market_data import PUBLISHINGS, MarketDataSettings
+from domain.market_data import MarketDataSettings
 from domain.messages import COORDINATOR, FEED, GATEWAY, RISK, VENUE, strategy_role
 from domain.risk.settings import RiskSettings
 from domain.strategies.blocks import DAY_NS
@@ -39,13 +39,14 @@ class SessionPlan:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class EnginePlan:
-    """Hold what both runtimes build their roles from."""
+    """Hold what both runtimes build their roles from; `code` is that of `config.strategy_code`."""
 
     settings: Settings
     table: BarTable
     session: SessionPlan
     pace_s: float
     lease: LeaseTerms = NO_PULSES
+    code: Mapping[str, str] = field(default_factory=dict)
 
     def supervised(self) -> EnginePlan:
         """Return the plan of an engine whose roles have processes of their own: they pulse, and need leases."""
@@ -133,12 +134,13 @@ class EnginePlan:
             epoch=GENERATION,
             flattening=settings.halt_policy().flattening,
             lease=self.lease,
+            breakers=settings.strategy_breakers(),
         )
 
     def feed(self) -> MarketDataSettings:
         """Return the feed's settings."""
         strategies = (strategy_role(name) for name in self.strategy_ids)
-        stall_s = self.settings.engine.runtime.lockstep_stall_s
+        answer_s = self.settings.engine.runtime.answer_deadline_s
         return MarketDataSettings(
             consumers=(VENUE, *strategies, RISK),
             symbols=frozenset(self.table.symbols),
@@ -147,7 +149,7 @@ class EnginePlan:
             generation=GENERATION,
             lease=self.lease,
             pause_on_lapse=self.pace_s == 0.0,
-            answer_deadline_s=stall_s / PUBLISHINGS if self.lease.interval_s > 0.0 else 0.0,
+            answer_deadline_s=answer_s if self.lease.interval_s > 0.0 else 0.0,
         )
 
     def strategy(self, strategy_id: str) -> dict[str, Any]:
@@ -158,6 +160,7 @@ class EnginePlan:
             "strategy_id": instance.id,
             "strategy": instance.strategy,
             "file": None if instance.file is None else str((directory / instance.file).resolve()),
+            "digest": None if instance.file is None else self.code.get(instance.file),
             "parameters": dict(instance.parameters),
             "symbols": instance.symbols,
             "bar_ns": self.table.bar_ns,
