@@ -14,11 +14,13 @@ from typing import Any, Protocol
 from actors.parts import ActorContext, Parts
 from config.strategy_files import with_file
 from domain.audit_machine import AuditMachine, AuditPace
+from domain.breakers import BreakerFactory
 from domain.gateway import LATCH, Gateway
 from domain.gateway_policy import GatewaySettings
 from domain.ports import Journal
 from domain.risk.limits import HaltPolicy
-from domain.risk.manager import SNAPSHOT, TOLD, RiskManager
+from domain.risk.manager import BETWEEN, SNAPSHOT, TOLD, RiskManager
+from domain.risk.settings import RiskSettings
 from domain.strategies.blocks import block_ns
 from domain.strategies.evaluator import Evaluator, LiveEvaluator
 from domain.strategies.protocol import StrategyInstance
@@ -78,20 +80,26 @@ def audit_parts(spec: Spec, context: ActorContext, before_append: Callable[[], N
         checkpoint_records=arguments["checkpoint_records"],
     )
     pace: AuditPace = arguments["pace"]
-    machine = AuditMachine(arguments["sources"], writer.cursors, pace, spec.generation)
+    lease = arguments["lease"]
+    machine = AuditMachine(arguments["sources"], writer.cursors, pace, spec.generation, lease)
     return Parts(machine=machine, journal=AuditJournal(writer, before_append))
 
 
-def risk(spec: Spec, context: ActorContext) -> Parts:
-    """Build the risk manager from its last snapshot."""
+def risk_parts(spec: Spec, build_breaker: BreakerFactory) -> Parts:
+    """Build the risk manager from its last snapshots; each generation is an epoch of its own."""
     journal = open_journal(spec)
     # An approval of a former life is of an older epoch, which the gateway refuses.
-    settings = replace(spec.arguments["settings"], generation=spec.generation, epoch=spec.generation)
+    configured: RiskSettings = spec.arguments["settings"]
+    settings = replace(configured, generation=spec.generation, epoch=spec.generation)
     policy: HaltPolicy = spec.arguments["policy"]
-    saved = journal.snapshot(SNAPSHOT)
-    told = journal.snapshot(TOLD)
+    saved, told, between = (journal.snapshot(name) for name in (SNAPSHOT, TOLD, BETWEEN))
     machine = RiskManager(
-        settings, policy, None if saved is None else saved.values, 0 if told is None else told.values["seq"]
+        settings,
+        policy,
+        None if saved is None else saved.values,
+        0 if told is None else told.values["seq"],
+        None if between is None else between.values,
+        build_breaker,
     )
     return Parts(machine=machine, journal=journal)
 
@@ -132,5 +140,6 @@ def strategy_parts(spec: Spec, instance: StrategyInstance, evaluator: Evaluator)
         block_ns=block_ns(arguments["bar_ns"], arguments["continuous"]),
         warmup=instance.warmup,
         generation=spec.generation,
+        lease=arguments["lease"],
     )
     return Parts(machine=StrategyRunner(settings, evaluator))

@@ -16,8 +16,9 @@ from domain.audit_machine import AuditPace
 from domain.messages import AUDIT, COORDINATOR, FEED, GATEWAY, RISK, VENUE, strategy_role
 from domain.ports import Supervisor
 from storage.commit_group import CommitGroup
+from supervisor.child import ChildPlan
 from supervisor.child_spec import ChildSpec, RestartPolicy
-from supervisor.children import ChildPlan
+from supervisor.control_parts import Commands
 from supervisor.lifecycle import start_waves
 from supervisor.phase import CoordinatorSettings
 from supervisor.restart_policy import Intensity
@@ -45,6 +46,7 @@ class Site:
 
 def ray_specs(plan: EnginePlan) -> tuple[ChildSpec, ...]:
     """Return the roles of an engine on Ray; the venue is a process of its own and no role here."""
+    plan = plan.supervised()
     site = Site(
         audit="actors.roles:audit",
         gateway="simulation.roles:gateway",
@@ -56,15 +58,20 @@ def ray_specs(plan: EnginePlan) -> tuple[ChildSpec, ...]:
         strategies_given={},
     )
     others = _roles(plan, site)
-    given = {"children": others}
+    given = {"children": others, "commands": True}
     return (*others, coordinator_spec(plan, others, "supervisor.roles:ray_coordinator", site.group, given))
 
 
 def inline_specs(
-    plan: EnginePlan, broker: object, group: CommitGroup, supervise: Callable[[], Supervisor]
+    plan: EnginePlan,
+    broker: object,
+    group: CommitGroup,
+    supervise: Callable[[], Supervisor],
+    commands: Commands | None = None,
 ) -> tuple[ChildSpec, ...]:
     """Return the roles of an inline engine: `broker` is the venue; journals commit in `group`, before the trail.
 
+    People's commands come through `commands`; without it nobody is heard.
     At a pace there may be hours between two bars: what was decided is then kept as an engine that trades keeps it.
     """
     site = Site(
@@ -85,7 +92,7 @@ def inline_specs(
         role=VENUE, factory="simulation.roles:inline_venue", arguments={"broker": broker}, queue=plan.queue
     )
     others = _roles(plan, site)
-    given = {"supervise": supervise}
+    given = {"supervise": supervise, "commands": commands}
     return (
         venue,
         *others,
@@ -110,7 +117,7 @@ def _roles(plan: EnginePlan, site: Site) -> tuple[ChildSpec, ...]:
     return (
         role(AUDIT, site.audit, plan.audit(site.pace), ()),
         role(GATEWAY, site.gateway, keeping(GATEWAY, plan.gateway()), (AUDIT,)),
-        role(RISK, "actors.roles:risk", {**keeping(RISK, plan.risk()), **policy}, (GATEWAY,)),
+        role(RISK, "supervisor.roles:risk", {**keeping(RISK, plan.risk()), **policy}, (GATEWAY,)),
         role(FEED, site.feed, keeping(FEED, plan.feed()), (RISK,)),
         *(_strategy(plan, site, name) for name in plan.strategy_ids),
     )
@@ -163,6 +170,7 @@ def coordinator_spec(
         cancel_entries=settings.shutdown.cancels_entries(lockstep=True),
         answer_deadline_s=settings.engine.runtime.answer_deadline_s,
         flattening=settings.halt_policy().flattening,
+        desk=plan.desk(),
         started={
             "session": plan.session.number,
             "first": plan.session.first,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import time
 from collections.abc import Mapping
+from queue import SimpleQueue
 from typing import Any
 
 from cli.composition import inline_specs
@@ -19,6 +20,7 @@ from simulation.venue.inline import InlineBroker
 from simulation.venue.launch import stop_venue
 from storage.commit_group import REDO, CommitGroup
 from supervisor.child_spec import ChildSpec
+from supervisor.control_parts import Commands
 from supervisor.coordinator import Coordinator
 from supervisor.phase import ENDED
 
@@ -51,7 +53,8 @@ class InlineEngine:
         self._venue = DurableVenue(plan.session.state_dir / "venue", plan.venue(), self._group)
         broker = InlineBroker(self._venue, self._command)
         supervisor = InlineSupervisor(self._runtime, self._children)
-        self._specs = inline_specs(plan, broker, self._group, lambda: supervisor)
+        self._commands: Commands = SimpleQueue()
+        self._specs = inline_specs(plan, broker, self._group, lambda: supervisor, self._commands)
         try:
             self._runtime.spawn(self._specs)
         except BaseException:
@@ -69,6 +72,8 @@ class InlineEngine:
 
     def advance(self) -> bool:
         """Do a slice of work; return whether the engine has stopped."""
+        while not self._commands.empty():
+            self._runtime.send(COORDINATOR, self._commands.get_nowait(), control=True)
         return self._runtime.run(self._ended, most=self._slice, for_s=_SLICE_S)
 
     def drain(self, reason: str, *, cancel_entries: bool) -> None:

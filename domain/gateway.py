@@ -3,7 +3,7 @@
 The gateway takes orders only as `OrdersApproved`, checks the hard limits, epoch, expiry and duplicates by itself,
 commits {intent, approval, SENT, audit event} and only then writes to the venue. It alone marks an order UNKNOWN. Its
 orders are `domain/order_gate.py`, the connection and its reconciliation `domain/venue_link.py`, its copy of the halt
-latch `domain/latch_copy.py`.
+latch `domain/latch_copy.py`; what waits for answers is `domain/settling.py`.
 """
 
 from __future__ import annotations
@@ -22,12 +22,9 @@ from domain.latch_copy import LATCH, LatchCopy
 from domain.lease import Lease, Standing
 from domain.messages import (
     COORDINATOR,
-    FEED,
     RISK,
-    BarSettled,
     Begin,
     Drain,
-    Drained,
     GatewayInbox,
     JournalUpdate,
     OrdersApproved,
@@ -39,17 +36,14 @@ from domain.messages import GATEWAY as ROLE
 from domain.order_commands import OrderCommands
 from domain.order_gate import OrderGate
 from domain.outbox import AuditEvent
-from domain.outputs import CancelTimer, Output, Persist, Send, SendJournal, SetTimer, WriteLatch
-from domain.reconcile import LOSABLE_STATES, booked
-from domain.records import HaltTrigger, JournalEntry, OrderState, Record
+from domain.outputs import Output, Persist, Send, SendJournal, WriteLatch
+from domain.reconcile import booked
+from domain.records import HaltTrigger, JournalEntry, Record
+from domain.settling import Settling
 from domain.supervision import LeaseGranted
 from domain.venue_link import VenueLink
 
-__all__ = ["ACK_TIMER", "LATCH", "Gateway"]
-
-ACK_TIMER = "ack"
-
-_UNANSWERED = LOSABLE_STATES | {OrderState.UNKNOWN}
+__all__ = ["LATCH", "Gateway"]
 
 
 class Gateway:
@@ -67,8 +61,8 @@ class Gateway:
         self._lease = Lease(ROLE, settings.generation, settings.lease)
         self._orders = OrderGate(settings, self._book, self._link, self._latch, self._lease)
         self._commands = OrderCommands(self._book, self._orders.cancel)
-        self._ready = self._deadline_set = self._drain_due = False
-        self._settling: list[int] = []
+        self._settling = Settling(self._book, self._orders, settings.ack_deadline_s)
+        self._ready = False
         self._finished = -1
 
     def handle(self, message: GatewayInbox) -> list[Output]:
@@ -86,8 +80,7 @@ class Gateway:
                 held = Send(COORDINATOR, LatchHeld(role=ROLE, version=message.version))
                 return [*(self._hold() if news else ()), held]
             case LeaseGranted():
-                self._lease.grant(message)
-                return [*(self._hold() if self._latch.granted(message) else ()), *self._say_ready()]
+                return self._granted(message)
             case RequestJournal(requester=requester, after_seq=after_seq):
                 return [SendJournal(requester, after_seq, self._book.seq)]
             case TimerFired(name=name):
@@ -117,7 +110,7 @@ class Gateway:
             "cash_micro": self._book.cash.cash_micro(self._settings.cash.currency),
             "duplicate_executions": self._book.duplicates,
             "refused": self._orders.refused,
-            "settling": self._settling[0] if self._settling else None,
+            "settling": next(iter(self._settling.bars), None),
         }
 
     # --- orders -----------------------------------------------------------------------------------------------------
@@ -126,9 +119,9 @@ class Gateway:
         self._orders.hear(message)
         outputs = self._hold() if self._latch.approved(message.rung, message.latch_version) else []
         placed = self._orders.approve(message)
-        outputs += [*self._commit(message.at_ns, placed.events), *self._sent(placed.wires)]
-        self._settling.append(message.bar)
-        return [*outputs, *self._settle()]
+        outputs += [*self._commit(message.at_ns, placed.events), *self._settling.sent(placed.wires)]
+        self._settling.bars.append(message.bar)
+        return [*outputs, *self._settling.settle()]
 
     def _commanded(self, message: CancelOrders | ResolveOrder) -> list[Output]:
         """Do what a person asks; what was asked before is answered as before."""
@@ -141,16 +134,8 @@ class Gateway:
             )
         else:
             event, answer = self._commands.resolve(message, bar=self._orders.bar)
-        done = [*self._commit(0, [event]), *self._sent(wires), Send(COORDINATOR, answer, True)]
-        return [*done, *self._settle()]
-
-    def _sent(self, wires: list[Output]) -> list[Output]:
-        """Return commands for the wire, and by when they must be answered."""
-        return [*wires, *self._deadline()] if wires else []
-
-    def _deadline(self) -> list[Output]:
-        self._deadline_set = True
-        return [SetTimer(ACK_TIMER, self._settings.ack_deadline_s)]
+        done = [*self._commit(0, [event]), *self._settling.sent(wires), Send(COORDINATOR, answer, True)]
+        return [*done, *self._settling.settle()]
 
     def _commit(self, at_ns: int, events: Iterable[AuditEvent] = (), advanced: int = -1) -> list[Output]:
         entries, booked_events = self._book.collect()
@@ -163,23 +148,6 @@ class Gateway:
                 at_ns=at_ns, advanced=advanced, entries=entries, after_seq=after, head=head, last=False
             )
             outputs.append(Send(RISK, update))
-        return outputs
-
-    def _settle(self) -> list[Output]:
-        """Settle the bars, and end the drain, that waited for answers, once there is none to come.
-
-        They wait for every order without an answer, those of a former process and of halts included.
-        """
-        waits = self._deadline_set or self._settling or self._drain_due
-        if not waits or self._open_in(_UNANSWERED):
-            return []
-        outputs: list[Output] = [CancelTimer(ACK_TIMER)] if self._deadline_set else []
-        self._deadline_set = False
-        outputs += [Send(FEED, BarSettled(bar=bar)) for bar in self._settling]
-        self._settling = []
-        if self._drain_due and not (self._orders.ends_entries and self._orders.open_entries()):
-            self._drain_due = False
-            outputs.append(Send(COORDINATOR, Drained(role=ROLE)))
         return outputs
 
     # --- what the venue says ----------------------------------------------------------------------------------------
@@ -198,7 +166,7 @@ class Gateway:
         outputs = self._commit(update.at_ns, events, self._finished_bar())
         if complete:
             outputs += self._reconciled(update.at_ns)
-        return [*outputs, *self._follow_up(), *self._settle()]
+        return [*outputs, *self._follow_up(), *self._settling.settle()]
 
     def _finished_bar(self) -> int:
         """Return, once, the bar that the market has finished; until the downloads have ended its fills are missing."""
@@ -221,8 +189,8 @@ class Gateway:
         if late := self._book.take_late():
             outputs += self._raise(HaltTrigger.LATE_ARRIVAL, f"given up, then arrived: {', '.join(late)}")
         outputs += self._end_entries()
-        if self._link.gate_open and not self._deadline_set and self._open_in(_UNANSWERED):
-            outputs += self._deadline()
+        if self._link.gate_open and not self._settling.deadline_set and self._settling.missing:
+            outputs += self._settling.deadline()
         return outputs
 
     def _timer(self, name: str) -> list[Output]:
@@ -249,20 +217,22 @@ class Gateway:
 
     def _unanswered(self) -> list[Output]:
         """Connect anew when an answer is overdue; while the gate is closed a reconciliation is under way anyhow."""
-        self._deadline_set = False
-        overdue = self._link.gate_open and self._open_in(_UNANSWERED)
+        self._settling.deadline_set = False
+        overdue = self._link.gate_open and self._settling.missing
         return self._link.renew("no answer within the deadline") if overdue else []
-
-    def _open_in(self, states: frozenset[OrderState]) -> bool:
-        return any(self._book.orders[ref].state in states for ref in self._book.open_refs)
 
     # --- leases, halts and the end ----------------------------------------------------------------------------------
 
     def _standing(self) -> Standing:
-        at_rest = self._orders.stopping and not self._drain_due
+        at_rest = self._orders.stopping and not self._settling.drain_due
         return Standing(
             epoch=self._orders.epoch, head=self._book.seq, ready=self._link.gate_open, at_rest=at_rest
         )
+
+    def _granted(self, message: LeaseGranted) -> list[Output]:
+        self._lease.grant(message)
+        outputs = self._hold() if self._latch.granted(message) else []
+        return [*outputs, *self._say_ready()]
 
     def _say_ready(self) -> list[Output]:
         if self._ready or not (self._link.gate_open and self._lease.held):
@@ -272,12 +242,16 @@ class Gateway:
 
     def _end_entries(self) -> list[Output]:
         wires = self._orders.overdue()
-        return [*self._commit(0), *self._sent(wires)]
+        return [*self._commit(0), *self._settling.sent(wires)]
 
     def _hold(self) -> list[Output]:
         """Make the latch durable, and cancel the entries that it has no place for."""
         wires = self._orders.cancel(self._orders.forbidden_entries())
-        return [Persist((self._latch.snapshot(self._orders.bar),)), *self._commit(0), *self._sent(wires)]
+        return [
+            Persist((self._latch.snapshot(self._orders.bar),)),
+            *self._commit(0),
+            *self._settling.sent(wires),
+        ]
 
     def _raise(self, trigger: HaltTrigger, detail: str) -> list[Output]:
         self._latch.raise_here(trigger, self._orders.bar, detail)
@@ -289,7 +263,7 @@ class Gateway:
         return Send(COORDINATOR, self._latch.told(trigger, again=again), True)
 
     def _drain(self, cancel_entries: bool) -> list[Output]:
-        self._orders.stopping = self._drain_due = True
+        self._orders.stopping = self._settling.drain_due = True
         self._orders.ends_entries = self._orders.ends_entries or cancel_entries
         wires = self._orders.cancel(self._orders.open_entries()) if self._orders.ends_entries else []
-        return [*self._commit(0), *self._sent(wires), *self._settle()]
+        return [*self._commit(0), *self._settling.sent(wires), *self._settling.settle()]

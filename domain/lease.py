@@ -70,7 +70,7 @@ class Lease:
         pulse = Pulse(role=self._role, generation=self._generation, nonce=self._asked, **standing._asdict())
         return [
             Send(COORDINATOR, pulse, True),
-            SetTimer(f"{_CLOCK}{self._asked}", terms.valid_s),
+            SetTimer(f"{_CLOCK}{self._asked}", terms.valid_s, strict=True),
             SetTimer(PULSE_TIMER, terms.interval_s),
         ]
 

@@ -9,12 +9,24 @@ from dataclasses import dataclass
 
 from domain.bars import BarGroup
 from domain.broker import BrokerLink, BrokerUpdate, OrderType, Side, TimeInForce
-from domain.commands import CancelOrders, CommandDone, ResolveOrder
+from domain.commands import CancelOrders, ClosePosition, Command, CommandDone, ResolveOrder
 from domain.halt_messages import HaltInbox, HaltReviewed, LatchChanged
 from domain.outbox import OutboxAcknowledged, OutboxRecords, RequestOutbox
 from domain.records import IntentKind, JournalEntry, Rung
 from domain.signals import Signal, SignalFailure
-from domain.supervision import LeaseGranted, Pulse, RoleEnded, RolesObserved, RoleStarted
+from domain.supervision import (
+    BarCursor,
+    LeaseGranted,
+    PublishAgain,
+    Pulse,
+    ReleaseStrategy,
+    RequestBarCursor,
+    RoleEnded,
+    RolesObserved,
+    RoleStarted,
+    StrategiesAbsent,
+    StrategyQuarantined,
+)
 
 COORDINATOR = "coordinator"
 FEED = "feed"
@@ -115,10 +127,15 @@ class RequestHistory:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BarHistory:
-    """Bring past groups, oldest first, up to and not including the next to be published; `last` ends the answer."""
+    """Bring past groups, oldest first, up to and not including group `before`; `last` ends the answer.
+
+    The messages of one answer are numbered from 0. `before` is -1 where it is not known.
+    """
 
     groups: tuple[BarGroup, ...]
     last: bool
+    number: int = 0
+    before: int = -1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -219,10 +236,34 @@ class RequestJournal:
     after_seq: int
 
 
-FeedInbox = Begin | StartFeed | Drain | TimerFired | BarsArrived | DataEnded | RequestHistory | BarSettled
-StrategyInbox = Begin | Drain | TimerFired | BarHistory | BarsPublished
+FeedInbox = (
+    Begin
+    | StartFeed
+    | Drain
+    | TimerFired
+    | BarsArrived
+    | DataEnded
+    | RequestHistory
+    | BarSettled
+    | PublishAgain
+    | BarCursor
+    | LeaseGranted
+)
+StrategyInbox = Begin | Drain | TimerFired | BarHistory | BarsPublished | LeaseGranted
 RiskInbox = (
-    Begin | Drain | TimerFired | BarsPublished | SignalBatch | JournalUpdate | LatchChanged | HaltReviewed
+    Begin
+    | Drain
+    | TimerFired
+    | BarsPublished
+    | SignalBatch
+    | JournalUpdate
+    | LatchChanged
+    | HaltReviewed
+    | LeaseGranted
+    | RequestBarCursor
+    | StrategiesAbsent
+    | ReleaseStrategy
+    | ClosePosition
 )
 GatewayInbox = (
     Begin
@@ -237,15 +278,22 @@ GatewayInbox = (
     | CancelOrders
     | ResolveOrder
 )
-SupervisionInbox = Pulse | RoleStarted | RoleEnded | RolesObserved
+SupervisionInbox = Pulse | RoleStarted | RoleEnded | RolesObserved | StrategyQuarantined
 CoordinatorInbox = (
-    Begin | Ready | Drain | Drained | RoleFailed | TimerFired | DataEnded | HaltInbox | SupervisionInbox
+    Begin
+    | Ready
+    | Drain
+    | Drained
+    | RoleFailed
+    | TimerFired
+    | DataEnded
+    | HaltInbox
+    | SupervisionInbox
+    | Command
+    | CommandDone
 )
-AuditInbox = Begin | Drain | TimerFired | OutboxRecords
+AuditInbox = Begin | Drain | TimerFired | OutboxRecords | LeaseGranted
 ShellInbox = RequestOutbox | OutboxAcknowledged
-
-Supervised = Pulse | CommandDone
-"""What roles tell the coordinator of themselves."""
 
 Message = (
     FeedInbox
@@ -255,5 +303,5 @@ Message = (
     | CoordinatorInbox
     | AuditInbox
     | ShellInbox
-    | Supervised
+    | ClosePosition
 )

@@ -112,6 +112,25 @@ class StrategiesAbsent:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class StrategyQuarantined:
+    """Tell the coordinator that a strategy failed its probes, `bar` the last, and stays out until it is released.
+
+    It is told again with the risk manager's pulses, for as long as it stays out.
+    """
+
+    strategy: str
+    bar: int
+    why: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReleaseStrategy:
+    """Tell the risk manager that a person lets a strategy that stays out take part again."""
+
+    strategy: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PublishAgain:
     """Tell the feed that a role came back: publish the bar that has not settled once more.
 

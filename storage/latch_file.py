@@ -50,6 +50,17 @@ class LatchFile:
             return Rung.HALTED  # it is there, or may be
         return self._rung
 
+    def word(self) -> tuple[int, str]:
+        """Return the ladder's version of which it was written and what its writer said.
+
+        The version is 0 where a person wrote it, or where nothing can be read.
+        """
+        try:
+            values = json.loads(self._path.read_bytes())
+            return int(values["version"]), str(values["detail"])
+        except (OSError, ValueError, TypeError, LookupError, RecursionError):
+            return 0, ""
+
     def _look(self) -> None:
         """Read the file; what it holds and which file it was stay together, whatever replaces it meanwhile."""
         with open(self._path, "rb") as file:

@@ -8,92 +8,14 @@ the engine. What is known is kept in a snapshot, so that a coordinator that rest
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
-from enum import StrEnum
-from typing import Any, NamedTuple
+from typing import Any
 
 from domain.messages import Begin
 from domain.outputs import EndRole, Output, Send, StartRoles
 from domain.supervision import AbsentStrategy, RoleEnded, RoleFigures, RoleStarted
+from supervisor.child import OUT, WHICHEVER, Child, ChildPlan, Status, Verdict
 from supervisor.child_spec import RestartPolicy
 from supervisor.restart_policy import Intensity, bears_another, recent
-
-
-class Status(StrEnum):
-    """Name where a child stands."""
-
-    STARTING = "starting"
-    UP = "up"
-    BEGUN = "begun"
-    READY = "ready"
-    QUARANTINED = "quarantined"
-    STOPPED = "stopped"
-    ENDED = "ended"
-
-
-WHICHEVER = 0
-"""Generation of a role that was not found: whichever was thought to be at work."""
-
-OUT = frozenset({Status.QUARANTINED, Status.STOPPED, Status.ENDED})
-"""Children that do not run and are not to run."""
-
-
-class Verdict(StrEnum):
-    """Name what the end of a child led to."""
-
-    STALE = "stale"
-    EXPECTED = "expected"
-    RESTARTED = "restarted"
-    QUARANTINED = "quarantined"
-    EXHAUSTED = "exhausted"
-
-
-class ChildPlan(NamedTuple):
-    """Say what the coordinator must know of a role.
-
-    It begins after the roles `after`. `strategies` are the ids that speak through it. A child that is at one message
-    for more than `most_busy_s` seconds hangs, one above `most_rss_bytes` (0: no bound) has outgrown its leave: both
-    are ended and started anew.
-    """
-
-    role: str
-    after: tuple[str, ...]
-    restart: RestartPolicy
-    strategies: tuple[str, ...]
-    most_busy_s: float
-    most_rss_bytes: int
-
-
-@dataclass(slots=True)
-class Child:
-    """Be one child: its present generation, where it stands, when it ended before and why last.
-
-    `doomed` says why it is being ended at this moment, "" while nobody wants that.
-    """
-
-    plan: ChildPlan
-    generation: int = 1
-    status: Status = Status.STARTING
-    ends_s: tuple[float, ...] = ()
-    restarts: int = 0
-    why: str = ""
-    pid: int = 0
-    doomed: str = ""
-    figures: RoleFigures | None = field(default=None, repr=False)
-
-    def report(self) -> dict[str, Any]:
-        """Return what people see of it."""
-        seen = self.figures
-        return {
-            "generation": self.generation,
-            "status": self.status.value,
-            "restarts": self.restarts,
-            "why": self.why,
-            "pid": self.pid,
-            "rss_bytes": seen.rss_bytes if seen else 0,
-            "busy_s": seen.busy_s if seen else 0.0,
-            "queued": seen.queued if seen else 0,
-        }
 
 
 class Children:
@@ -103,7 +25,7 @@ class Children:
         self, plans: Iterable[ChildPlan], intensity: Intensity, saved: Mapping[str, Any] | None
     ) -> None:
         """Expect every child to be found, in the generations that `saved` (`to_values`) knows."""
-        self._intensity = intensity
+        self.intensity = intensity
         self._children = {plan.role: Child(plan) for plan in plans}
         for role, values in (saved or {}).items():
             if role in self._children:
@@ -153,6 +75,23 @@ class Children:
             if child.status is not Status.READY
             for strategy in child.plan.strategies
         )
+
+    def quarantined(self) -> tuple[set[str], int]:
+        """Return the strategies that are quarantined, by their ends or by their breakers, and how many there are."""
+        out: set[str] = set()
+        total = 0
+        for child in self._children.values():
+            total += len(child.plan.strategies)
+            out |= set(child.plan.strategies) if child.status is Status.QUARANTINED else child.held_out.keys()
+        return out, total
+
+    def hold_out(self, strategy: str, why: str) -> bool:
+        """Note that a strategy's breaker keeps it out; return whether that is news."""
+        for child in self._children.values():
+            if strategy in child.plan.strategies and strategy not in child.held_out:
+                child.held_out[strategy] = why
+                return True
+        return False
 
     # --- what becomes of them ---------------------------------------------------------------------------------------
 
@@ -211,8 +150,8 @@ class Children:
         if child.status in OUT:
             return Verdict.EXPECTED, []
         child.why, child.doomed = child.doomed or message.why, ""
-        child.ends_s = (*recent(child.ends_s, message.at_s, self._intensity), message.at_s)
-        if bears_another(child.ends_s, message.at_s, self._intensity):
+        child.ends_s = (*recent(child.ends_s, message.at_s, self.intensity), message.at_s)
+        if bears_another(child.ends_s, message.at_s, self.intensity):
             return Verdict.RESTARTED, [self._start(child)]
         if child.plan.restart is RestartPolicy.QUARANTINE:
             child.status = Status.QUARANTINED

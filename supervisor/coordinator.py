@@ -7,13 +7,16 @@ another (`draining.py`).
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, assert_never
 
+from domain.commands import Command, CommandDone
+from domain.error_texts import describe
 from domain.errors import InvariantViolation, Unanswered
 from domain.halt_messages import LatchHeld, PositionsClosed, RaiseHalt, ReviewHalt
 from domain.halts import HaltLadder, technical_failure
 from domain.messages import (
+    COORDINATOR,
     FEED,
     GATEWAY,
     RISK,
@@ -35,10 +38,16 @@ from domain.supervision import (
     RoleEnded,
     RolesObserved,
     RoleStarted,
+    StrategyQuarantined,
 )
-from supervisor.children import Children, Status, Verdict
+from supervisor.agents import ChildAgents
+from supervisor.child import Status, Verdict
+from supervisor.children import Children
+from supervisor.command_desk import CommandDesk
 from supervisor.draining import Draining
-from supervisor.latch_keeper import HELD_TIMER, LatchKeeper
+from supervisor.faults import Faults, failure_of
+from supervisor.latch_keeper import NOTHING_FOUND, FoundLatch, LatchKeeper
+from supervisor.lowering import HOLDERS
 from supervisor.phase import STOPPING, CoordinatorSettings, Phase
 from supervisor.upkeep import Upkeep
 
@@ -46,6 +55,7 @@ ENGINE = "engine"
 """Name of the snapshot from which a coordinator that restarts within a run goes on."""
 
 BEGIN_TIMER = "begin"
+_RESTARTED = {"error": "it ended", "verdict": "restarted"}
 
 
 class Coordinator:
@@ -58,16 +68,24 @@ class Coordinator:
         saved: Mapping[str, Any] | None = None,
         *,
         worn_out: str = "",
+        wall_ns: Callable[[], int] = lambda: 0,
+        found: FoundLatch = NOTHING_FOUND,
+        answers: Mapping[str, Any] | None = None,
     ) -> None:
         """Stand before the start, or where `saved` (the snapshot `ENGINE`) of the same run left off.
 
         `worn_out` says, in words, that the coordinator itself ended too often: it then halts and stops the engine.
+        `wall_ns` and `found` are the latch keeper's, `answers` those of commands that came before a restart.
         """
         values = saved if saved is not None and saved["run"] == settings.run else {}
         self._settings = settings
-        self._latch = LatchKeeper(ladder, settings.flattening, settings.answer_deadline_s)
+        self._latch = LatchKeeper(
+            ladder, settings.flattening, settings.answer_deadline_s, wall_ns=wall_ns, found=found
+        )
         self._children = Children(settings.children, settings.intensity, values.get("children"))
         self._upkeep = Upkeep(self._children, self._latch)
+        agents = ChildAgents(self._children, self._upkeep, self._kept)
+        self._desk = CommandDesk(settings.desk, self._latch, agents, self, answers)
         self._phase = Phase(values.get("phase", Phase.STARTING))
         self._reason = str(values.get("reason", ""))
         self._completed = bool(values.get("completed", False))
@@ -75,9 +93,7 @@ class Coordinator:
         self._restored = bool(values)
         self._worn_out = worn_out
         self._begun = False
-        self._failures: list[RoleFailed] = []
-        self._faults = 0
-        self._last_fault = ""
+        self._faults = Faults()
 
     def handle(self, message: CoordinatorInbox) -> list[Output]:
         """Return what follows from `message`."""
@@ -92,6 +108,8 @@ class Coordinator:
                 return self._ended(message)
             case RolesObserved(figures=figures):
                 return self._children.observed(figures)
+            case StrategyQuarantined(strategy=strategy, why=why):
+                return self._upkeep.half_out() if self._children.hold_out(strategy, why) else []
             case Ready(role=role, generation=generation):
                 return self._ready(role, generation)
             case DataEnded():
@@ -101,8 +119,12 @@ class Coordinator:
                 return self._stop(reason, cancel_entries and self._settings.cancel_entries)
             case Drained(role=role):
                 return self._drained(role)
-            case RaiseHalt() | PositionsClosed() | ReviewHalt() | LatchHeld():
+            case RaiseHalt() | PositionsClosed() | ReviewHalt():
                 return self._latch.handle(message)
+            case LatchHeld():
+                return [*self._latch.handle(message), *self._desk.handle(message)]
+            case Command() | CommandDone():
+                return self._desk.handle(message)
             case RoleFailed():
                 return self._failed(message)
             case TimerFired(name=name):
@@ -126,11 +148,13 @@ class Coordinator:
             "views": self._children.views(),
             "completed": self._completed,
             **self._latch.state(),
-            "failures": [f"{failed.role}: {failed.error}" for failed in self._failures],
-            "faults": self._faults,
-            "last_fault": self._last_fault,
+            **self._faults.state(),
             "waiting_for": self._waiting_for(),
         }
+
+    def stop(self, reason: str) -> list[Output]:
+        """Stop in order, by a person's word."""
+        return self._stop(reason, self._settings.cancel_entries)
 
     def _waiting_for(self) -> list[str]:
         if self._phase is Phase.STARTING:
@@ -144,18 +168,15 @@ class Coordinator:
         if self._begun:
             return []
         self._begun = True
-        outputs: list[Output] = []
+        outputs = self._latch.begun()
         if not self._restored:
             outputs.append(self._event(AuditKind.STARTED, "engine", self._settings.started, at_ns))
         else:
-            outputs.append(
-                self._event(AuditKind.FAILURE, "coordinator", {"error": "it ended", "verdict": "restarted"})
-            )
+            outputs.append(self._event(AuditKind.FAILURE, COORDINATOR, _RESTARTED))
             outputs += self._upkeep.running() if self._phase is Phase.RUNNING else []
             outputs += self._drain_next() if self._phase is Phase.DRAINING else []
         if self._worn_out:
-            failed = RoleFailed(role="coordinator", error=self._worn_out, traceback="", fatal=True)
-            outputs += self._failed_for_good(failed)
+            outputs += self._failed_for_good(failure_of(COORDINATOR, self._worn_out))
         return [*outputs, SetTimer(BEGIN_TIMER, self._settings.answer_deadline_s)]
 
     def _ready(self, role: str, generation: int) -> list[Output]:
@@ -187,39 +208,31 @@ class Coordinator:
             if self._phase in STOPPING:
                 return []
             return [*self._children.begin_again(), SetTimer(BEGIN_TIMER, self._settings.answer_deadline_s)]
-        if name != HELD_TIMER:
+        if self._desk.owns(name):
+            return self._desk.overdue(name)
+        if name not in HOLDERS:
             raise InvariantViolation(f"the coordinator sets no timer {name}")
         try:
-            return self._latch.overdue()
-        except Unanswered as error:  # it is the gateway that fails, not who waits for it
-            text = f"{type(error).__name__}: {error}"
-            return self._failed(RoleFailed(role=GATEWAY, error=text, traceback="", fatal=True))
+            return self._latch.overdue(name)
+        except Unanswered as error:  # it is who is silent that fails, not who waits for it
+            return self._failed(failure_of(HOLDERS[name], describe(error)))
 
     # --- the end of a role ------------------------------------------------------------------------------------------
 
     def _ended(self, message: RoleEnded) -> list[Output]:
-        verdict, outputs = self._children.ended(message, stopping=self._phase in STOPPING)
-        if verdict is Verdict.STALE:
+        ending = self._upkeep.ended(message, stopping=self._phase in STOPPING)
+        if ending.verdict is Verdict.STALE:
             return []
-        if verdict is Verdict.EXPECTED:
+        if ending.verdict is Verdict.EXPECTED:
             return self._passed_over(message.role)
-        child = self._children[message.role]
-        body = {"error": child.why, "verdict": verdict.value, "generation": message.generation}
-        told = self._event(AuditKind.FAILURE, message.role, body)
-        if verdict is Verdict.EXHAUSTED:
-            why = f"ended more than {self._settings.intensity.most} times in {self._settings.intensity.within_s:g} s"
-            failed = RoleFailed(role=message.role, error=f"{why}: {child.why}", traceback="", fatal=True)
-            return [told, *self._failed_for_good(failed), *self._kept()]
-        if child.plan.strategies:
-            outputs.append(self._upkeep.absent())
-        return [told, *outputs, *self._kept()]
+        given_up = [] if ending.failed is None else self._failed_for_good(ending.failed)
+        return [*ending.outputs, *given_up, *self._kept()]
 
     def _failed(self, message: RoleFailed) -> list[Output]:
         body = {name: getattr(message, name) for name in ("role", "error", "traceback", "fatal")}
         kept = self._event(AuditKind.FAILURE, message.role, body)
         if not message.fatal:  # the role goes on, and so does the engine
-            self._faults += 1
-            self._last_fault = f"{message.role}: {message.error}"
+            self._faults.survived(message)
             return [kept]
         if message.role in self._children and self._children[message.role].plan.strategies:
             if self._phase in STOPPING:
@@ -229,7 +242,7 @@ class Coordinator:
 
     def _failed_for_good(self, message: RoleFailed) -> list[Output]:
         """Halt, for nobody knows what it did wrong, and stop the engine: it cannot do without this role."""
-        self._failures.append(message)
+        self._faults.ended_it(message)
         why = f"{message.role} failed: {message.error}"
         outputs = self._latch.raise_latch(technical_failure(message))
         self._children.give_up(message.role)
@@ -256,7 +269,7 @@ class Coordinator:
 
     def _drain_next(self) -> list[Output]:
         if self._draining.done:
-            self._phase = Phase.FAILED if self._failures else Phase.STOPPED
+            self._phase = Phase.FAILED if self._faults.failures else Phase.STOPPED
             return self._kept()
         return [*self._draining.asked()]
 

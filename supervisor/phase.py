@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from supervisor.children import ChildPlan
+from supervisor.child import ChildPlan
+from supervisor.command_desk import NO_DESK, DeskSettings
 from supervisor.restart_policy import Intensity
 
 
@@ -43,3 +44,4 @@ class CoordinatorSettings:
     started: Mapping[str, Any]
     answer_deadline_s: float
     flattening: frozenset[str] = frozenset()
+    desk: DeskSettings = NO_DESK

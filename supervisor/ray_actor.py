@@ -26,6 +26,10 @@ SWITCH_S = 0.0005
 """How long a thread may hold the interpreter: Ray's receiving thread waits for the machine's no longer than this."""
 
 
+def _lose(payload: bytes, control: bool) -> None:
+    """Take what is sent to a role that is away."""
+
+
 class HandleRouter:
     """Post messages to other roles' processes through actor handles, fire and forget.
 
@@ -39,9 +43,15 @@ class HandleRouter:
         self._pickled: tuple[Message | None, bytes] = (None, b"")
 
     def connect(self, handles: Mapping[str, Any]) -> None:
-        """Learn where roles are; a newer generation replaces the older."""
+        """Learn where roles are; a newer generation replaces the older.
+
+        None stands for a role that is away at this moment: what it is sent is lost, as with any that has ended.
+        """
         for role, handle in handles.items():
-            self._posts[role] = handle.receive.remote
+            if handle is not None:
+                self._posts[role] = handle.receive.remote
+            else:
+                self._posts.setdefault(role, _lose)
 
     def __call__(self, to: str, message: Message, control: bool) -> None:
         """Post `message` to `to`; raises InvariantViolation for a role nobody started."""

@@ -170,15 +170,19 @@ class RayRoles:
 
     def _introduce(self, roles: Iterable[str], until_s: float) -> None:
         """Make `roles` known to everyone and everyone to them, and wait for these."""
-        everyone = {role: child.handle for role, child in dict(self._children).items()}
+        everyone = self._everyone()
         new = {role: everyone[role] for role in roles}
         self._router.connect(everyone)
         waited_for = {role: handle.connect.remote(everyone) for role, handle in new.items()}
         for role, handle in everyone.items():
-            if role not in new:
+            if role not in new and handle is not None:
                 handle.connect.remote(new)
         for role, reference in waited_for.items():
             self._result(role, reference, until_s - time.monotonic())
+
+    def _everyone(self) -> dict[str, Any]:
+        """Return the handle of every role there is."""
+        return {role: child.handle for role, child in dict(self._children).items()}
 
     def _look_up(self, spec: ChildSpec, generation: int) -> RoleProcess | None:
         try:

@@ -16,8 +16,8 @@ from domain.errors import MailboxFull, NotRunning
 from domain.messages import COORDINATOR
 from domain.ports import Clock, Mailbox
 from domain.supervision import RoleEnded, RoleFigures, RolesObserved, RoleStarted
+from supervisor.child import WHICHEVER
 from supervisor.child_spec import ChildSpec
-from supervisor.children import WHICHEVER
 from supervisor.ray_roles import EXIT_S, RayRoles, runs
 
 LOOK_S = 0.05
@@ -55,7 +55,7 @@ class RaySupervisor(RayRoles):
         """Find the roles that are at work, tell of each of the others that it ended, and watch."""
         self._mailbox = mailbox
         found = self.find(self._specs)
-        self._peers({role: child.handle for role, child in self._children.items()})
+        self._peers(self._everyone())
         for role in self._specs:
             if role in found:
                 child = self._children[role]
@@ -100,10 +100,10 @@ class RaySupervisor(RayRoles):
         if child is not None and runs(child.process):
             psutil.wait_procs([child.process], timeout=EXIT_S)
 
-    def _introduce(self, roles: Any, until_s: float) -> None:
-        for role in roles:
-            self._children[role].handle.connect.remote({COORDINATOR: self._own})
-        super()._introduce(roles, until_s)
+    def _everyone(self) -> dict[str, Any]:
+        """Return the handle of every role, None for one that is away."""
+        found = {role: child.handle for role, child in dict(self._children).items()}
+        return {COORDINATOR: self._own, **dict.fromkeys(self._specs), **found}
 
     def _kill_and_tell(self, role: str, generation: int) -> None:
         child = self._children.get(role)

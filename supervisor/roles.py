@@ -1,14 +1,16 @@
-"""Build the coordinator inside its process."""
+"""Build the coordinator, and the risk manager with its breakers, inside their processes."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
 from actors.parts import ActorContext, Parts
-from actors.roles import Spec, open_journal
+from actors.roles import Spec, open_journal, risk_parts
 from domain.halts import HaltLadder
 from domain.ports import Journal, Supervisor
 from domain.records import MachineSnapshot
+from supervisor.breakers import build_breaker
+from supervisor.control_parts import control_parts
 from supervisor.coordinator import ENGINE, Coordinator
 from supervisor.latch_keeper import LADDER
 from supervisor.phase import CoordinatorSettings
@@ -18,6 +20,12 @@ from supervisor.restart_policy import bears_another, recent
 
 STARTS = "starts"
 """Name of the snapshot that keeps when the coordinator itself was started within this run."""
+
+
+def risk(spec: Spec, context: ActorContext) -> Parts:
+    """Build the risk manager with the circuit breakers of its strategies."""
+    del context
+    return risk_parts(spec, build_breaker)
 
 
 def ray_coordinator(spec: Spec, context: ActorContext) -> Parts:
@@ -40,13 +48,19 @@ def _coordinator(spec: Spec, context: ActorContext, supervisor: Supervisor) -> P
     journal = open_journal(spec)
     settings: CoordinatorSettings = spec.arguments["settings"]
     ladder, engine = journal.snapshot(LADDER), journal.snapshot(ENGINE)
+    parts = control_parts(spec, context, journal)
     machine = Coordinator(
         settings,
         HaltLadder(spec.arguments["policy"], None if ladder is None else ladder.values),
         None if engine is None else engine.values,
         worn_out=_worn_out(journal, settings, context.clock.monotonic_s()),
+        wall_ns=parts.wall_ns,
+        found=parts.found,
+        answers=parts.answers,
     )
-    return Parts(machine=machine, journal=journal, supervisor=supervisor)
+    return Parts(
+        machine=machine, journal=journal, supervisor=supervisor, latch=parts.latch, control=parts.control
+    )
 
 
 def _worn_out(journal: Journal, settings: CoordinatorSettings, now_s: float) -> str:

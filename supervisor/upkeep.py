@@ -2,12 +2,26 @@
 
 from __future__ import annotations
 
-from domain.messages import FEED, GATEWAY, RISK, StartFeed
-from domain.outputs import Output, Send
-from domain.records import Rung
-from domain.supervision import LeaseGranted, PublishAgain, Pulse, StrategiesAbsent
+from typing import NamedTuple
+
+from domain.halt_messages import RaiseHalt
+from domain.messages import COORDINATOR, FEED, GATEWAY, RISK, RoleFailed, StartFeed
+from domain.outbox import AuditEvent, AuditKind
+from domain.outputs import Output, Persist, Send
+from domain.records import HaltTrigger, Rung
+from domain.supervision import LeaseGranted, PublishAgain, Pulse, RoleEnded, StrategiesAbsent
+from supervisor.child import Verdict
 from supervisor.children import Children
+from supervisor.faults import failure_of
 from supervisor.latch_keeper import LatchKeeper
+
+
+class Ending(NamedTuple):
+    """Be what the end of a role's process leads to; `failed` says that the engine cannot go on without it."""
+
+    verdict: Verdict
+    outputs: list[Output]
+    failed: RoleFailed | None = None
 
 
 class Upkeep:
@@ -36,6 +50,40 @@ class Upkeep:
     def running(self) -> list[Output]:
         """Say again, after the coordinator's own restart, what may have been lost with its former life."""
         return [*self._latch.announced(), self.absent(), Send(FEED, StartFeed())]
+
+    def ended(self, message: RoleEnded, *, stopping: bool) -> Ending:
+        """Note the end of a role's process; return what follows, recorded."""
+        verdict, outputs = self._children.ended(message, stopping=stopping)
+        if verdict in (Verdict.STALE, Verdict.EXPECTED):
+            return Ending(verdict, [])
+        child = self._children[message.role]
+        body = {"error": child.why, "verdict": verdict.value, "generation": message.generation}
+        told = Persist((AuditEvent(AuditKind.FAILURE, 0, -1, message.role, False, body),))
+        if verdict is Verdict.EXHAUSTED:
+            most, within_s = self._children.intensity
+            error = f"ended more than {most} times in {within_s:g} s: {child.why}"
+            return Ending(verdict, [told], failure_of(message.role, error))
+        if child.plan.strategies:
+            outputs += [self.absent(), *self.half_out()]
+        return Ending(verdict, [told, *outputs])
+
+    def half_out(self) -> list[Output]:
+        """Halt when half of the strategies are quarantined (requirement B1); nothing while that is on record."""
+        out, total = self._children.quarantined()
+        trigger = HaltTrigger.STRATEGIES_QUARANTINED
+        if not out or 2 * len(out) < total or trigger in self._latch.ladder.active:
+            return []
+        names = ", ".join(sorted(out))
+        halt = RaiseHalt(
+            at_ns=0,
+            bar=-1,
+            session=0,
+            rung=Rung.HALTED,
+            trigger=trigger,
+            raised_by=COORDINATOR,
+            detail=f"{len(out)} of {total} strategies are quarantined: {names}",
+        )
+        return self._latch.raise_latch(halt)
 
     def lease(self, pulse: Pulse) -> list[Output]:
         """Grant the lease that `pulse` asks for, with the heads of both logs and the durable latch.

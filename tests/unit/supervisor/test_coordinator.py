@@ -24,7 +24,7 @@ from domain.messages import (
     TimerFired,
 )
 from domain.outbox import AuditEvent, AuditKind
-from domain.outputs import CancelTimer, EndRole, Persist, Send, SetTimer, StartRoles
+from domain.outputs import CancelTimer, EndRole, Persist, Send, SetTimer, StartRoles, WriteLatch
 from domain.records import HaltRecord, HaltTrigger, MachineSnapshot, Rung
 from domain.supervision import (
     AbsentStrategy,
@@ -36,17 +36,19 @@ from domain.supervision import (
     RolesObserved,
     RoleStarted,
     StrategiesAbsent,
+    StrategyQuarantined,
 )
+from supervisor.child import ChildPlan
 from supervisor.child_spec import RestartPolicy
-from supervisor.children import ChildPlan
 from supervisor.coordinator import BEGIN_TIMER, ENGINE, Coordinator
-from supervisor.latch_keeper import HELD_TIMER, LADDER
+from supervisor.latch_keeper import LADDER
+from supervisor.lowering import HELD_TIMER
 from supervisor.phase import ENDED, CoordinatorSettings, Phase
 from supervisor.restart_policy import Intensity
 from tests.fakes.memory_journal import MemoryJournal
 from tests.unit.domain.test_halts import policy
 
-STRATEGIES = ("strategy:a", "strategy:b")
+STRATEGIES = ("strategy:a", "strategy:b", "strategy:c")
 AFTER = {AUDIT: (), GATEWAY: (AUDIT,), RISK: (GATEWAY,), FEED: (RISK,), **dict.fromkeys(STRATEGIES, (FEED,))}
 STOP_ORDER = (FEED, GATEWAY, *STRATEGIES, RISK, AUDIT)
 
@@ -83,6 +85,7 @@ class Bench:
         )
         self.journal = MemoryJournal()
         self.done: list[StartRoles | EndRole] = []
+        self.files: list[WriteLatch] = []
         self.timers: list[SetTimer | CancelTimer] = []
         self.saved = (saved or {}).get("version", 0)
 
@@ -96,6 +99,8 @@ class Bench:
             elif isinstance(output, SetTimer | CancelTimer):
                 if output.name != BEGIN_TIMER:
                     self.timers.append(output)
+            elif isinstance(output, WriteLatch):
+                self.files.append(output)
             elif isinstance(output, StartRoles | EndRole):
                 self.done.append(output)
             else:
@@ -185,7 +190,8 @@ def test_stages_begin_in_order_each_when_the_one_before_is_ready() -> None:
     assert bench.give(Ready(role=GATEWAY, generation=1)) == [Send(RISK, Begin())]
     assert bench.give(Ready(role=RISK, generation=1)) == [Send(FEED, Begin())]
     assert to(bench.give(Ready(role=FEED, generation=1))) == [*STRATEGIES]
-    assert bench.give(Ready(role=STRATEGIES[1], generation=1)) == []
+    for role in STRATEGIES[1:]:
+        assert bench.give(Ready(role=role, generation=1)) == []
     assert bench.machine.state()["phase"] == "starting"
     assert bench.give(Ready(role=STRATEGIES[0], generation=1)) == [Send(FEED, StartFeed())]
     assert bench.phase is Phase.RUNNING
@@ -614,6 +620,20 @@ def test_a_quarantined_strategy_abstains(bench: Bench) -> None:
     assert sends == [
         Send(RISK, StrategiesAbsent(absent=(AbsentStrategy("a", "its process ended", True),)), True)
     ]
+
+
+@pytest.mark.parametrize(("out", "rung"), [(1, "ACTIVE"), (2, "HALTED")])
+def test_half_of_the_strategies_quarantined_halt_the_account(bench: Bench, out: int, rung: str) -> None:
+    """B1: one ended too often, the other's breaker keeps it out."""
+    bench.give(StrategyQuarantined(strategy="a", bar=5, why="failed 2 probes"))
+    bench.give(StrategyQuarantined(strategy="a", bar=5, why="failed 2 probes"))
+    if out == 2:
+        for n in range(4):
+            bench.give(ended(STRATEGIES[1], n + 1))
+    state = bench.machine.state()
+    assert (state["rung"], state["halts"]) == (rung, int(rung == "HALTED"))
+    assert state["roles"][STRATEGIES[0]]["status"] == "quarantined"
+    assert state["roles"][STRATEGIES[0]]["why"] == "failed 2 probes"
 
 
 @pytest.mark.parametrize("role", [AUDIT, GATEWAY, RISK, FEED])
