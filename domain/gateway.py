@@ -15,6 +15,7 @@ from domain.cash_book import CashBook
 from domain.errors import InvariantViolation
 from domain.execution_book import ExecutionBook
 from domain.gateway_policy import GateView, GatewaySettings, audit_order, halt_raised, place_order, refusal
+from domain.gateway_state import book_state
 from domain.halt_messages import LatchChanged, LatchHeld
 from domain.messages import (
     COORDINATOR,
@@ -95,15 +96,11 @@ class Gateway:
     def state(self) -> Mapping[str, Any]:
         """Return gate, latch, open orders and counts."""
         return {
+            **book_state(self._book, self._settings.cash.currency),
             "gate_open": self._link.gate_open,
             "connection": self._link.number,
             "rung": self._rung.name,
             "latch_version": self._latch_version,
-            "open_orders": len(self._book.open_refs),
-            "orders": len(self._book.orders),
-            "journal_head": self._book.seq,
-            "cash_micro": self._book.cash.cash_micro(self._settings.cash.currency),
-            "duplicate_executions": self._book.duplicates,
             "refused": self._refused,
             "settling": self._settling[0] if self._settling else None,
         }

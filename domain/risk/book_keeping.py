@@ -26,6 +26,7 @@ from domain.risk.assessment import assess
 from domain.risk.checks import percent
 from domain.risk.exposure import exposure_of, gross_usd
 from domain.risk.heat import heat_level, portfolio_heat
+from domain.risk.holdings import holdings_state, limits_state
 from domain.risk.loss import daily_loss, drawdown, raised_peak
 from domain.risk.settings import RiskSettings
 from domain.risk.triggers import AccountFigures, breached
@@ -284,6 +285,10 @@ class BookKeeping:
             "is_safe_to_trade": assessment.is_safe_to_trade,
             "reasons": list(assessment.reasons),
             "positions": self.portfolio.lots(),
+            **holdings_state(self.portfolio, self.marks, self.working),
+            "opening_equity": self._settings.cash_micro / MICRO,
+            "day_start_equity": day.start_equity,
+            "limits": limits_state(self._settings.limits),
             "working": len(self.working),
             "rung": self.rung.name,
             "raised": sorted(self.raised),
