@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from cli.controls import Controls
 from domain.errors import BreakwaterError
 from domain.messages import COORDINATOR, FEED
 from supervisor.coordinator import Phase
@@ -27,6 +28,14 @@ class Engine(Protocol):
 
     def states(self) -> States:
         """Return the state of coordinator, feed and risk manager."""
+        ...
+
+    def snapshot(self) -> Mapping[str, Any]:
+        """Return what the display shows (`cli.snapshot`), without waiting for who is busy."""
+        ...
+
+    def controls(self) -> Controls | None:
+        """Return what halts and resumes it, None where it takes no commands."""
         ...
 
     def close(self, *, orderly: bool = True) -> None:

@@ -8,7 +8,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from cli.composition import inline_specs
+from cli.controls import Controls
 from cli.plan import EnginePlan
+from cli.snapshot import snapshot_of
 from domain.broker import BrokerCommand
 from domain.errors import DurabilityError, InvariantViolation
 from domain.messages import COORDINATOR, FEED, RISK, VENUE, Begin, Drain
@@ -37,7 +39,7 @@ class InlineEngine:
 
     def __init__(self, plan: EnginePlan) -> None:
         """Build every role; nothing moves before `advance`."""
-        self._thresholds = gc.get_threshold()
+        self._thresholds, self._plan = gc.get_threshold(), plan
         paced = plan.pace_s > 0.0
         self._runtime = InlineRuntime(plan.session.state_dir, pause=time.sleep if paced else None)
         self._slice = _PACED_SLICE if paced else _SLICE
@@ -73,6 +75,25 @@ class InlineEngine:
     def states(self) -> Mapping[str, Mapping[str, Any]]:
         """Return the state of coordinator, feed and risk manager."""
         return {role: self._runtime.snapshot(role)["state"] for role in (COORDINATOR, FEED, RISK)}
+
+    def snapshot(self) -> Mapping[str, Any]:
+        """Return what the display shows; the roles share this process, so none has memory of its own."""
+        seen = {role: self._runtime.snapshot(role) for role in self._runtime.roles()}
+        roles = {
+            role: {
+                "generation": answer["generation"],
+                "status": "running" if answer["alive"] else "failed",
+                "why": answer["failure"],
+                "queued": answer["queued"],
+            }
+            for role, answer in seen.items()
+            if role != VENUE
+        }
+        return snapshot_of(self._plan, {role: answer["state"] for role, answer in seen.items()}, roles)
+
+    def controls(self) -> Controls | None:
+        """Return None: it takes no commands."""
+        return None
 
     def close(self, *, orderly: bool = True) -> None:
         """Close every role and the venue; one process has nothing to wait for, so `orderly` changes nothing.

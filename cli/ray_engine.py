@@ -9,8 +9,11 @@ from typing import Any
 import psutil
 
 from cli.composition import ray_specs
+from cli.controls import Controls
 from cli.drive import EngineFailed
 from cli.plan import EnginePlan
+from cli.ray_roles import RayRoles
+from cli.snapshot import snapshot_of
 from domain.errors import Busy, NotRunning
 from domain.messages import COORDINATOR, FEED, RISK, Begin, Drain, RoleFailed
 from simulation.venue.launch import start_venue, stop_venue
@@ -21,6 +24,8 @@ from supervisor.ray_runtime import RayRuntime
 _POLL_S = 0.1
 _LOOK_S = 1.0
 """From one look at every role's process to the next."""
+_DRIVEN_BY = (COORDINATOR, FEED, RISK)
+"""Roles whose states say how far the engine is."""
 _FAILED = "the engine stopped because a role failed:\n  "
 
 
@@ -29,7 +34,7 @@ class RayEngine:
 
     def __init__(self, plan: EnginePlan) -> None:
         """Start the venue, Ray and every role."""
-        self._state_dir = plan.session.state_dir
+        self._plan, self._state_dir = plan, plan.session.state_dir
         self._specs = ray_specs(plan)
         ray = plan.settings.engine.runtime.ray
         self._runtime = RayRuntime(
@@ -38,6 +43,7 @@ class RayEngine:
             num_cpus=ray.num_cpus,
             object_store_bytes=ray.object_store_bytes,
         )
+        self._roles = RayRoles(self._runtime, self._specs, frozenset(_DRIVEN_BY))
         self._told: set[str] = set()
         self._looked = time.monotonic()
         self._known: dict[str, Mapping[str, Any]] = {}
@@ -64,7 +70,16 @@ class RayEngine:
 
     def states(self) -> Mapping[str, Mapping[str, Any]]:
         """Return the state of coordinator, feed and risk manager."""
-        return {role: self._state(role) for role in (COORDINATOR, FEED, RISK)}
+        return {role: self._state(role) for role in _DRIVEN_BY}
+
+    def snapshot(self) -> Mapping[str, Any]:
+        """Return what the display shows: the states as they were asked for last, and the next few other roles'."""
+        roles = self._roles.look()
+        return snapshot_of(self._plan, {**self._roles.views, **self._known}, roles)
+
+    def controls(self) -> Controls | None:
+        """Return None: it takes no commands yet."""
+        return None
 
     def close(self, *, orderly: bool = True) -> None:
         """Stop every role, in order when `orderly`, then Ray, then the venue: what it holds is in its journal."""

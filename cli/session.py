@@ -14,6 +14,7 @@ from cli.opening import Opened, RunRequest, open_session
 from cli.plan import EnginePlan
 from cli.progress import progress
 from cli.ray_engine import RayEngine
+from cli.snapshot import opening_snapshot
 from cli.summary import Summary, summarise
 from cli.tables import warn
 from config.describe import describe
@@ -43,13 +44,16 @@ def _trade(request: RunRequest, opened: Opened, signals: StopSignals, console: C
     plan = opened.plan
     runtime, shutdown = plan.settings.engine.runtime, plan.settings.shutdown
     last = len(plan.table)
-    with progress(console, plan.table, plan.session.first) as show:
+    opening = opening_snapshot(plan)
+    with progress(
+        console, plan.table, plan.session.first, opening=opening, signals=signals, plain=request.plain
+    ) as show:
         engine: Engine = ENGINES[request.runtime](plan)
-        show.begin()
+        show.begin(engine, engine.controls())
         try:
             outcome = drive(
                 engine,
-                stop_requested=lambda: signals.reason,
+                stop_requested=lambda: signals.reason or show.stop_reason,
                 stop_forced=lambda: signals.forced,
                 show=show,
                 stall_s=runtime.lockstep_stall_s + 2.0 * plan.pace_s,
