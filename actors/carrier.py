@@ -99,7 +99,7 @@ class Carrier:
             case Wire():
                 self._wire(output.command)
             case SetTimer():
-                self._timers.set(output.name, output.delay_s)
+                self._timers.set(output.name, output.delay_s, strict=output.strict)
             case CancelTimer():
                 self._timers.cancel(output.name)
             case Pull():
@@ -217,14 +217,14 @@ class Carrier:
 def _history(feed: FeedPort, request: SendHistory) -> Iterator[BarHistory]:
     """Cut a history into messages, bounded in groups and, for wide universes, in bars; the last one says so."""
     chunk: list[BarGroup] = []
-    bars = 0
+    bars = number = 0
     for group in feed.history(request.before, request.block_ns, request.warmup):
         if chunk and (len(chunk) == HISTORY_GROUPS or bars + len(group.bars) > HISTORY_BARS):
-            yield BarHistory(groups=tuple(chunk), last=False)
-            chunk, bars = [], 0
+            yield BarHistory(groups=tuple(chunk), last=False, number=number, before=request.before)
+            chunk, bars, number = [], 0, number + 1
         chunk.append(group)
         bars += len(group.bars)
-    yield BarHistory(groups=tuple(chunk), last=True)
+    yield BarHistory(groups=tuple(chunk), last=True, number=number, before=request.before)
 
 
 def _journal_updates(journal: Journal, request: SendJournal) -> Iterator[JournalUpdate]:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from actors.logs import Log
 from domain.ports import (
@@ -20,11 +21,16 @@ from domain.ports import (
 )
 
 
+def _known_already(handles: Mapping[str, Any]) -> None:
+    """Do nothing: in one process every role is at hand."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ActorContext:
     """Be what a process gives its factory: who it is, where it may write, its clock, log and mailbox.
 
-    The mailbox is for adapters that are no ports of the shell; what is put there before `Begin` waits.
+    The mailbox is for adapters that are no ports of the shell; what is put there before `Begin` waits. `peers` makes
+    this process learn where other roles are, for whoever starts them from here.
     """
 
     role: str
@@ -33,6 +39,7 @@ class ActorContext:
     clock: Clock
     log: Log
     mailbox: Mailbox
+    peers: Callable[[Mapping[str, Any]], None] = _known_already
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

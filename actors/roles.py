@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -78,14 +79,17 @@ def audit_parts(spec: Spec, context: ActorContext, before_append: Callable[[], N
         checkpoint_records=arguments["checkpoint_records"],
     )
     pace: AuditPace = arguments["pace"]
-    machine = AuditMachine(arguments["sources"], writer.cursors, pace, spec.generation)
+    lease = arguments["lease"]
+    machine = AuditMachine(arguments["sources"], writer.cursors, pace, spec.generation, lease)
     return Parts(machine=machine, journal=AuditJournal(writer, before_append))
 
 
 def risk(spec: Spec, context: ActorContext) -> Parts:
-    """Build the risk manager from its last snapshot."""
+    """Build the risk manager from its last snapshot; each generation is an epoch of its own."""
     journal = open_journal(spec)
-    settings: RiskSettings = spec.arguments["settings"]
+    # An approval of a former life is of an older epoch, which the gateway refuses.
+    configured: RiskSettings = spec.arguments["settings"]
+    settings = replace(configured, generation=spec.generation, epoch=spec.generation)
     policy: HaltPolicy = spec.arguments["policy"]
     saved = journal.snapshot(SNAPSHOT)
     told = journal.snapshot(TOLD)
@@ -95,8 +99,9 @@ def risk(spec: Spec, context: ActorContext) -> Parts:
     return Parts(machine=machine, journal=journal)
 
 
-def gateway_machine(settings: GatewaySettings, journal: Journal) -> Gateway:
+def gateway_machine(spec: Spec, journal: Journal) -> Gateway:
     """Build the gateway from its journal."""
+    settings: GatewaySettings = replace(spec.arguments["settings"], generation=spec.generation)
     saved = journal.snapshot(LATCH)
     return Gateway(settings, list(all_entries(journal)), None if saved is None else saved.values)
 
@@ -130,5 +135,6 @@ def strategy_parts(spec: Spec, instance: StrategyInstance, evaluator: Evaluator)
         block_ns=block_ns(arguments["bar_ns"], arguments["continuous"]),
         warmup=instance.warmup,
         generation=spec.generation,
+        lease=arguments["lease"],
     )
     return Parts(machine=StrategyRunner(settings, evaluator))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Mapping
 from queue import Empty, SimpleQueue
 from typing import Any
@@ -10,6 +11,9 @@ from typing import Any
 from actors.mailbox import LaneMailbox
 from actors.shell import Shell
 from domain.errors import MailboxFull
+
+PUBLISH_S = 0.4
+"""From one publishing of the machine's state to the next, at least: about as often as somebody looks."""
 
 
 class _Stop:
@@ -30,6 +34,8 @@ class ShellLoop:
         """Run `shell` on what comes to `mailbox`."""
         self._shell, self._mailbox = shell, mailbox
         self._alive = False
+        self._busy_since_s: float | None = None
+        self._published: tuple[float, Mapping[str, Any] | None] = (float("-inf"), None)
         self.ended = threading.Event()
 
     def run(self) -> None:
@@ -54,6 +60,15 @@ class ShellLoop:
         normal, control = self._mailbox.depths()
         return {**self._shell.counters(), "alive": self._alive, "queued": normal, "queued_control": control}
 
+    def observed(self) -> dict[str, Any]:
+        """Return how long the loop has been at its message, what waits and the last published state, at once."""
+        since_s = self._busy_since_s
+        return {
+            "busy_s": 0.0 if since_s is None else time.monotonic() - since_s,
+            "queued": sum(self._mailbox.depths()),
+            "state": self._published[1],
+        }
+
     def snapshot(self, deadline_s: float) -> dict[str, Any]:
         """Return the counters and, as `state`, the machine's own state, taken between two messages.
 
@@ -72,7 +87,9 @@ class ShellLoop:
     def _loop(self) -> None:
         take, shell = self._mailbox.take, self._shell
         while not self._mailbox.closed:
+            self._busy_since_s = None
             message = take(shell.timer_wait_s())
+            self._busy_since_s = now_s = time.monotonic()
             if isinstance(message, _Stop):
                 return
             # The message first: an answer that has arrived must not lose to its deadline.
@@ -81,3 +98,5 @@ class ShellLoop:
             elif message is not None:
                 shell.receive(message)
             shell.fire_timers()
+            if now_s - self._published[0] >= PUBLISH_S:
+                self._published = (now_s, shell.machine_state())

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from domain.ports import Clock
 
 
@@ -11,14 +13,17 @@ class Timers:
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self._deadlines: dict[str, float] = {}
+        self._strict: set[str] = set()
 
-    def set(self, name: str, delay_s: float) -> None:
+    def set(self, name: str, delay_s: float, *, strict: bool = False) -> None:
         """Let `name` run out `delay_s` seconds from now; the same name replaces."""
         self._deadlines[name] = self._clock.monotonic_s() + delay_s
+        (self._strict.add if strict else self._strict.discard)(name)
 
     def cancel(self, name: str) -> None:
         """Forget `name`; nothing happens when there is none."""
         self._deadlines.pop(name, None)
+        self._strict.discard(name)
 
     def wait_s(self) -> float | None:
         """Return the seconds until the next timer runs out, 0 when one has, None when there is none."""
@@ -28,10 +33,17 @@ class Timers:
 
     def due(self) -> list[str]:
         """Remove and return the names that have run out, the earliest first."""
+        return self._taken(self._deadlines)
+
+    def strict_due(self) -> list[str]:
+        """Remove and return the strict ones among them."""
+        return self._taken(self._strict) if self._strict else []
+
+    def _taken(self, names: Iterable[str]) -> list[str]:
         if not self._deadlines:
             return []
-        now = self._clock.monotonic_s()
-        ripe = sorted((at, name) for name, at in self._deadlines.items() if at <= now)
+        now, deadlines = self._clock.monotonic_s(), self._deadlines
+        ripe = sorted((deadlines[name], name) for name in names if deadlines[name] <= now)
         for _, name in ripe:
-            del self._deadlines[name]
+            self.cancel(name)
         return [name for _, name in ripe]

@@ -8,6 +8,8 @@ from typing import Annotated
 
 import typer
 
+from cli.control import flatten, halt, reduce, resume, status
+from cli.doctor import doctor
 from cli.lazy import lazy_group
 from cli.run import run
 
@@ -19,12 +21,15 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.command()(run)
+for each in (status, halt, reduce, flatten, resume, doctor):
+    app.command()(each)
 
 
 def _add_group(name: str, module: str, text: str) -> None:
     app.add_typer(typer.Typer(cls=lazy_group(module), help=text, no_args_is_help=True), name=name)
 
 
+_add_group("agents", "cli.agents", "Agents: the roles of a running engine, each a process.")
 _add_group("orders", "cli.orders", "Orders: what was sent, and what became of it.")
 _add_group("positions", "cli.positions", "Positions: what is held, at what cost and what profit.")
 _add_group("audit", "cli.audit", "Audit trail: what was decided, done and told, in order and sealed.")

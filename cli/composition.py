@@ -5,17 +5,23 @@ This is the one place where the parts meet; nothing here decides anything about 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import os
+import time
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from cli.plan import EnginePlan
 from domain.audit_machine import AuditPace
 from domain.messages import AUDIT, COORDINATOR, FEED, GATEWAY, RISK, VENUE, strategy_role
+from domain.ports import Supervisor
 from storage.commit_group import CommitGroup
-from supervisor.child_spec import ChildSpec
-from supervisor.coordinator import CoordinatorSettings
+from supervisor.child import ChildPlan
+from supervisor.child_spec import ChildSpec, RestartPolicy
+from supervisor.control_parts import Commands
 from supervisor.lifecycle import start_waves
+from supervisor.phase import CoordinatorSettings
+from supervisor.restart_policy import Intensity
 
 INLINE_PACE = AuditPace(batch_events=20_000, batch_s=3_600.0, resync_s=0.0)
 """Inline, thousands of events share one write: a crash loses the tail of a backtest, which is run again."""
@@ -37,6 +43,7 @@ class Site:
 
 def ray_specs(plan: EnginePlan) -> tuple[ChildSpec, ...]:
     """Return the roles of an engine on Ray; the venue is a process of its own and no role here."""
+    plan = plan.supervised()
     site = Site(
         audit="actors.roles:audit",
         gateway="simulation.roles:gateway",
@@ -48,12 +55,20 @@ def ray_specs(plan: EnginePlan) -> tuple[ChildSpec, ...]:
         strategies_given={},
     )
     others = _roles(plan, site)
-    return (*others, coordinator_spec(plan, others, site.group))
+    given = {"children": others, "commands": True}
+    return (*others, coordinator_spec(plan, others, "supervisor.roles:ray_coordinator", site.group, given))
 
 
-def inline_specs(plan: EnginePlan, broker: object, group: CommitGroup) -> tuple[ChildSpec, ...]:
+def inline_specs(
+    plan: EnginePlan,
+    broker: object,
+    group: CommitGroup,
+    supervise: Callable[[], Supervisor],
+    commands: Commands | None = None,
+) -> tuple[ChildSpec, ...]:
     """Return the roles of an inline engine: `broker` is the venue; journals commit in `group`, before the trail.
 
+    People's commands come through `commands`; without it nobody is heard.
     At a pace there may be hours between two bars: what was decided is then kept as an engine that trades keeps it.
     """
     site = Site(
@@ -65,7 +80,7 @@ def inline_specs(plan: EnginePlan, broker: object, group: CommitGroup) -> tuple[
         group=group,
         given={
             AUDIT: {"before_append": group.commit},
-            GATEWAY: {"broker": broker},
+            GATEWAY: {"broker": broker, "latched": plan.pace_s > 0.0},
             FEED: {"table": plan.table},
         },
         strategies_given={"table": plan.table},
@@ -74,15 +89,23 @@ def inline_specs(plan: EnginePlan, broker: object, group: CommitGroup) -> tuple[
         role=VENUE, factory="simulation.roles:inline_venue", arguments={"broker": broker}, queue=plan.queue
     )
     others = _roles(plan, site)
-    return (venue, *others, coordinator_spec(plan, others, site.group))
+    given = {"supervise": supervise, "commands": commands}
+    return (
+        venue,
+        *others,
+        coordinator_spec(plan, others, "supervisor.roles:inline_coordinator", site.group, given),
+    )
 
 
 def _roles(plan: EnginePlan, site: Site) -> tuple[ChildSpec, ...]:
     """Return every role but the coordinator and the venue, each after what it needs."""
+    hung_s = plan.settings.engine.runtime.lockstep_stall_s / 2.0
 
     def role(name: str, factory: str, arguments: Mapping[str, Any], after: tuple[str, ...]) -> ChildSpec:
         given = {**arguments, **site.given.get(name, {})}
-        return ChildSpec(role=name, factory=factory, arguments=given, after=after, queue=plan.queue)
+        return ChildSpec(
+            role=name, factory=factory, arguments=given, after=after, queue=plan.queue, most_busy_s=hung_s
+        )
 
     def keeping(name: str, settings: object) -> dict[str, Any]:
         return {"settings": settings, **plan.journal(name, site.group)}
@@ -93,26 +116,58 @@ def _roles(plan: EnginePlan, site: Site) -> tuple[ChildSpec, ...]:
         role(GATEWAY, site.gateway, keeping(GATEWAY, plan.gateway()), (AUDIT,)),
         role(RISK, "actors.roles:risk", {**keeping(RISK, plan.risk()), **policy}, (GATEWAY,)),
         role(FEED, site.feed, keeping(FEED, plan.feed()), (RISK,)),
-        *(
-            role(
-                strategy_role(name), site.strategy, {**plan.strategy(name), **site.strategies_given}, (FEED,)
-            )
-            for name in plan.strategy_ids
-        ),
+        *(_strategy(plan, site, name) for name in plan.strategy_ids),
     )
 
 
-def coordinator_spec(plan: EnginePlan, others: tuple[ChildSpec, ...], group: CommitGroup | None) -> ChildSpec:
-    """Return the coordinator of `others`: they start in waves, and stop data first, audit last."""
-    stages = start_waves(others)
+def _strategy(plan: EnginePlan, site: Site, name: str) -> ChildSpec:
+    """Return a strategy's role: bounded in time and memory, and quarantined alone when it ends too often."""
+    engine = plan.settings.engine
+    return ChildSpec(
+        role=strategy_role(name),
+        factory=site.strategy,
+        arguments={**plan.strategy(name), **site.strategies_given},
+        after=(FEED,),
+        restart=RestartPolicy.QUARANTINE,
+        queue=plan.queue,
+        strategies=(name,),
+        most_busy_s=engine.runtime.signal_deadline_s,
+        most_rss_bytes=engine.supervision.strategy_memory_mib * 2**20,
+    )
+
+
+def _child_plan(spec: ChildSpec) -> ChildPlan:
+    return ChildPlan(
+        role=spec.role,
+        after=spec.after,
+        restart=spec.restart,
+        strategies=spec.strategies,
+        most_busy_s=spec.most_busy_s,
+        most_rss_bytes=spec.most_rss_bytes,
+    )
+
+
+def coordinator_spec(
+    plan: EnginePlan,
+    others: tuple[ChildSpec, ...],
+    factory: str,
+    group: CommitGroup | None,
+    given: Mapping[str, Any],
+) -> ChildSpec:
+    """Return the coordinator of `others`: each begins after those it needs, and they stop data first, audit last."""
+    start_waves(others)  # a circle is found here, before anything starts
     strategies = tuple(strategy_role(name) for name in plan.strategy_ids)
     settings = plan.settings
+    supervision = settings.engine.supervision
     coordinator = CoordinatorSettings(
-        stages=stages,
+        run=f"{os.getpid()}.{time.monotonic_ns()}",
+        children=tuple(_child_plan(spec) for spec in others),
         stop_order=(FEED, GATEWAY, *strategies, RISK, AUDIT),
+        intensity=Intensity(supervision.restarts, supervision.restart_window_s),
         cancel_entries=settings.shutdown.cancels_entries(lockstep=True),
         answer_deadline_s=settings.engine.runtime.answer_deadline_s,
         flattening=settings.halt_policy().flattening,
+        desk=plan.desk(),
         started={
             "session": plan.session.number,
             "first": plan.session.first,
@@ -124,11 +179,12 @@ def coordinator_spec(plan: EnginePlan, others: tuple[ChildSpec, ...], group: Com
     )
     return ChildSpec(
         role=COORDINATOR,
-        factory="supervisor.roles:coordinator",
+        factory=factory,
         arguments={
             "settings": coordinator,
             "policy": settings.halt_policy(),
             **plan.journal(COORDINATOR, group),
+            **given,
         },
         queue=plan.queue,
     )

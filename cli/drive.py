@@ -7,10 +7,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from cli.controls import Controls
 from domain.errors import BreakwaterError
 from domain.messages import COORDINATOR, FEED
-from supervisor.coordinator import Phase
+from supervisor.phase import Phase
 
 States = Mapping[str, Mapping[str, Any]]
 
@@ -32,10 +31,6 @@ class Engine(Protocol):
 
     def snapshot(self) -> Mapping[str, Any]:
         """Return what the display shows (`cli.snapshot`), without waiting for who is busy."""
-        ...
-
-    def controls(self) -> Controls | None:
-        """Return what halts and resumes it, None where it takes no commands."""
         ...
 
     def close(self, *, orderly: bool = True) -> None:

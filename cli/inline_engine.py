@@ -5,21 +5,24 @@ from __future__ import annotations
 import gc
 import time
 from collections.abc import Mapping
+from queue import SimpleQueue
 from typing import Any
 
 from cli.composition import inline_specs
-from cli.controls import Controls
 from cli.plan import EnginePlan
-from cli.snapshot import snapshot_of
 from domain.broker import BrokerCommand
 from domain.errors import DurabilityError, InvariantViolation
 from domain.messages import COORDINATOR, FEED, RISK, VENUE, Begin, Drain
 from simulation.inline import InlineRuntime
+from simulation.inline_supervisor import InlineSupervisor
 from simulation.venue.durable import DurableVenue
 from simulation.venue.inline import InlineBroker
 from simulation.venue.launch import stop_venue
 from storage.commit_group import REDO, CommitGroup
-from supervisor.coordinator import ENDED, Coordinator
+from supervisor.child_spec import ChildSpec
+from supervisor.control_parts import Commands
+from supervisor.coordinator import Coordinator
+from supervisor.phase import ENDED
 
 _SLICE = 4_000
 """Most messages between two looks at progress and signals: some 300 bars, well under 100 ms with quick strategies."""
@@ -39,7 +42,7 @@ class InlineEngine:
 
     def __init__(self, plan: EnginePlan) -> None:
         """Build every role; nothing moves before `advance`."""
-        self._thresholds, self._plan = gc.get_threshold(), plan
+        self._thresholds = gc.get_threshold()
         paced = plan.pace_s > 0.0
         self._runtime = InlineRuntime(plan.session.state_dir, pause=time.sleep if paced else None)
         self._slice = _PACED_SLICE if paced else _SLICE
@@ -49,8 +52,11 @@ class InlineEngine:
         self._group = CommitGroup(plan.session.state_dir / REDO)
         self._venue = DurableVenue(plan.session.state_dir / "venue", plan.venue(), self._group)
         broker = InlineBroker(self._venue, self._command)
+        supervisor = InlineSupervisor(self._runtime, self._children)
+        self._commands: Commands = SimpleQueue()
+        self._specs = inline_specs(plan, broker, self._group, lambda: supervisor, self._commands)
         try:
-            self._runtime.spawn(inline_specs(plan, broker, self._group))
+            self._runtime.spawn(self._specs)
         except BaseException:
             self.close(orderly=False)
             raise
@@ -66,6 +72,8 @@ class InlineEngine:
 
     def advance(self) -> bool:
         """Do a slice of work; return whether the engine has stopped."""
+        while not self._commands.empty():
+            self._runtime.send(COORDINATOR, self._commands.get_nowait(), control=True)
         return self._runtime.run(self._ended, most=self._slice, for_s=_SLICE_S)
 
     def drain(self, reason: str, *, cancel_entries: bool) -> None:
@@ -77,23 +85,15 @@ class InlineEngine:
         return {role: self._runtime.snapshot(role)["state"] for role in (COORDINATOR, FEED, RISK)}
 
     def snapshot(self) -> Mapping[str, Any]:
-        """Return what the display shows; the roles share this process, so none has memory of its own."""
-        seen = {role: self._runtime.snapshot(role) for role in self._runtime.roles()}
+        """Return what the display shows: the coordinator's state, and the machines' as they are at this moment."""
+        seen = {role: self._runtime.snapshot(role) for role in self._runtime.roles() if role != VENUE}
+        state = seen[COORDINATOR]["state"]
         roles = {
-            role: {
-                "generation": answer["generation"],
-                "status": "running" if answer["alive"] else "failed",
-                "why": answer["failure"],
-                "queued": answer["queued"],
-            }
-            for role, answer in seen.items()
-            if role != VENUE
+            role: {**told, **({"queued": seen[role]["queued"]} if role in seen else {})}
+            for role, told in state["roles"].items()
         }
-        return snapshot_of(self._plan, {role: answer["state"] for role, answer in seen.items()}, roles)
-
-    def controls(self) -> Controls | None:
-        """Return None: it takes no commands."""
-        return None
+        views = {role: answer["state"] for role, answer in seen.items() if role != COORDINATOR}
+        return {**state, "roles": roles, "views": views}
 
     def close(self, *, orderly: bool = True) -> None:
         """Close every role and the venue; one process has nothing to wait for, so `orderly` changes nothing.
@@ -113,6 +113,9 @@ class InlineEngine:
             self._group.close()
             gc.set_threshold(*self._thresholds)
             gc.unfreeze()
+
+    def _children(self) -> tuple[ChildSpec, ...]:
+        return tuple(spec for spec in self._specs if spec.role not in (VENUE, COORDINATOR))
 
     def _command(self, command: BrokerCommand) -> None:
         self._runtime.send(VENUE, command)

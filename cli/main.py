@@ -15,10 +15,24 @@ def main() -> None:
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     try:
         _run()
+    except SystemExit as ending:
+        _end_now_if_ray_is_stuck(
+            ending.code if isinstance(ending.code, int) else int(ending.code is not None)
+        )
+        raise
     finally:
         # All is done and said: a signal that comes while Python winds up must not make a failure of it.
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             signal.signal(number, signal.SIG_IGN)
+
+
+def _end_now_if_ray_is_stuck(code: int) -> None:
+    """End the process at once where Ray's library did not end in time: it would be waited for a minute, then abort."""
+    owner = sys.modules.get("supervisor.ray_owner")
+    if owner is not None and owner.is_stuck():
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
 
 
 def _run() -> None:

@@ -12,7 +12,7 @@ from cli.drive import States
 from domain.bars import BarTable
 from domain.messages import COORDINATOR, FEED, RISK
 from domain.strategies.blocks import DAY_NS
-from supervisor.coordinator import Phase
+from supervisor.phase import Phase
 
 _WINDOW_S = 30.0
 """Seconds that the rate looks back."""

@@ -15,6 +15,7 @@ from rich.text import Text
 from cli.executions import FilledAt, filled_at
 from cli.formats import NOTHING, count, exact, iso_utc, price, quantity, utc
 from cli.instruments import Instruments, session_settings
+from cli.interventions import cancel, resolve
 from cli.options import DEFAULT_STATE, ConfigOption, JsonOption, StateOption, as_symbol
 from cli.output import OUT, command, print_json
 from cli.stores import Stores, find_stores, reading
@@ -27,6 +28,8 @@ from domain.records import ExecutionEntry, OrderEntry
 from storage.journal_reader import all_entries
 
 app = typer.Typer()
+app.command()(cancel)
+app.command()(resolve)
 
 SHOWN = 50
 

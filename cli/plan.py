@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,13 +14,15 @@ from domain.cash_book import CashTerms
 from domain.errors import ConfigurationError
 from domain.gateway_policy import GatewayLimits, GatewaySettings
 from domain.instruments import MICRO, AssetKind, Instrument
-from domain.market_data import MarketDataSettings
+from domain.lease import NO_PULSES, LeaseTerms
+from domain.market_data import PUBLISHINGS, MarketDataSettings
 from domain.messages import COORDINATOR, FEED, GATEWAY, RISK, VENUE, strategy_role
 from domain.risk.settings import RiskSettings
 from domain.strategies.blocks import DAY_NS
 from simulation.venue.settings import KindFees, VenueSettings
 from storage.commit_group import CommitGroup
 from storage.location import Databases
+from supervisor.command_desk import DeskSettings
 
 GENERATION = 1
 
@@ -43,6 +45,12 @@ class EnginePlan:
     table: BarTable
     session: SessionPlan
     pace_s: float
+    lease: LeaseTerms = NO_PULSES
+
+    def supervised(self) -> EnginePlan:
+        """Return the plan of an engine whose roles have processes of their own: they pulse, and need leases."""
+        supervision = self.settings.engine.supervision
+        return replace(self, lease=LeaseTerms(supervision.pulse_interval_s, supervision.lease_s))
 
     @property
     def instruments(self) -> dict[str, Instrument]:
@@ -60,6 +68,12 @@ class EnginePlan:
     def queue(self) -> int:
         """Return how many messages may wait in a role's normal lane."""
         return self.settings.engine.runtime.mailbox_bound
+
+    def desk(self) -> DeskSettings:
+        """Return what people's commands are judged by: the mode, and the books and symbols there are."""
+        books = (f"book:{book.name}" for book in self.settings.book_settings())
+        symbols = (f"symbol:{symbol}" for symbol in self.table.symbols)
+        return DeskSettings(mode=self.settings.mode.value, scopes=frozenset((*books, *symbols)))
 
     def venue(self) -> VenueSettings:
         """Return what the simulated venue is made from."""
@@ -95,6 +109,7 @@ class EnginePlan:
             absence_interval_s=runtime.absence_interval_s,
             broker_lost_s=runtime.broker_lost_s,
             reconnect_delays_s=tuple(delays),
+            lease=self.lease,
         )
 
     def risk(self) -> RiskSettings:
@@ -117,17 +132,22 @@ class EnginePlan:
             generation=GENERATION,
             epoch=GENERATION,
             flattening=settings.halt_policy().flattening,
+            lease=self.lease,
         )
 
     def feed(self) -> MarketDataSettings:
         """Return the feed's settings."""
         strategies = (strategy_role(name) for name in self.strategy_ids)
+        stall_s = self.settings.engine.runtime.lockstep_stall_s
         return MarketDataSettings(
             consumers=(VENUE, *strategies, RISK),
             symbols=frozenset(self.table.symbols),
             first=self.session.first,
             pace_s=self.pace_s,
             generation=GENERATION,
+            lease=self.lease,
+            pause_on_lapse=self.pace_s == 0.0,
+            answer_deadline_s=stall_s / PUBLISHINGS if self.lease.interval_s > 0.0 else 0.0,
         )
 
     def strategy(self, strategy_id: str) -> dict[str, Any]:
@@ -142,6 +162,7 @@ class EnginePlan:
             "symbols": instance.symbols,
             "bar_ns": self.table.bar_ns,
             "continuous": self.table.continuous,
+            "lease": self.lease,
         }
 
     def journal(self, role: str, group: CommitGroup | None) -> dict[str, Any]:
@@ -158,6 +179,7 @@ class EnginePlan:
             "checkpoint_copy": self.settings.engine.audit.checkpoint_copy,
             "checkpoint_records": self.settings.engine.audit.checkpoint_records,
             "pace": pace,
+            "lease": self.lease,
         }
 
     def live_pace(self) -> AuditPace:

@@ -12,6 +12,7 @@ from rich.text import Text
 
 from cli.formats import NOTHING, count, exact, iso_utc, money, price, quantity, signed_money, utc
 from cli.instruments import Instruments, session_settings
+from cli.interventions import close
 from cli.options import DEFAULT_STATE, ConfigOption, JsonOption, StateOption, as_symbol
 from cli.output import OUT, command, print_json
 from cli.stores import Stores, find_stores, reading
@@ -27,6 +28,7 @@ from domain.risk.manager import SNAPSHOT
 from storage.journal_reader import all_entries
 
 app = typer.Typer()
+app.command()(close)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -17,7 +17,7 @@ from cli.display.view import Snapshot
 from cli.drive import States
 from cli.meter import Clock, Meter
 from domain.bars import BarTable
-from supervisor.coordinator import Phase
+from supervisor.phase import Phase
 from supervisor.signals import StopSignals
 
 _PLAIN_LINES = 10

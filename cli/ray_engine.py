@@ -9,23 +9,20 @@ from typing import Any
 import psutil
 
 from cli.composition import ray_specs
-from cli.controls import Controls
 from cli.drive import EngineFailed
 from cli.plan import EnginePlan
-from cli.ray_roles import RayRoles
-from cli.snapshot import snapshot_of
 from domain.errors import Busy, NotRunning
-from domain.messages import COORDINATOR, FEED, RISK, Begin, Drain, RoleFailed
+from domain.messages import COORDINATOR, FEED, RISK, Begin, Drain
 from simulation.venue.launch import start_venue, stop_venue
-from supervisor.coordinator import ENDED
 from supervisor.lifecycle import stop_waves
+from supervisor.phase import ENDED
 from supervisor.ray_runtime import RayRuntime
 
 _POLL_S = 0.1
 _LOOK_S = 1.0
-"""From one look at every role's process to the next."""
-_DRIVEN_BY = (COORDINATOR, FEED, RISK)
-"""Roles whose states say how far the engine is."""
+"""From one look at the processes that the coordinator does not watch to the next."""
+COORDINATOR_S = 30.0
+"""How long the coordinator may be away, which Ray starts anew after two seconds, before the engine has failed."""
 _FAILED = "the engine stopped because a role failed:\n  "
 
 
@@ -34,23 +31,23 @@ class RayEngine:
 
     def __init__(self, plan: EnginePlan) -> None:
         """Start the venue, Ray and every role."""
-        self._plan, self._state_dir = plan, plan.session.state_dir
-        self._specs = ray_specs(plan)
+        self._state_dir = plan.session.state_dir
+        specs = ray_specs(plan)
+        self._specs = {spec.role: spec for spec in specs}
         ray = plan.settings.engine.runtime.ray
         self._runtime = RayRuntime(
             self._state_dir,
-            actors=len(self._specs),
+            actors=len(specs),
             num_cpus=ray.num_cpus,
             object_store_bytes=ray.object_store_bytes,
         )
-        self._roles = RayRoles(self._runtime, self._specs, frozenset(_DRIVEN_BY))
-        self._told: set[str] = set()
-        self._looked = time.monotonic()
+        self._looked = self._heard = time.monotonic()
+        self._coordinator: Mapping[str, Any] = {}
         self._known: dict[str, Mapping[str, Any]] = {}
         self._venue = psutil.Process(start_venue(self._state_dir, plan.venue()).address.pid)
         try:
             self._runtime.__enter__()
-            self._runtime.spawn(self._specs)
+            self._runtime.spawn(specs)
         except BaseException as error:
             self.close(orderly=False)
             if isinstance(error, NotRunning):
@@ -61,32 +58,35 @@ class RayEngine:
     def advance(self) -> bool:
         """Wait a moment; return whether the engine has stopped. Raises EngineFailed without a coordinator."""
         time.sleep(_POLL_S)
-        self._tell_of_ended()
-        return self._state(COORDINATOR).get("phase") in {phase.value for phase in ENDED}
+        self._look()
+        self._hear()
+        return self._ended
 
     def drain(self, reason: str, *, cancel_entries: bool) -> None:
         """Ask the engine to stop in order."""
         self._runtime.send(COORDINATOR, Drain(reason=reason, cancel_entries=cancel_entries), control=True)
 
     def states(self) -> Mapping[str, Mapping[str, Any]]:
-        """Return the state of coordinator, feed and risk manager."""
-        return {role: self._state(role) for role in _DRIVEN_BY}
+        """Return the state of coordinator, feed and risk manager: as last seen, and at the end as they are."""
+        views = self._coordinator.get("views", {})
+        if self._ended:
+            self._runtime.find(self._specs)
+            views = {role: self._asked(role) or views.get(role) for role in (FEED, RISK)}
+        for role in (FEED, RISK):
+            self._known[role] = views.get(role) or self._known.get(role, {})
+        return {COORDINATOR: self._coordinator, **self._known}
 
     def snapshot(self) -> Mapping[str, Any]:
-        """Return what the display shows: the states as they were asked for last, and the next few other roles'."""
-        roles = self._roles.look()
-        return snapshot_of(self._plan, {**self._roles.views, **self._known}, roles)
-
-    def controls(self) -> Controls | None:
-        """Return None: it takes no commands yet."""
-        return None
+        """Return what the display shows: the coordinator's state as it was asked for last."""
+        return self._coordinator
 
     def close(self, *, orderly: bool = True) -> None:
         """Stop every role, in order when `orderly`, then Ray, then the venue: what it holds is in its journal."""
         try:
             if not orderly or self._runtime.broken():
                 return
-            acting = [spec for spec in self._specs if spec.role != COORDINATOR]
+            self._runtime.find(self._specs)
+            acting = [spec for role, spec in self._specs.items() if role != COORDINATOR]
             for wave in stop_waves(acting):
                 self._runtime.stop(wave)
             self._runtime.stop((COORDINATOR,))
@@ -94,8 +94,12 @@ class RayEngine:
             self._runtime.shutdown()
             stop_venue(self._state_dir)
 
-    def _tell_of_ended(self) -> None:
-        """Tell the coordinator, once each, of roles whose process was killed: they can no longer do so themselves."""
+    @property
+    def _ended(self) -> bool:
+        return self._coordinator.get("phase") in {phase.value for phase in ENDED}
+
+    def _look(self) -> None:
+        """See that what nobody can start anew is there: the simulated venue, and Ray's own servers."""
         now = time.monotonic()
         if now - self._looked < _LOOK_S:
             return
@@ -108,30 +112,27 @@ class RayEngine:
             raise EngineFailed(
                 f"{_FAILED}ray: its process {broken} ended; run again to go on from the last settled bar"
             )
-        ended = set(self._runtime.ended()) - self._told
-        if COORDINATOR in ended:
-            raise EngineFailed(f"{_FAILED}{COORDINATOR}: its process ended")
-        for role in sorted(ended):
-            failed = RoleFailed(role=role, error="its process ended", traceback="", fatal=True, ended=True)
-            self._runtime.send(COORDINATOR, failed, control=True)
-        self._told |= ended
 
-    def _state(self, role: str) -> Mapping[str, Any]:
-        """Return the machine's state, its last known one while it is busy or when it has ended.
-
-        Without the coordinator nothing can be stopped in order: when that has ended, EngineFailed is raised.
-        """
+    def _hear(self) -> None:
+        """Ask the coordinator for its state; it may be away for a while, for Ray starts it anew."""
+        now = time.monotonic()
         try:
-            answer = self._runtime.snapshot(role)
-        except Busy:  # how long it may be is for who drives the engine to say
-            return self._known.get(role, {})
-        except NotRunning as error:
-            if role == COORDINATOR:
+            answer = self._runtime.snapshot(COORDINATOR)
+        except (Busy, NotRunning) as error:
+            if now - self._heard > COORDINATOR_S:
                 raise EngineFailed(f"{_FAILED}{error}") from error
-            return self._known.get(role, {})
-        if not answer["alive"] and role == COORDINATOR:
-            why = answer.get("failure") or "no reason known"
-            raise EngineFailed(f"{_FAILED}{COORDINATOR}: {why}")
-        if answer["alive"] and answer["state"] is not None:
-            self._known[role] = answer["state"]
-        return self._known.get(role, {})
+            return
+        if not answer["alive"] and answer.get("failure"):
+            raise EngineFailed(f"{_FAILED}{COORDINATOR}: {answer['failure']}")
+        if answer["state"] is not None:
+            self._heard, self._coordinator = now, answer["state"]
+        elif now - self._heard > COORDINATOR_S:
+            raise EngineFailed(f"{_FAILED}{COORDINATOR}: it did not answer for {COORDINATOR_S:g} s")
+
+    def _asked(self, role: str) -> Mapping[str, Any] | None:
+        """Return what a role itself says of its state, None where it does not answer."""
+        try:
+            state: Mapping[str, Any] | None = self._runtime.snapshot(role)["state"]
+        except (Busy, NotRunning):
+            return None
+        return state

@@ -8,13 +8,13 @@ from collections.abc import Callable
 from rich.console import Console
 
 from actors.clock import SystemClock
+from cli.controls import SocketControls
 from cli.drive import Engine, Outcome, drive
 from cli.inline_engine import InlineEngine
 from cli.opening import Opened, RunRequest, open_session
 from cli.plan import EnginePlan
 from cli.progress import progress
 from cli.ray_engine import RayEngine
-from cli.snapshot import opening_snapshot
 from cli.summary import Summary, summarise
 from cli.tables import warn
 from config.describe import describe
@@ -44,12 +44,12 @@ def _trade(request: RunRequest, opened: Opened, signals: StopSignals, console: C
     plan = opened.plan
     runtime, shutdown = plan.settings.engine.runtime, plan.settings.shutdown
     last = len(plan.table)
-    opening = opening_snapshot(plan)
+    opening = {"mode": plan.settings.mode.value, "session": plan.session.number}
     with progress(
         console, plan.table, plan.session.first, opening=opening, signals=signals, plain=request.plain
     ) as show:
         engine: Engine = ENGINES[request.runtime](plan)
-        show.begin(engine, engine.controls())
+        show.begin(engine, SocketControls(plan.session.state_dir, plan.settings.mode.value))
         try:
             outcome = drive(
                 engine,

@@ -6,9 +6,11 @@ from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple, assert_never
 
 from domain.errors import InvariantViolation
+from domain.lease import NO_PULSES, PULSE_TIMER, Lease, LeaseTerms, Standing
 from domain.messages import AUDIT, COORDINATOR, AuditInbox, Begin, Drain, Drained, Ready, TimerFired
 from domain.outbox import TRAIL_END, OutboxAcknowledged, OutboxRecords, RequestOutbox
 from domain.outputs import CancelTimer, Output, Persist, Send, SetTimer
+from domain.supervision import LeaseGranted
 
 FLUSH = "flush"
 RESYNC = "resync"
@@ -38,9 +40,16 @@ class AuditMachine:
     """
 
     def __init__(
-        self, sources: Iterable[str], cursors: Mapping[str, int], pace: AuditPace, generation: int = 0
+        self,
+        sources: Iterable[str],
+        cursors: Mapping[str, int],
+        pace: AuditPace,
+        generation: int = 0,
+        lease: LeaseTerms = NO_PULSES,
     ) -> None:
-        """Start from the trail's cursors."""
+        """Start from the trail's cursors; `lease` says how often to pulse."""
+        self._lease = Lease(AUDIT, generation, lease)
+        self._begun = self._ready = False
         self._durable = dict.fromkeys(sources, 0) | dict(cursors)
         self._sources = tuple(sources)
         self._cursors = dict(self._durable)
@@ -56,12 +65,15 @@ class AuditMachine:
         """Return, in order, what follows from `message`."""
         match message:
             case Begin():
-                ready: list[Output] = [Send(COORDINATOR, Ready(role=AUDIT, generation=self._generation))]
-                return self._ask_all() + ready
+                self._begun, self._ready = True, False
+                return self._beat() + self._ask_all() + self._say_ready()
             case OutboxRecords():
                 return self._take(message)
             case TimerFired(name=name):
                 return self._timer(name)
+            case LeaseGranted():
+                self._lease.grant(message)
+                return self._say_ready()
             case Drain():
                 return self._last_call()
             case _:
@@ -76,7 +88,19 @@ class AuditMachine:
             "gaps": self._gaps,
         }
 
+    def _beat(self) -> list[Output]:
+        return self._lease.beat(Standing(ready=self._ready, at_rest=self._ended))
+
+    def _say_ready(self) -> list[Output]:
+        if self._ready or not (self._begun and self._lease.held):
+            return []
+        self._ready = True
+        return [Send(COORDINATOR, Ready(role=AUDIT, generation=self._generation))]
+
     def _timer(self, name: str) -> list[Output]:
+        if self._lease.owns(name):
+            self._lease.run_out(name)
+            return []
         match name:
             case "flush":
                 return self._flush()
@@ -84,6 +108,8 @@ class AuditMachine:
                 return self._drained()
             case "resync":
                 return self._resync()
+            case _ if name == PULSE_TIMER:
+                return self._beat()
             case _:
                 raise InvariantViolation(f"the audit writer sets no timer {name}")
 

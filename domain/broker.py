@@ -41,7 +41,7 @@ class TimeInForce(StrEnum):
 
 
 class RefusalCode(StrEnum):
-    """Name why a venue refuses an order."""
+    """Name why a venue, or what guards the way to it, refuses an order."""
 
     DUPLICATE = "duplicate"
     UNKNOWN_SYMBOL = "unknown_symbol"
@@ -50,6 +50,8 @@ class RefusalCode(StrEnum):
     BUYING_POWER = "buying_power"
     SHORT_NOT_ALLOWED = "short_not_allowed"
     UNKNOWN_ORDER = "unknown_order"
+    HALTED = "halted"
+    """Not a venue's: our own halt latch kept the order from the wire."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,6 +62,7 @@ class PlaceOrder:
     works a protective stop (`order_ref + STOP_SUFFIX`, GTC) for what has been filled, at the average fill price moved
     against the position by that fraction and rounded to tick (down for a sell stop, up for a buy stop). Orders that
     share `oca_group` reduce each other: a fill of one takes its lots off the others, which end when none remain.
+    `reduces` is our own: by size it can only shrink a position, so that no halt holds it up. A venue ignores it.
     """
 
     order_ref: str
@@ -72,6 +75,7 @@ class PlaceOrder:
     stop_price: float
     attached_stop_pct: float
     oca_group: str
+    reduces: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from domain.bars import BarGroup
@@ -20,7 +20,6 @@ from domain.risk.figures import AccountView
 from domain.risk.limits import BookSettings
 from domain.risk.settings import RiskSettings
 from domain.risk.sizing import SizingResult, size_position
-from domain.signals import SignalFailure
 
 _CLOSE = Target(action=Action.EXIT, direction=0, confidence=1.0, reason="flattening")
 _EXIT_AGAIN = Target(
@@ -40,7 +39,8 @@ class DeskRound:
         self._engine = RiskEngine(settings.limits, settings.epoch)
         self._refused: Counter[str] = Counter()
         self._approved = 0
-        self._counting = True
+        self._counting = self._leased = True
+        self._decided: Collection[str] | None = None
         self._approvals: list[OrderApproved] = []
         self._cancels: list[str] = []
         self._events: list[AuditEvent] = []
@@ -54,34 +54,29 @@ class DeskRound:
         """Return how many intents were approved, and refused by reason."""
         return {"approved": self._approved, "refused": dict(sorted(self._refused.items()))}
 
-    def late(self, strategy: str, group: BarGroup) -> SignalBatch:
-        """Return the batch of a strategy that missed the deadline: a failure on each symbol."""
-        failures = tuple(
-            SignalFailure(strategy, bar.symbol, "timeout", "no answer within the deadline", "")
-            for bar in group.bars
-        )
-        return SignalBatch(
-            at_ns=group.known_ns,
-            bar=group.index,
-            strategy=strategy,
-            evaluated=len(group.bars),
-            signals=(),
-            failures=failures,
-        )
-
     def run(
-        self, group: BarGroup, batches: Sequence[SignalBatch], *, again: bool = False
+        self,
+        group: BarGroup,
+        batches: Sequence[SignalBatch],
+        *,
+        leased: bool = True,
+        again: Collection[str] | None = None,
     ) -> tuple[list[OrderApproved], list[str], list[AuditEvent]]:
         """Return the approvals, the refs to cancel and the audit events of one bar.
 
-        `again` says that the bar was decided before a restart, whose counts hold it already.
+        Without a lease nothing is entered. `again` are the refs that were approved when the bar was decided before a
+        restart, whose counts and records hold it already: no other is approved now.
         """
         self._approvals, self._cancels, self._events = [], [], []
-        self._counting = not again
+        self._leased, self._decided, self._counting = leased, again, again is None
         self._record(group, batches)
         rung, owed = self._books.rung, self._books.working.exit_owed
         if rung > Rung.ACTIVE:
             self._cancels += [ref for ref, _ in self._books.working.entries()]
+        elif self._books.latch.scoped:
+            barred = self._books.latch.bars_entry
+            entries = self._books.working.entries()
+            self._cancels += [ref for ref, order in entries if barred(order.book, order.symbol)]
         for book in self._in_order:
             votes = tally(book, batches)
             for bar in group.bars:
@@ -122,6 +117,12 @@ class DeskRound:
         books, limits = self._books, self._settings.limits
         view = books.account.view(books.day, books.marks)
         key = f"{book.name}.{symbol}"
+        if not self._leased:
+            self._refuse(group, key, "no_lease", "the coordinator's lease has lapsed", votes, None)
+            return
+        if barred := books.latch.bars_entry(book.name, symbol):
+            self._refuse(group, key, "halted_scope", barred, votes, None)
+            return
         if not view.equity > 0.0:
             self._refuse(group, key, "no_equity", f"equity is {view.equity:.2f}", votes, None)
             return
@@ -179,6 +180,8 @@ class DeskRound:
 
     def _judge(self, intent: OrderIntent, view: AccountView, votes: Tally, size: SizingResult | None) -> None:
         books = self._books
+        if self._decided is not None and intent.intent_id not in self._decided:
+            return  # it was not approved when this bar was recorded
         order = books.account.proposed(intent, books.marks)
         approval, why, figures = self._engine.judge(intent, order, view, books.rung)
         self._events.append(assessment_event(intent, votes, size, figures, why))

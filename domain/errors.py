@@ -7,6 +7,7 @@ BreakwaterError
 │   ├── CodecError          a value cannot be encoded, or bytes are not a message
 │   ├── Busy                a role's process is there but did not answer in time
 │   ├── NotRunning          a command needs a running engine and found none
+│   ├── CommandRefused      a person's command is not carried out, for a reason that the text says
 │   └── Interrupted         SIGINT ended a command that undid what it had begun
 └── Fatal                   the process stops, and an unknown failure halts the account
     ├── ConfigurationError  the configuration, a command's argument or an input file is refused
@@ -60,6 +61,10 @@ class NotRunning(Recoverable):
     """Say that a command needs a running engine and found none."""
 
     exit_code = 3
+
+
+class CommandRefused(Recoverable):
+    """Refuse a person's command; the text says why and what is allowed."""
 
 
 class Interrupted(Recoverable):

@@ -122,7 +122,7 @@ class ExecutionBook:
         if told == (before, order.lots, order.stop_price, order.text):
             return order
         order = order._replace(
-            at_ns=report.at_ns,
+            at_ns=report.at_ns or order.at_ns,  # who knows no time leaves the order's
             lots=report.lots,
             stop_price=report.stop_price,
             state=state,

@@ -1,8 +1,9 @@
 """Guard the wire: commit before it, count what comes back, reconcile before the gate opens.
 
 The gateway takes orders only as `OrdersApproved`, checks the hard limits, epoch, expiry and duplicates by itself,
-commits {intent, approval, SENT, audit event} and only then writes to the venue. It alone marks an order UNKNOWN. The
-connection and its reconciliation are `domain/venue_link.py`.
+commits {intent, approval, SENT, audit event} and only then writes to the venue. It alone marks an order UNKNOWN. Its
+orders are `domain/order_gate.py`, the connection and its reconciliation `domain/venue_link.py`, its copy of the halt
+latch `domain/latch_copy.py`; what waits for answers is `domain/settling.py`.
 """
 
 from __future__ import annotations
@@ -10,42 +11,40 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any, assert_never
 
-from domain.broker import BrokerLink, BrokerUpdate, CancelOrder, Downloaded
+from domain.broker import BrokerLink, BrokerUpdate, Downloaded
 from domain.cash_book import CashBook
+from domain.commands import CancelOrders, ResolveOrder
 from domain.errors import InvariantViolation
 from domain.execution_book import ExecutionBook
-from domain.gateway_policy import GateView, GatewaySettings, audit_order, halt_raised, place_order, refusal
+from domain.gateway_policy import GatewaySettings
 from domain.gateway_state import book_state
 from domain.halt_messages import LatchChanged, LatchHeld
+from domain.latch_copy import LATCH, LatchCopy
+from domain.lease import Lease, Standing
 from domain.messages import (
     COORDINATOR,
-    FEED,
     RISK,
-    BarSettled,
     Begin,
     Drain,
-    Drained,
     GatewayInbox,
     JournalUpdate,
-    OrderApproved,
     OrdersApproved,
     Ready,
     RequestJournal,
     TimerFired,
 )
 from domain.messages import GATEWAY as ROLE
-from domain.orders import OPEN_STATES, OrderEvent
+from domain.order_commands import OrderCommands
+from domain.order_gate import OrderGate
 from domain.outbox import AuditEvent
-from domain.outputs import CancelTimer, Output, Persist, Send, SendJournal, SetTimer, Wire
-from domain.reconcile import LOSABLE_STATES, booked
-from domain.records import HaltTrigger, IntentKind, JournalEntry, MachineSnapshot, OrderState, Record, Rung
+from domain.outputs import Output, Persist, Send, SendJournal, WriteLatch
+from domain.reconcile import booked
+from domain.records import HaltTrigger, JournalEntry, Record
+from domain.settling import Settling
+from domain.supervision import LeaseGranted
 from domain.venue_link import VenueLink
 
-ACK_TIMER = "ack"
-LATCH = "latch"
-"""Name of the snapshot that keeps the gateway's copy of the halt latch."""
-
-_UNANSWERED = LOSABLE_STATES | {OrderState.UNKNOWN}
+__all__ = ["LATCH", "Gateway"]
 
 
 class Gateway:
@@ -59,16 +58,13 @@ class Gateway:
         opening = {settings.cash.currency: settings.cash_micro}
         self._book = ExecutionBook(entries, CashBook(settings.limits.instruments, opening))
         self._link = VenueLink(settings, self._book)
-        values = latch or {}
-        self._rung = Rung(values.get("rung", 0))
-        self._latch_version = int(values.get("version", 0))
-        self._unheard = {HaltTrigger(name): tuple(told) for name, told in values.get("unheard", {}).items()}
-        self._bar = self._decided = -1
-        self._sent_for_bar = (-1, 0)
-        self._ready = self._deadline_set = False
-        self._settling: list[int] = []
-        self._stopping = self._drain_due = self._end_entries = False
-        self._epoch = self._refused = 0
+        self._latch = LatchCopy(latch)
+        self._lease = Lease(ROLE, settings.generation, settings.lease)
+        self._orders = OrderGate(settings, self._book, self._link, self._latch, self._lease)
+        self._commands = OrderCommands(self._book, self._orders.cancel)
+        self._settling = Settling(self._book, self._orders, settings.ack_deadline_s)
+        self._ready = False
+        self._finished = -1
 
     def handle(self, message: GatewayInbox) -> list[Output]:
         """Return what follows from `message`."""
@@ -81,82 +77,62 @@ class Gateway:
                 outputs = self._link.changed(message)
                 return [*self._commit(message.at_ns), *outputs]
             case LatchChanged():
-                return self._latched(message)
+                news = self._latch.changed(message, self._orders.decided)
+                held = Send(COORDINATOR, LatchHeld(role=ROLE, version=message.version))
+                return [*(self._hold() if news else ()), held]
+            case LeaseGranted():
+                return self._granted(message)
             case RequestJournal(requester=requester, after_seq=after_seq):
                 return [SendJournal(requester, after_seq, self._book.seq)]
             case TimerFired(name=name):
                 return self._timer(name)
+            case CancelOrders() | ResolveOrder():
+                return self._commanded(message)
             case Drain(cancel_entries=cancel_entries):
                 return self._drain(cancel_entries)
             case Begin():  # a halt whose news a crash may have swallowed is told again
-                return [self._tell(trigger, again=True) for trigger in sorted(self._unheard)]
+                told = [self._tell(trigger, again=True) for trigger in self._latch.unheard()]
+                return [*told, *self._lease.beat(self._standing())]
             case _ as unreachable:
                 assert_never(unreachable)
 
     def state(self) -> Mapping[str, Any]:
-        """Return gate, latch, open orders and counts."""
+        """Return gate, lease, latch, open orders and counts."""
         return {
             **book_state(self._book, self._settings.cash.currency),
             "gate_open": self._link.gate_open,
             "connection": self._link.number,
-            "rung": self._rung.name,
-            "latch_version": self._latch_version,
-            "refused": self._refused,
-            "settling": self._settling[0] if self._settling else None,
+            "lease_held": self._lease.held,
+            "rung": self._latch.rung.name,
+            "latch_version": self._latch.version,
+            "scoped": {scope: rung.name for scope, rung in sorted(self._latch.scoped.items())},
+            "refused": self._orders.refused,
+            "settling": next(iter(self._settling.bars), None),
         }
 
     # --- orders -----------------------------------------------------------------------------------------------------
 
     def _approved(self, message: OrdersApproved) -> list[Output]:
-        self._bar, self._decided = max(self._bar, message.bar), max(self._decided, message.bar)
-        raised = message.latch_version >= self._latch_version and message.rung > self._rung
-        outputs = self._hold(message.rung, message.latch_version) if raised else []
-        wires: list[Output] = []
-        events: list[AuditEvent] = []
-        for approval in message.approvals:
-            if approval.intent.intent_id not in self._book.orders:  # else re-sent: one intent is one order
-                self._place(approval, wires, events)
-        wires += self._cancel(message.cancels)
-        outputs += [*self._commit(message.at_ns, events), *wires, *(self._deadline() if wires else ())]
-        self._settling.append(message.bar)
-        return [*outputs, *self._settle()]
+        self._orders.hear(message)
+        outputs = self._hold() if self._latch.approved(message.rung, message.latch_version) else []
+        placed = self._orders.approve(message)
+        outputs += [*self._commit(message.at_ns, placed.events), *self._settling.sent(placed.wires)]
+        self._settling.bars.append(message.bar)
+        return [*outputs, *self._settling.settle()]
 
-    def _place(self, approval: OrderApproved, wires: list[Output], events: list[AuditEvent]) -> None:
-        intent = approval.intent
-        why = refusal(approval, self._view(), self._book, self._settings.limits)
-        self._epoch = max(self._epoch, approval.risk_epoch)
-        if why:
-            self._refused += 1
-            self._book.send(intent, OrderState.REFUSED, self._link.number, f"gateway: {why}")
+    def _commanded(self, message: CancelOrders | ResolveOrder) -> list[Output]:
+        """Do what a person asks; what was asked before is answered as before."""
+        answer, wires = self._commands.answered(message.key), list[Output]()
+        if answer is not None:
+            return [Send(COORDINATOR, answer, True)]
+        if isinstance(message, CancelOrders):
+            wires, event, answer = self._commands.cancel(
+                message, connected=self._link.up, bar=self._orders.bar
+            )
         else:
-            self._book.send(intent, OrderState.SENT, self._link.number, "")
-            wires.append(Wire(place_order(intent)))
-            self._sent_for_bar = (self._bar, self._sent() + 1)
-        events.append(audit_order(approval, why))
-
-    def _view(self) -> GateView:
-        closed = "the engine is stopping" if self._stopping else ""
-        if not self._link.gate_open:
-            closed = "the gate is closed: the venue is not connected and reconciled"
-        return GateView(closed, self._rung, self._epoch, self._bar, self._sent())
-
-    def _sent(self) -> int:
-        bar, count = self._sent_for_bar
-        return count if bar == self._bar else 0
-
-    def _cancel(self, refs: Iterable[str]) -> list[Output]:
-        """Cancel open orders; without a link nothing is sent: `_follow_up` ends what must end once it is back."""
-        wires: list[Output] = []
-        for ref in refs if self._link.up else ():
-            order = self._book.orders.get(ref)
-            if order is not None and order.state in OPEN_STATES and order.state is not OrderState.CANCEL_SENT:
-                self._book.mark(ref, OrderEvent.CANCEL_SENT)
-                wires.append(Wire(CancelOrder(order_ref=ref)))
-        return wires
-
-    def _deadline(self) -> list[Output]:
-        self._deadline_set = True
-        return [SetTimer(ACK_TIMER, self._settings.ack_deadline_s)]
+            event, answer = self._commands.resolve(message, bar=self._orders.bar)
+        done = [*self._commit(0, [event]), *self._settling.sent(wires), Send(COORDINATOR, answer, True)]
+        return [*done, *self._settling.settle()]
 
     def _commit(self, at_ns: int, events: Iterable[AuditEvent] = (), advanced: int = -1) -> list[Output]:
         entries, booked_events = self._book.collect()
@@ -171,28 +147,12 @@ class Gateway:
             outputs.append(Send(RISK, update))
         return outputs
 
-    def _settle(self) -> list[Output]:
-        """Settle the bars, and end the drain, that waited for answers, once there is none to come.
-
-        They wait for every order without an answer, those of a former process and of halts included.
-        """
-        waits = self._deadline_set or self._settling or self._drain_due
-        if not waits or self._open_in(_UNANSWERED):
-            return []
-        outputs: list[Output] = [CancelTimer(ACK_TIMER)] if self._deadline_set else []
-        self._deadline_set = False
-        outputs += [Send(FEED, BarSettled(bar=bar)) for bar in self._settling]
-        self._settling = []
-        if self._drain_due and not (self._end_entries and self._open_entries()):
-            self._drain_due = False
-            outputs.append(Send(COORDINATOR, Drained(role=ROLE)))
-        return outputs
-
     # --- what the venue says ----------------------------------------------------------------------------------------
 
     def _updated(self, update: BrokerUpdate) -> list[Output]:
-        self._bar = max(self._bar, update.advanced)
-        bar = update.advanced if update.advanced >= 0 else self._bar
+        self._orders.bar = max(self._orders.bar, update.advanced)
+        bar = update.advanced if update.advanced >= 0 else self._orders.bar
+        self._finished = max(self._finished, update.advanced)
         events: list[AuditEvent] = []
         complete = False
         for event in update.events:
@@ -200,33 +160,34 @@ class Gateway:
                 complete = self._link.take(event) or complete
             else:
                 events += booked(self._book, event, bar)
-        outputs = self._commit(update.at_ns, events, update.advanced)
+        outputs = self._commit(update.at_ns, events, self._finished_bar())
         if complete:
             outputs += self._reconciled(update.at_ns)
-        return [*outputs, *self._follow_up(), *self._settle()]
+        return [*outputs, *self._follow_up(), *self._settling.settle()]
+
+    def _finished_bar(self) -> int:
+        """Return, once, the bar that the market has finished; until the downloads have ended its fills are missing."""
+        if not self._link.caught_up:
+            return -1
+        finished, self._finished = self._finished, -1
+        return finished
 
     def _reconciled(self, at_ns: int) -> list[Output]:
-        findings, timers = self._link.reconcile(at_ns, max(self._bar, self._settings.next_bar))
-        outputs = [*self._commit(at_ns, findings.events), *timers]
+        findings, timers = self._link.reconcile(at_ns, max(self._orders.bar, self._settings.next_bar))
+        outputs = [*self._commit(at_ns, findings.events, self._finished_bar()), *timers]
         if findings.faults:
             why = f"our books differ from the venue's: {', '.join(findings.faults)}"
             outputs += self._raise(HaltTrigger.TECHNICAL_FAILURE, why)
-        if self._link.gate_open and not self._ready:
-            self._ready = True
-            outputs.append(Send(COORDINATOR, Ready(role=ROLE, generation=self._settings.generation)))
-        return outputs
+        return [*outputs, *self._say_ready()]
 
     def _follow_up(self) -> list[Output]:
         """Halt for orders that turned up after they were given up, and end entries that must not stay open."""
         outputs: list[Output] = []
         if late := self._book.take_late():
             outputs += self._raise(HaltTrigger.LATE_ARRIVAL, f"given up, then arrived: {', '.join(late)}")
-        if self._rung > Rung.ACTIVE or self._end_entries:
-            orders, unknown = self._book.orders, OrderState.UNKNOWN
-            wires = self._cancel(ref for ref in self._open_entries() if orders[ref].state is not unknown)
-            outputs += [*self._commit(0), *wires, *(self._deadline() if wires else ())]
-        if self._link.gate_open and not self._deadline_set and self._open_in(_UNANSWERED):
-            outputs += self._deadline()
+        outputs += self._end_entries()
+        if self._link.gate_open and not self._settling.deadline_set and self._settling.missing:
+            outputs += self._settling.deadline()
         return outputs
 
     def _timer(self, name: str) -> list[Output]:
@@ -242,55 +203,64 @@ class Gateway:
             case "broker_lost":
                 detail = f"no connection to the venue for {self._settings.broker_lost_s:g} s"
                 outputs = self._raise(HaltTrigger.BROKER_LOST, detail)
+            case "pulse":
+                outputs = self._lease.beat(self._standing())
+            case _ if self._lease.owns(name):
+                self._lease.run_out(name)
+                outputs = self._end_entries()
             case _:
                 raise InvariantViolation(f"the gateway sets no timer {name}")
         return [*self._commit(0), *outputs]
 
     def _unanswered(self) -> list[Output]:
         """Connect anew when an answer is overdue; while the gate is closed a reconciliation is under way anyhow."""
-        self._deadline_set = False
-        overdue = self._link.gate_open and self._open_in(_UNANSWERED)
+        self._settling.deadline_set = False
+        overdue = self._link.gate_open and self._settling.missing
         return self._link.renew("no answer within the deadline") if overdue else []
 
-    def _open_in(self, states: frozenset[OrderState]) -> bool:
-        return any(self._book.orders[ref].state in states for ref in self._book.open_refs)
+    # --- leases, halts and the end ----------------------------------------------------------------------------------
 
-    # --- halts and the end ------------------------------------------------------------------------------------------
+    def _standing(self) -> Standing:
+        at_rest = self._orders.stopping and not self._settling.drain_due
+        return Standing(
+            epoch=self._orders.epoch, head=self._book.seq, ready=self._link.gate_open, at_rest=at_rest
+        )
 
-    def _latched(self, message: LatchChanged) -> list[Output]:
-        outputs: list[Output] = []
-        for trigger in message.heard:
-            self._unheard.pop(trigger, None)
-        # A lowering told again is news where nothing of its bar, or later, was approved yet: what was may have raised.
-        ahead = message.version - self._latch_version
-        if ahead > 0 or (ahead == 0 and message.lowers and message.bar > self._decided):
-            for trigger in message.active:
-                self._unheard.pop(trigger, None)
-            rung = message.rung if message.lowers else max(message.rung, self._rung)
-            # A lowering that crossed our own halt on the way does not know of it.
-            outputs = self._hold(max(rung, Rung.HALTED) if self._unheard else rung, message.version)
-        return [*outputs, Send(COORDINATOR, LatchHeld(role=ROLE, version=message.version))]
+    def _granted(self, message: LeaseGranted) -> list[Output]:
+        self._lease.grant(message)
+        outputs = self._hold() if self._latch.granted(message) else []
+        return [*outputs, *self._say_ready()]
 
-    def _hold(self, rung: Rung, version: int) -> list[Output]:
-        raised = rung > self._rung
-        self._rung, self._latch_version = rung, version
-        values = {"rung": int(rung), "version": version, "unheard": dict(self._unheard)}
-        snapshot = MachineSnapshot(name=LATCH, bar=self._bar, at_ns=0, values=values)
-        wires = self._cancel(self._open_entries()) if raised else []
-        return [Persist((snapshot,)), *self._commit(0), *wires, *(self._deadline() if wires else ())]
+    def _say_ready(self) -> list[Output]:
+        if self._ready or not (self._link.gate_open and self._lease.held):
+            return []
+        self._ready = True
+        return [Send(COORDINATOR, Ready(role=ROLE, generation=self._settings.generation))]
 
-    def _open_entries(self) -> list[str]:
-        return sorted(ref for ref in self._book.open_refs if self._book.orders[ref].kind is IntentKind.ENTRY)
+    def _end_entries(self) -> list[Output]:
+        wires = self._orders.overdue()
+        return [*self._commit(0), *self._settling.sent(wires)]
+
+    def _hold(self) -> list[Output]:
+        """Make the latch durable, and cancel the entries that it has no place for."""
+        wires = self._orders.cancel(self._orders.forbidden_entries())
+        return [
+            Persist((self._latch.snapshot(self._orders.bar),)),
+            *self._commit(0),
+            *self._settling.sent(wires),
+        ]
 
     def _raise(self, trigger: HaltTrigger, detail: str) -> list[Output]:
-        self._unheard[trigger] = (self._bar, detail)
-        return [*self._hold(max(Rung.HALTED, self._rung), self._latch_version), self._tell(trigger)]
+        self._latch.raise_here(trigger, self._orders.bar, detail)
+        kept, *cancels = self._hold()
+        file = WriteLatch(self._latch.rung, self._latch.version, detail)
+        return [kept, file, *cancels, self._tell(trigger)]
 
     def _tell(self, trigger: HaltTrigger, *, again: bool = False) -> Send:
-        return Send(COORDINATOR, halt_raised(trigger, *self._unheard[trigger], again=again), True)
+        return Send(COORDINATOR, self._latch.told(trigger, again=again), True)
 
     def _drain(self, cancel_entries: bool) -> list[Output]:
-        self._stopping = self._drain_due = True
-        self._end_entries = self._end_entries or cancel_entries
-        wires = self._cancel(self._open_entries()) if self._end_entries else []
-        return [*self._commit(0), *wires, *(self._deadline() if wires else ()), *self._settle()]
+        self._orders.stopping = self._settling.drain_due = True
+        self._orders.ends_entries = self._orders.ends_entries or cancel_entries
+        wires = self._orders.cancel(self._orders.open_entries()) if self._orders.ends_entries else []
+        return [*self._commit(0), *self._settling.sent(wires), *self._settling.settle()]

@@ -15,12 +15,12 @@ from typing import NamedTuple
 from domain.broker import OrderType, PlaceOrder, signed
 from domain.cash_book import CashTerms
 from domain.execution_book import ExecutionBook
-from domain.halt_messages import RaiseHalt
 from domain.instruments import Instrument, notional_micro
-from domain.messages import GATEWAY, OrderApproved, OrderIntent
+from domain.lease import NO_PULSES, LeaseTerms
+from domain.messages import OrderApproved, OrderIntent
 from domain.order_refs import without_session
 from domain.outbox import AuditEvent, AuditKind
-from domain.records import HaltTrigger, IntentKind, Rung
+from domain.records import IntentKind
 from domain.risk.limits import HardLimits
 
 
@@ -39,7 +39,7 @@ class GatewaySettings:
     `cash_micro` is the account's deposit, `cash` says how it is compared. Seconds are of the control clock;
     `reconnect_delays_s` is used in order, the last again. Orders whose refs begin with the number `session` are ours.
     `next_bar` is the first bar group to be published: what is learnt before it belongs there, unless the venue names
-    the bar at which it happened.
+    the bar at which it happened. Without a `lease` nothing may increase exposure.
     """
 
     limits: GatewayLimits
@@ -52,17 +52,18 @@ class GatewaySettings:
     absence_interval_s: float
     broker_lost_s: float
     reconnect_delays_s: tuple[float, ...]
+    lease: LeaseTerms = NO_PULSES
 
 
 class GateView(NamedTuple):
     """Be what the gateway judges an order by.
 
-    `closed` says why its gate is closed (empty: open), `epoch` and `bar` are the newest seen, `sent` are the orders
-    sent since that bar.
+    `closed` says why its gate is closed (empty: open), `no_increase` why only what shrinks a position may pass. `epoch`
+    and `bar` are the newest seen, `sent` are the orders sent since that bar.
     """
 
     closed: str
-    rung: Rung
+    no_increase: str
     epoch: int
     bar: int
     sent: int
@@ -84,8 +85,8 @@ def refusal(approval: OrderApproved, view: GateView, book: ExecutionBook, limits
     if not 0 < intent.lots <= hard.max_order_lots[intent.symbol]:
         return f"{intent.lots} lots, allowed 1 to {hard.max_order_lots[intent.symbol]}"
     reduces = reduces_by_size(intent, book)
-    if view.rung > Rung.ACTIVE and not reduces:
-        return f"{view.rung.name}: only orders that shrink a position may pass"
+    if view.no_increase and not reduces:
+        return view.no_increase
     return _malformed(intent, reduces) or _value_refusal(intent, reduces, limits)
 
 
@@ -134,8 +135,11 @@ def reduces_by_size(intent: OrderIntent, book: ExecutionBook) -> bool:
     return abs(change) + against <= abs(position)
 
 
-def place_order(intent: OrderIntent) -> PlaceOrder:
-    """Word an intent for the venue: exits share the OCA group of their position's stop."""
+def place_order(intent: OrderIntent, *, reduces: bool) -> PlaceOrder:
+    """Word an intent for the venue: exits share the OCA group of their position's stop.
+
+    `reduces` is what `reduces_by_size` says of it before it is in the book itself.
+    """
     return PlaceOrder(
         order_ref=intent.intent_id,
         symbol=intent.symbol,
@@ -147,6 +151,7 @@ def place_order(intent: OrderIntent) -> PlaceOrder:
         stop_price=0.0,
         attached_stop_pct=intent.stop_loss_pct if intent.kind is IntentKind.ENTRY else 0.0,
         oca_group=f"{intent.book}/{intent.symbol}",
+        reduces=reduces,
     )
 
 
@@ -167,18 +172,4 @@ def audit_order(approval: OrderApproved, refused: str) -> AuditEvent:
     }
     return AuditEvent(
         AuditKind.ORDER, intent.at_ns, intent.bar, without_session(intent.intent_id), True, body
-    )
-
-
-def halt_raised(trigger: HaltTrigger, bar: int, detail: str, *, again: bool) -> RaiseHalt:
-    """Word the gateway's own halt; it knows neither the session nor a time of its own."""
-    return RaiseHalt(
-        at_ns=0,
-        bar=bar,
-        session=0,
-        rung=Rung.HALTED,
-        trigger=trigger,
-        raised_by=GATEWAY,
-        detail=detail,
-        again=again,
     )

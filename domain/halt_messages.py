@@ -11,7 +11,8 @@ from domain.records import HaltTrigger, Rung
 class RaiseHalt:
     """Ask the coordinator to record, and everyone to hold, a raised latch.
 
-    `again` says that a role tells once more what may have been lost: heard before, it is not recorded anew.
+    `again` says that a role tells once more what may have been lost: heard before, it is not recorded anew. `scope` is
+    "" for the account, "book:NAME" or "symbol:SYM" for a part of it, which leaves the account's rung alone.
     """
 
     at_ns: int
@@ -22,13 +23,16 @@ class RaiseHalt:
     raised_by: str
     detail: str
     again: bool = False
+    scope: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LatchChanged:
     """Announce the durable latch. Only the coordinator sends it; it lowers the receiver's rung only with `lowers`.
 
-    `bar` is that of the review that lowers. `heard` are triggers, perhaps ended, told again and on record.
+    `bar` is that of the review that lowers. `heard` are triggers, perhaps ended, told again and on record. `scoped` are
+    all the halts of a part of the account, each a scope ("book:NAME" or "symbol:SYM") with its rung. `new_peak`, of a
+    person who lowers it, sets the reference peak to the present equity.
     """
 
     rung: Rung
@@ -37,6 +41,8 @@ class LatchChanged:
     active: tuple[HaltTrigger, ...]
     bar: int = -1
     heard: tuple[HaltTrigger, ...] = ()
+    scoped: tuple[tuple[str, Rung], ...] = ()
+    new_peak: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

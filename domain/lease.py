@@ -53,6 +53,14 @@ class Lease:
         """Say whether the role may act."""
         return self._terms.interval_s == 0.0 or self._granted > self._run_out
 
+    @property
+    def lapsed(self) -> bool:
+        """Say whether the leave to act ended, or was asked for in vain for as long as one is valid.
+
+        Before that, while the first is on its way, nothing needs undoing.
+        """
+        return self._run_out > 0 and not self.held
+
     def beat(self, standing: Standing) -> list[Output]:
         """Return one pulse, the clock of its lease and the timer of the next; nothing for an engine in one process."""
         terms = self._terms
@@ -62,7 +70,7 @@ class Lease:
         pulse = Pulse(role=self._role, generation=self._generation, nonce=self._asked, **standing._asdict())
         return [
             Send(COORDINATOR, pulse, True),
-            SetTimer(f"{_CLOCK}{self._asked}", terms.valid_s),
+            SetTimer(f"{_CLOCK}{self._asked}", terms.valid_s, strict=True),
             SetTimer(PULSE_TIMER, terms.interval_s),
         ]
 

@@ -9,10 +9,23 @@ from dataclasses import dataclass
 
 from domain.bars import BarGroup
 from domain.broker import BrokerLink, BrokerUpdate, OrderType, Side, TimeInForce
+from domain.commands import CancelOrders, ClosePosition, Command, CommandDone, ResolveOrder
 from domain.halt_messages import HaltInbox, HaltReviewed, LatchChanged
 from domain.outbox import OutboxAcknowledged, OutboxRecords, RequestOutbox
 from domain.records import IntentKind, JournalEntry, Rung
 from domain.signals import Signal, SignalFailure
+from domain.supervision import (
+    BarCursor,
+    LeaseGranted,
+    PublishAgain,
+    Pulse,
+    RequestBarCursor,
+    RoleEnded,
+    RolesObserved,
+    RoleStarted,
+    StrategiesAbsent,
+    StrategyQuarantined,
+)
 
 COORDINATOR = "coordinator"
 FEED = "feed"
@@ -66,13 +79,12 @@ class Drained:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RoleFailed:
-    """Tell the coordinator that a role failed: its machine raised (`fatal` halts the account) or its process ended."""
+    """Tell the coordinator that a role's machine raised; `fatal` ended the role."""
 
     role: str
     error: str
     traceback: str
     fatal: bool
-    ended: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,10 +126,15 @@ class RequestHistory:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BarHistory:
-    """Bring past groups, oldest first, up to and not including the next to be published; `last` ends the answer."""
+    """Bring past groups, oldest first, up to and not including group `before`; `last` ends the answer.
+
+    The messages of one answer are numbered from 0. `before` is -1 where it is not known.
+    """
 
     groups: tuple[BarGroup, ...]
     last: bool
+    number: int = 0
+    before: int = -1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -182,7 +199,8 @@ class OrderApproved:
 class OrdersApproved:
     """Bring the gateway all that one bar led to, possibly nothing; its handling settles the bar.
 
-    `rung` is the risk manager's latch at `latch_version`: the gateway raises its own to it, never lowers.
+    `rung` is the risk manager's latch at `latch_version`: the gateway raises its own to it, never lowers. `risk_epoch`
+    is that of all its approvals, told also where there are none; 0 says nothing.
     """
 
     at_ns: int
@@ -191,6 +209,7 @@ class OrdersApproved:
     cancels: tuple[str, ...]
     rung: Rung
     latch_version: int
+    risk_epoch: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -216,16 +235,70 @@ class RequestJournal:
     after_seq: int
 
 
-FeedInbox = Begin | StartFeed | Drain | TimerFired | BarsArrived | DataEnded | RequestHistory | BarSettled
-StrategyInbox = Begin | Drain | TimerFired | BarHistory | BarsPublished
+FeedInbox = (
+    Begin
+    | StartFeed
+    | Drain
+    | TimerFired
+    | BarsArrived
+    | DataEnded
+    | RequestHistory
+    | BarSettled
+    | PublishAgain
+    | BarCursor
+    | LeaseGranted
+)
+StrategyInbox = Begin | Drain | TimerFired | BarHistory | BarsPublished | LeaseGranted
 RiskInbox = (
-    Begin | Drain | TimerFired | BarsPublished | SignalBatch | JournalUpdate | LatchChanged | HaltReviewed
+    Begin
+    | Drain
+    | TimerFired
+    | BarsPublished
+    | SignalBatch
+    | JournalUpdate
+    | LatchChanged
+    | HaltReviewed
+    | LeaseGranted
+    | RequestBarCursor
+    | StrategiesAbsent
 )
 GatewayInbox = (
-    Begin | Drain | TimerFired | OrdersApproved | BrokerUpdate | BrokerLink | RequestJournal | LatchChanged
+    Begin
+    | Drain
+    | TimerFired
+    | OrdersApproved
+    | BrokerUpdate
+    | BrokerLink
+    | RequestJournal
+    | LatchChanged
+    | LeaseGranted
+    | CancelOrders
+    | ResolveOrder
 )
-CoordinatorInbox = Begin | Ready | Drain | Drained | RoleFailed | TimerFired | DataEnded | HaltInbox
-AuditInbox = Begin | Drain | TimerFired | OutboxRecords
+SupervisionInbox = Pulse | RoleStarted | RoleEnded | RolesObserved | StrategyQuarantined
+CoordinatorInbox = (
+    Begin
+    | Ready
+    | Drain
+    | Drained
+    | RoleFailed
+    | TimerFired
+    | DataEnded
+    | HaltInbox
+    | SupervisionInbox
+    | Command
+    | CommandDone
+)
+AuditInbox = Begin | Drain | TimerFired | OutboxRecords | LeaseGranted
 ShellInbox = RequestOutbox | OutboxAcknowledged
 
-Message = FeedInbox | StrategyInbox | RiskInbox | GatewayInbox | CoordinatorInbox | AuditInbox | ShellInbox
+Message = (
+    FeedInbox
+    | StrategyInbox
+    | RiskInbox
+    | GatewayInbox
+    | CoordinatorInbox
+    | AuditInbox
+    | ShellInbox
+    | ClosePosition
+)

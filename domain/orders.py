@@ -30,6 +30,7 @@ class OrderEvent(StrEnum):
     REFUSED = "refused"
     OUTCOME_LOST = "outcome_lost"
     ABSENT_TWICE = "absent_twice"
+    RESOLVED = "resolved"
 
 
 E = OrderEvent
@@ -70,6 +71,7 @@ TRANSITIONS: dict[tuple[S, OrderEvent], S] = {
     (S.UNKNOWN, E.CANCEL_SENT): S.UNKNOWN,
     **{(state, E.OUTCOME_LOST): S.UNKNOWN for state in OPEN_STATES},
     (S.UNKNOWN, E.ABSENT_TWICE): S.NEVER_ARRIVED,
+    (S.UNKNOWN, E.RESOLVED): S.NEVER_ARRIVED,  # a person looked
     # After the end: reports repeat, and a fill may have crossed the end on the wire.
     **{(end, event): end for end in _ENDS.values() for event in (*_ENDS, E.PARTLY_EXECUTED, E.WORKING)},
     **{(end, E.EXECUTED): S.FILLED for end in _ENDS.values()},

@@ -32,10 +32,15 @@ class Wire(NamedTuple):
 
 
 class SetTimer(NamedTuple):
-    """Deliver `TimerFired(name)` after `delay_s` seconds of the control clock; the same name replaces."""
+    """Deliver `TimerFired(name)` after `delay_s` seconds of the control clock; the same name replaces.
+
+    What has arrived by then is handled before it, so that an answer does not lose to its deadline. A `strict` one that
+    has run out is delivered before any message: what it ends is over, however long the process itself stood still.
+    """
 
     name: str
     delay_s: float
+    strict: bool = False
 
 
 class CancelTimer(NamedTuple):

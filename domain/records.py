@@ -96,7 +96,8 @@ class Rung(IntEnum):
 class HaltTrigger(StrEnum):
     """Name what may raise the latch (requirement B1).
 
-    Nothing raises KILL_SWITCH by itself yet: the configuration says what it does and which other triggers do the same.
+    KILL_SWITCH is a latch file found above the ladder; the configuration says which other triggers do what it does.
+    The MANUAL ones are a person's commands.
     """
 
     DAILY_LOSS = "daily_loss"
@@ -111,11 +112,18 @@ class HaltTrigger(StrEnum):
     TECHNICAL_FAILURE = "technical_failure"
     LATE_ARRIVAL = "late_arrival"
     KILL_SWITCH = "kill_switch"
+    STRATEGIES_QUARANTINED = "strategies_quarantined"
+    MANUAL = "manual"
+    MANUAL_REDUCE = "manual_reduce"
+    MANUAL_FLATTEN = "manual_flatten"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HaltRecord:
-    """Keep one movement of the latch: raised, recorded while up, or lowered. `version` counts movements."""
+    """Keep one movement of the latch: raised, recorded while up, or lowered. `version` counts movements.
+
+    `scope` is "" for the account, "book:NAME" or "symbol:SYM" for a part of it, whose rungs these then are.
+    """
 
     version: int
     at_ns: int
@@ -126,6 +134,7 @@ class HaltRecord:
     trigger: HaltTrigger
     raised_by: str
     detail: str
+    scope: str = ""
 
 
 class EquitySnapshot(NamedTuple):

@@ -50,20 +50,28 @@ class LeaseGranted:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RoleStarted:
-    """Tell the coordinator that a generation of a role is up: its parts are built, nothing was begun yet."""
+    """Tell the coordinator that a generation of a role is up: its parts are built.
+
+    One that a former coordinator started is found again and told like a new one. `at_s` is of the control clock.
+    """
 
     role: str
     generation: int
     pid: int
+    at_s: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RoleEnded:
-    """Tell the coordinator that a generation of a role has ended, or could not be started; `why` in words."""
+    """Tell the coordinator that a generation of a role has ended, or could not be started; `why` in words.
+
+    `at_s` is of the control clock, by which restarts are counted.
+    """
 
     role: str
     generation: int
     why: str
+    at_s: float
 
 
 class RoleFigures(NamedTuple):
@@ -101,6 +109,25 @@ class StrategiesAbsent:
     """Tell the risk manager which strategies cannot speak, all of them; it does not wait for these."""
 
     absent: tuple[AbsentStrategy, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StrategyQuarantined:
+    """Tell the coordinator that a strategy failed its probes, `bar` the last, and stays out until it is released.
+
+    It is told again with the risk manager's pulses, for as long as it stays out.
+    """
+
+    strategy: str
+    bar: int
+    why: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReleaseStrategy:
+    """Tell the risk manager that a person lets a strategy that stays out take part again."""
+
+    strategy: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

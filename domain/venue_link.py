@@ -19,7 +19,11 @@ ABSENCE_TIMER, DOWNLOAD_TIMER, LOST_TIMER, RECONNECT_TIMER = "absence", "downloa
 
 
 class VenueLink:
-    """Hold the connection's state; mark in the book what a lost connection leaves unknown."""
+    """Hold the connection's state; mark in the book what a lost connection leaves unknown.
+
+    `up` says that there is a connection, `caught_up` that what it had missed was downloaded, `gate_open` that orders
+    may pass.
+    """
 
     def __init__(self, settings: GatewaySettings, book: ExecutionBook) -> None:
         """Start unconnected; connections are numbered on from the journal's last."""
@@ -32,6 +36,7 @@ class VenueLink:
         self.number = max((order.connection for order in book.orders.values()), default=0)
         self.up = False
         self.gate_open = False
+        self.caught_up = False
 
     def changed(self, link: BrokerLink) -> list[Output]:
         """Take in that the link came up or was lost; what is about an older connection changes nothing."""
@@ -81,7 +86,7 @@ class VenueLink:
     def reconcile(self, at_ns: int, bar: int) -> tuple[Findings, list[Output]]:
         """Bring the book to what the complete downloads say; the gate opens unless an order is newly absent."""
         findings = self._reconciliation.settle(self._book, at_ns, bar, self.number, self._settings.cash)
-        self._attempt, self._outage = 0, False
+        self._attempt, self._outage, self.caught_up = 0, False, True
         outputs: list[Output] = [CancelTimer(DOWNLOAD_TIMER), CancelTimer(LOST_TIMER)]
         self.gate_open = not findings.recheck
         if findings.recheck:
@@ -93,7 +98,7 @@ class VenueLink:
         return [*self._reconciliation.begin(confirming=confirming), deadline]
 
     def _lose(self, why: str) -> None:
-        self.gate_open = self.up = False
+        self.gate_open = self.up = self.caught_up = False
         self._reconciliation.abandon()
         for ref in tuple(self._book.open_refs):
             if self._book.orders[ref].state in LOSABLE_STATES:

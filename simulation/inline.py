@@ -143,6 +143,15 @@ class InlineRuntime:
         """Return the roles that were spawned and have not ended."""
         return tuple(self._shells)
 
+    @property
+    def clock(self) -> VirtualClock:
+        """Return the clock that all roles share."""
+        return self._clock
+
+    def generation(self, role: str) -> int:
+        """Return the generation of a role of this process."""
+        return self._roles[role].spec.generation
+
     def alive(self, role: str) -> bool:
         """Say whether the role was spawned and has not failed."""
         return role in self._shells and not self._shells[role].failure

@@ -5,20 +5,24 @@ Inline, everything shares one process: the venue and the bar table come ready-ma
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from actors.latched_broker import LatchedBroker
 from actors.parts import ActorContext, Parts
 from actors.roles import Spec, audit_parts, gateway_machine, open_journal, strategy_instance, strategy_parts
 from domain.errors import BrokerUnavailable, InvariantViolation
-from domain.market_data import MarketData
+from domain.market_data import MarketData, MarketDataSettings
 from domain.messages import VENUE, BarsPublished
+from domain.ports import BrokerPort
 from domain.strategies.evaluator import BlockEvaluator, Evaluator, LiveEvaluator
 from domain.strategies.history import symbol_bars
 from domain.strategies.registry import BUILT_IN
 from simulation.replay import ReplayFeed
 from simulation.venue.link import VenueBroker, VenueMarket
 from storage.catalogue import read_bars
+from storage.latch_file import LatchFile
 
 
 class MarketRoute:
@@ -48,16 +52,18 @@ class MarketRoute:
 
 
 def gateway(spec: Spec, context: ActorContext) -> Parts:
-    """Build the gateway with a link to the venue's process."""
+    """Build the gateway with a link to the venue's process, guarded by the halt latch's file."""
     journal = open_journal(spec)
-    machine = gateway_machine(spec.arguments["settings"], journal)
-    return Parts(machine=machine, journal=journal, broker=VenueBroker(context.state_dir))
+    machine = gateway_machine(spec, journal)
+    latch = LatchFile(context.state_dir)
+    broker = LatchedBroker(VenueBroker(context.state_dir), latch)
+    return Parts(machine=machine, journal=journal, broker=broker, latch=latch)
 
 
 def feed(spec: Spec, context: ActorContext) -> Parts:
     """Build the feed that replays the bar file at `arguments["bars"]` and moves the venue's market."""
     port = ReplayFeed(read_bars(Path(spec.arguments["bars"])))
-    machine = MarketData(spec.arguments["settings"])
+    machine = _market_data(spec)
     return Parts(
         machine=machine,
         journal=open_journal(spec),
@@ -72,11 +78,17 @@ def inline_audit(spec: Spec, context: ActorContext) -> Parts:
 
 
 def inline_gateway(spec: Spec, context: ActorContext) -> Parts:
-    """Build the gateway around the venue of this process."""
-    del context
+    """Build the gateway around the venue of this process; `arguments["latched"]` guards it by the latch's file.
+
+    Unpaced, years of bars pass before anybody could write that file: it is not looked at.
+    """
     journal = open_journal(spec)
-    machine = gateway_machine(spec.arguments["settings"], journal)
-    return Parts(machine=machine, journal=journal, broker=spec.arguments["broker"])
+    machine = gateway_machine(spec, journal)
+    latch = LatchFile(context.state_dir)
+    broker: BrokerPort = spec.arguments["broker"]
+    if spec.arguments.get("latched", False):
+        broker = LatchedBroker(broker, latch)
+    return Parts(machine=machine, journal=journal, broker=broker, latch=latch)
 
 
 def inline_venue(spec: Spec, context: ActorContext) -> Parts:
@@ -88,8 +100,13 @@ def inline_venue(spec: Spec, context: ActorContext) -> Parts:
 def inline_feed(spec: Spec, context: ActorContext) -> Parts:
     """Build the feed that replays the table of this process."""
     del context
-    machine = MarketData(spec.arguments["settings"])
+    machine = _market_data(spec)
     return Parts(machine=machine, journal=open_journal(spec), feed=ReplayFeed(spec.arguments["table"]))
+
+
+def _market_data(spec: Spec) -> MarketData:
+    settings: MarketDataSettings = spec.arguments["settings"]
+    return MarketData(replace(settings, generation=spec.generation))
 
 
 def inline_strategy(spec: Spec, context: ActorContext) -> Parts:

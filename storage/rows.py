@@ -139,6 +139,7 @@ def halt_row(record: HaltRecord) -> Values:
         "trigger": record.trigger.value,
         "raised_by": record.raised_by,
         "detail": record.detail,
+        "scope": record.scope,
     }
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sqlalchemy import BigInteger, Boolean, Column, Double, Integer, MetaData, String, Table, Text
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 PRODUCT = "breakwater"
 
 metadata = MetaData()
@@ -83,6 +83,7 @@ halts = Table(
     Column("trigger", String(32), nullable=False),
     Column("raised_by", String(64), nullable=False),
     Column("detail", Text, nullable=False),
+    Column("scope", String(200), nullable=False),
 )
 
 equity = Table(

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from importlib import import_module
 from typing import Any, TypeAlias
@@ -29,6 +30,8 @@ class ChildSpec:
     returns its `Parts`. `arguments` are what it needs, picklable. `after` names the roles that must be at work
     before this one begins; it is stopped before them. `generation` counts starts of the role from 1. `stop_s` is how
     long, in seconds, it may take to stop before it is killed, `queue` how many messages may wait in its normal lane.
+    `strategies` are the ids of those that speak through it. A role that is at one message for more than `most_busy_s`
+    seconds hangs; `most_rss_bytes` bounds the memory of its process (0: no bound).
     """
 
     role: str
@@ -39,6 +42,13 @@ class ChildSpec:
     restart: RestartPolicy = RestartPolicy.HALT
     stop_s: float = 5.0
     queue: int = NORMAL_CAPACITY
+    strategies: tuple[str, ...] = ()
+    most_busy_s: float = math.inf
+    most_rss_bytes: int = 0
+
+    def of_generation(self, generation: int) -> ChildSpec:
+        """Return the same for another start of the role."""
+        return replace(self, generation=generation)
 
 
 Factory: TypeAlias = Callable[[ChildSpec, ActorContext], Parts]

@@ -1,20 +1,22 @@
-"""Bring the engine up in stages, hold the halt ladder, and bring it down in order.
+"""Bring the engine up, keep it up, hold the halt ladder, and bring it down in order.
 
-A stage begins when every role of the one before is ready; the feed starts publishing when all are. To stop, the roles
-drain one after another in the order of `stop_order`: data first, the audit writer last.
+A role begins when every role it comes after is ready; the feed starts publishing when all are. A role that ends is
+started anew within limits (`children.py`); a bar under way is then published again. To stop, the roles drain one after
+another (`draining.py`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-from enum import StrEnum
+from collections.abc import Callable, Mapping
 from typing import Any, assert_never
 
+from domain.commands import Command, CommandDone
+from domain.error_texts import describe
 from domain.errors import InvariantViolation, Unanswered
 from domain.halt_messages import LatchHeld, PositionsClosed, RaiseHalt, ReviewHalt
 from domain.halts import HaltLadder, technical_failure
 from domain.messages import (
+    COORDINATOR,
     FEED,
     GATEWAY,
     RISK,
@@ -29,70 +31,87 @@ from domain.messages import (
     TimerFired,
 )
 from domain.outbox import AuditEvent, AuditKind
-from domain.outputs import Output, Persist, Send
-from supervisor.latch_keeper import HELD_TIMER, LatchKeeper
+from domain.outputs import Output, Persist, Send, SetTimer
+from domain.records import MachineSnapshot
+from domain.supervision import (
+    Pulse,
+    RoleEnded,
+    RolesObserved,
+    RoleStarted,
+    StrategyQuarantined,
+)
+from supervisor.agents import ChildAgents
+from supervisor.child import Status, Verdict
+from supervisor.children import Children
+from supervisor.command_desk import CommandDesk
+from supervisor.draining import Draining
+from supervisor.faults import Faults, failure_of
+from supervisor.latch_keeper import NOTHING_FOUND, FoundLatch, LatchKeeper
+from supervisor.lowering import HOLDERS
+from supervisor.phase import STOPPING, CoordinatorSettings, Phase
+from supervisor.upkeep import Upkeep
 
+ENGINE = "engine"
+"""Name of the snapshot from which a coordinator that restarts within a run goes on."""
 
-class Phase(StrEnum):
-    """Name where the engine stands between start and stop."""
-
-    STARTING = "starting"
-    RUNNING = "running"
-    DRAINING = "draining"
-    STOPPED = "stopped"
-    FAILED = "failed"
-
-
-ENDED = frozenset({Phase.STOPPED, Phase.FAILED})
-"""Phases in which nothing more will happen."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CoordinatorSettings:
-    """Configure the coordinator: start stages and stop order of roles, and what to say at the start.
-
-    `answer_deadline_s` is the wait, on the control clock, for an answer before it is asked for again.
-    """
-
-    stages: tuple[tuple[str, ...], ...]
-    stop_order: tuple[str, ...]
-    cancel_entries: bool
-    started: Mapping[str, Any]
-    answer_deadline_s: float
-    flattening: frozenset[str] = frozenset()
+BEGIN_TIMER = "begin"
+_RESTARTED = {"error": "it ended", "verdict": "restarted"}
 
 
 class Coordinator:
-    """Start, halt, resume and stop the engine."""
+    """Start, watch, restart, halt, resume and stop the engine."""
 
-    def __init__(self, settings: CoordinatorSettings, ladder: HaltLadder) -> None:
-        """Stand before the first stage."""
+    def __init__(
+        self,
+        settings: CoordinatorSettings,
+        ladder: HaltLadder,
+        saved: Mapping[str, Any] | None = None,
+        *,
+        worn_out: str = "",
+        wall_ns: Callable[[], int] = lambda: 0,
+        found: FoundLatch = NOTHING_FOUND,
+        answers: Mapping[str, Any] | None = None,
+    ) -> None:
+        """Stand before the start, or where `saved` (the snapshot `ENGINE`) of the same run left off.
+
+        `worn_out` says, in words, that the coordinator itself ended too often: it then halts and stops the engine.
+        `wall_ns` and `found` are the latch keeper's, `answers` those of commands that came before a restart.
+        """
+        values = saved if saved is not None and saved["run"] == settings.run else {}
         self._settings = settings
-        self._latch = LatchKeeper(ladder, settings.flattening, settings.answer_deadline_s)
-        self._phase = Phase.STARTING
-        self._reason = ""
-        self._stage = -1
-        self._ready: dict[str, int] = {}
-        self._to_drain: list[str] = []
-        self._failures: list[RoleFailed] = []
-        self._completed = False
-        self._faults = 0
-        self._last_fault = ""
-        self._drain = Drain(reason="", cancel_entries=False)
+        self._latch = LatchKeeper(
+            ladder, settings.flattening, settings.answer_deadline_s, wall_ns=wall_ns, found=found
+        )
+        self._children = Children(settings.children, settings.intensity, values.get("children"))
+        self._upkeep = Upkeep(self._children, self._latch)
+        agents = ChildAgents(self._children, self._upkeep, self._kept)
+        self._desk = CommandDesk(settings.desk, self._latch, agents, self, answers)
+        self._phase = Phase(values.get("phase", Phase.STARTING))
+        self._reason = str(values.get("reason", ""))
+        self._completed = bool(values.get("completed", False))
+        self._draining = Draining(settings.stop_order, values.get("draining"))
+        self._restored = bool(values)
+        self._worn_out = worn_out
+        self._begun = False
+        self._faults = Faults()
 
     def handle(self, message: CoordinatorInbox) -> list[Output]:
         """Return what follows from `message`."""
         match message:
+            case Pulse():
+                return self._pulse(message)
             case Begin(at_ns=at_ns):
-                if self._stage >= 0 or self._phase is not Phase.STARTING:
-                    return []
-                event = AuditEvent(AuditKind.STARTED, at_ns, -1, "engine", False, self._settings.started)
-                return [Persist((event,)), *self._next_stage()]
+                return self._begin(at_ns)
+            case RoleStarted():
+                return [*self._children.started(message), *self._kept()] if self._begun else []
+            case RoleEnded():
+                return self._ended(message)
+            case RolesObserved(figures=figures):
+                return self._children.observed(figures)
+            case StrategyQuarantined(strategy=strategy, why=why):
+                return self._upkeep.half_out() if self._children.hold_out(strategy, why) else []
             case Ready(role=role, generation=generation):
-                if self._stage < 0:
-                    return []  # nothing was begun: it cannot have done its work
-                self._ready[role] = generation
-                return self._next_stage() if self._phase is Phase.STARTING else []
+                return self._ready(role, generation)
             case DataEnded():
                 self._completed = True
                 return self._stop("the data ended", False)
@@ -100,8 +119,12 @@ class Coordinator:
                 return self._stop(reason, cancel_entries and self._settings.cancel_entries)
             case Drained(role=role):
                 return self._drained(role)
-            case RaiseHalt() | PositionsClosed() | ReviewHalt() | LatchHeld():
+            case RaiseHalt() | PositionsClosed() | ReviewHalt():
                 return self._latch.handle(message)
+            case LatchHeld():
+                return [*self._latch.handle(message), *self._desk.handle(message)]
+            case Command() | CommandDone():
+                return self._desk.handle(message)
             case RoleFailed():
                 return self._failed(message)
             case TimerFired(name=name):
@@ -115,91 +138,163 @@ class Coordinator:
         return self._phase
 
     def state(self) -> Mapping[str, Any]:
-        """Return phase, readiness, the ladder and failures."""
+        """Return phase, children, the ladder, failures, and the other machines' states as last seen."""
         return {
             "phase": self._phase.value,
             "reason": self._reason,
-            "ready": dict(self._ready),
+            "mode": self._settings.started.get("mode", ""),
+            "session": self._settings.started.get("session", 0),
+            "roles": self._children.report(),
+            "views": self._children.views(),
             "completed": self._completed,
             **self._latch.state(),
-            "failures": [f"{failed.role}: {failed.error}" for failed in self._failures],
-            "faults": self._faults,
-            "last_fault": self._last_fault,
+            **self._faults.state(),
             "waiting_for": self._waiting_for(),
         }
 
-    def _waiting_for(self) -> list[str]:
-        if self._phase is Phase.STARTING and 0 <= self._stage < len(self._settings.stages):
-            return [role for role in self._settings.stages[self._stage] if role not in self._ready]
-        return self._to_drain[:1]
+    def stop(self, reason: str) -> list[Output]:
+        """Stop in order, by a person's word."""
+        return self._stop(reason, self._settings.cancel_entries)
 
-    def _next_stage(self) -> list[Output]:
-        stages = self._settings.stages
-        if self._stage >= 0 and self._waiting_for():
+    def _waiting_for(self) -> list[str]:
+        if self._phase is Phase.STARTING:
+            return self._children.in_status(Status.BEGUN, Status.UP, Status.STARTING)
+        return self._draining.waiting_for
+
+    # --- the start --------------------------------------------------------------------------------------------------
+
+    def _begin(self, at_ns: int) -> list[Output]:
+        """Take up the work; the supervisor's word on each child that it finds follows."""
+        if self._begun:
             return []
-        self._stage += 1
-        if self._stage < len(stages):
-            for role in stages[self._stage]:
-                self._ready.pop(role, None)  # said before it was begun: it says so again
-            return [Send(role, Begin()) for role in stages[self._stage]]
-        self._phase = Phase.RUNNING
-        return [*self._latch.announced(), Send(FEED, StartFeed())]
+        self._begun = True
+        outputs = self._latch.begun()
+        if not self._restored:
+            outputs.append(self._event(AuditKind.STARTED, "engine", self._settings.started, at_ns))
+        else:
+            outputs.append(self._event(AuditKind.FAILURE, COORDINATOR, _RESTARTED))
+            outputs += self._upkeep.running() if self._phase is Phase.RUNNING else []
+            outputs += self._drain_next() if self._phase is Phase.DRAINING else []
+        if self._worn_out:
+            outputs += self._failed_for_good(failure_of(COORDINATOR, self._worn_out))
+        return [*outputs, SetTimer(BEGIN_TIMER, self._settings.answer_deadline_s)]
+
+    def _ready(self, role: str, generation: int) -> list[Output]:
+        if not self._children.ready(role, generation):
+            return []
+        outputs = [] if self._phase in STOPPING else self._children.begin_due()
+        if self._phase is Phase.RUNNING:
+            outputs += self._upkeep.back(role)
+        elif self._phase is Phase.STARTING and self._children.all_ready:
+            self._phase = Phase.RUNNING
+            outputs += [*self._latch.announced(), Send(FEED, StartFeed())]
+        return [*outputs, *self._kept()]
+
+    def _pulse(self, pulse: Pulse) -> list[Output]:
+        """Grant a lease, and take from the pulse what its edges may have failed to tell."""
+        outputs = self._upkeep.lease(pulse) if self._begun else []
+        if not outputs:
+            return []
+        if pulse.ready:
+            outputs += self._ready(pulse.role, pulse.generation)
+        if pulse.ended and not self._completed:
+            outputs += self.handle(DataEnded(bars=pulse.head + 1))
+        if pulse.at_rest:
+            outputs += self._drained(pulse.role)
+        return outputs
 
     def _timer(self, name: str) -> list[Output]:
-        if name != HELD_TIMER:
+        if name == BEGIN_TIMER:
+            if self._phase in STOPPING:
+                return []
+            return [*self._children.begin_again(), SetTimer(BEGIN_TIMER, self._settings.answer_deadline_s)]
+        if self._desk.owns(name):
+            return self._desk.overdue(name)
+        if name not in HOLDERS:
             raise InvariantViolation(f"the coordinator sets no timer {name}")
         try:
-            return self._latch.overdue()
-        except Unanswered as error:  # it is the gateway that fails, not who waits for it
-            text = f"{type(error).__name__}: {error}"
-            return self._failed(RoleFailed(role=GATEWAY, error=text, traceback="", fatal=True))
+            return self._latch.overdue(name)
+        except Unanswered as error:  # it is who is silent that fails, not who waits for it
+            return self._failed(failure_of(HOLDERS[name], describe(error)))
 
-    # --- the end ----------------------------------------------------------------------------------------------------
+    # --- the end of a role ------------------------------------------------------------------------------------------
 
-    def _stop(self, reason: str, cancel_entries: bool) -> list[Output]:
-        if self._phase in (Phase.DRAINING, Phase.STOPPED, Phase.FAILED):
+    def _ended(self, message: RoleEnded) -> list[Output]:
+        ending = self._upkeep.ended(message, stopping=self._phase in STOPPING)
+        if ending.verdict is Verdict.STALE:
             return []
-        self._phase, self._reason = Phase.DRAINING, reason
-        self._to_drain = [role for role in self._settings.stop_order if role in self._ready]
-        self._drain = Drain(reason=reason, cancel_entries=cancel_entries)
-        event = AuditEvent(AuditKind.STOPPED, 0, -1, "engine", False, {"reason": reason})
-        return [Persist((event,)), *self._drain_next()]
-
-    def _drain_next(self) -> list[Output]:
-        if not self._to_drain:
-            self._phase = Phase.FAILED if self._failures else Phase.STOPPED
-            return []
-        return [Send(self._to_drain[0], self._drain)]
-
-    def _drained(self, role: str) -> list[Output]:
-        if self._phase is not Phase.DRAINING or not self._to_drain or self._to_drain[0] != role:
-            return []
-        del self._to_drain[0]
-        return self._drain_next()
+        if ending.verdict is Verdict.EXPECTED:
+            return self._passed_over(message.role)
+        given_up = [] if ending.failed is None else self._failed_for_good(ending.failed)
+        return [*ending.outputs, *given_up, *self._kept()]
 
     def _failed(self, message: RoleFailed) -> list[Output]:
         body = {name: getattr(message, name) for name in ("role", "error", "traceback", "fatal")}
-        kept = Persist((AuditEvent(AuditKind.FAILURE, 0, -1, message.role, False, body),))
+        kept = self._event(AuditKind.FAILURE, message.role, body)
         if not message.fatal:  # the role goes on, and so does the engine
-            self._faults += 1
-            self._last_fault = f"{message.role}: {message.error}"
+            self._faults.survived(message)
             return [kept]
-        return [kept, *self._failed_for_good(message)]
+        if message.role in self._children and self._children[message.role].plan.strategies:
+            if self._phase in STOPPING:
+                return [kept, *self._passed_over(message.role)]
+            return [kept, *self._children.end(message.role, message.error)]  # isolated, and started anew
+        return [kept, *self._failed_for_good(message), *self._kept()]
 
     def _failed_for_good(self, message: RoleFailed) -> list[Output]:
-        self._failures.append(message)
+        """Halt, for nobody knows what it did wrong, and stop the engine: it cannot do without this role."""
+        self._faults.ended_it(message)
         why = f"{message.role} failed: {message.error}"
-        # A process that was killed decided nothing wrong: the next start goes on. What a machine raised is unknown.
-        outputs = [] if message.ended else self._latch.raise_latch(technical_failure(message))
-        self._ready.pop(message.role, None)
-        if message.role in (RISK, GATEWAY) and FEED in self._ready:
-            del self._ready[FEED]
+        outputs = self._latch.raise_latch(technical_failure(message))
+        self._children.give_up(message.role)
+        if message.role in (RISK, GATEWAY) and FEED in self._children.in_status(Status.READY):
             # Its bar can no longer settle: the feed is told to stop, and not waited for.
+            self._children.give_up(FEED)
             outputs.append(Send(FEED, Drain(reason=why, cancel_entries=False)))
         if self._phase is Phase.STOPPED:
             self._phase = Phase.FAILED
         if self._phase is Phase.DRAINING:
-            waited_for = self._to_drain[:1]
-            self._to_drain = [role for role in self._to_drain if role in self._ready]
-            return [*outputs, *(self._drain_next() if waited_for != self._to_drain[:1] else ())]
+            return [*outputs, *self._passed_over(message.role)]
         return [*outputs, *self._stop(why, True)]
+
+    # --- the end ----------------------------------------------------------------------------------------------------
+
+    def _stop(self, reason: str, cancel_entries: bool) -> list[Output]:
+        if self._phase in STOPPING:
+            return []
+        self._phase, self._reason = Phase.DRAINING, reason
+        drain = Drain(reason=reason, cancel_entries=cancel_entries)
+        self._draining.begin(self._children.in_status(Status.READY), drain)
+        event = self._event(AuditKind.STOPPED, "engine", {"reason": reason})
+        return [event, *self._kept(), *self._drain_next()]
+
+    def _drain_next(self) -> list[Output]:
+        if self._draining.done:
+            self._phase = Phase.FAILED if self._faults.failures else Phase.STOPPED
+            return self._kept()
+        return [*self._draining.asked()]
+
+    def _drained(self, role: str) -> list[Output]:
+        if self._phase is not Phase.DRAINING or not self._draining.drained(role):
+            return []
+        return self._drain_next()
+
+    def _passed_over(self, role: str) -> list[Output]:
+        """Drain on without a role that ended, and without those that were given up with it."""
+        if self._phase is not Phase.DRAINING:
+            return []
+        ready = self._children.in_status(Status.READY)
+        return self._drain_next() if self._draining.leave_out(role, ready) else []
+
+    def _kept(self) -> list[Output]:
+        values = {
+            "run": self._settings.run,
+            "phase": self._phase.value,
+            "reason": self._reason,
+            "completed": self._completed,
+            "draining": self._draining.to_values(),
+            "children": self._children.to_values(),
+        }
+        return [Persist((MachineSnapshot(name=ENGINE, bar=-1, at_ns=0, values=values),))]
+
+    def _event(self, kind: AuditKind, key: str, body: Mapping[str, Any], at_ns: int = 0) -> Persist:
+        return Persist((AuditEvent(kind, at_ns, -1, key, False, body),))

@@ -1,49 +1,64 @@
-"""Keep the halt latch for the coordinator: every movement durable before it is announced, reviews answered in order."""
+"""Keep the halt latch for the coordinator: every movement durable before it is announced, reviews answered in order.
+
+A movement is made durable in the store first, then in the latch's file, then announced; decision record 0014 says why,
+and what a crash between two of these leaves.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any, NamedTuple, assert_never
 
-from domain.awaited import LATCH_ASKS, Awaited
-from domain.halt_messages import (
-    HaltInbox,
-    HaltReviewed,
-    LatchChanged,
-    LatchHeld,
-    PositionsClosed,
-    RaiseHalt,
-    ReviewHalt,
-)
+from domain.halt_causes import Cause
+from domain.halt_messages import HaltInbox, LatchHeld, PositionsClosed, RaiseHalt, ReviewHalt
 from domain.halts import HaltLadder, rung_for
-from domain.messages import GATEWAY, RISK
+from domain.messages import COORDINATOR, GATEWAY, RISK
 from domain.outbox import AuditEvent, AuditKind
-from domain.outputs import Output, Persist, Send
-from domain.records import HaltRecord, HaltTrigger, MachineSnapshot
+from domain.outputs import Output, Persist, Send, WriteLatch
+from domain.records import HaltRecord, HaltTrigger, MachineSnapshot, Rung
+from supervisor.lowering import Lowering
 
 LADDER = "ladder"
 """Name of the snapshot that keeps the halt ladder."""
 
-HELD_TIMER = "latch_held"
+PERSON = "person"
+"""Who raised or ended what a person's command moved; the detail names the person."""
 
 
-class _ReviewDue(NamedTuple):
-    """Be a review whose answer waits until the gateway holds the latch at `version`."""
+class FoundLatch(NamedTuple):
+    """Be what the latch's file said when the coordinator started; no coordinator wrote one of version 0."""
 
-    version: int
-    bar: int
-    new_peak: bool
+    rung: Rung = Rung.ACTIVE
+    version: int = 0
+    detail: str = ""
+
+
+NOTHING_FOUND = FoundLatch()
 
 
 class LatchKeeper:
-    """Move the ladder as roles ask, and announce it."""
+    """Move the ladder as roles and people ask, and announce it."""
 
-    def __init__(self, ladder: HaltLadder, flattening: Collection[str], answer_deadline_s: float) -> None:
-        """Keep `ladder`; `flattening` names the triggers that close every position."""
+    def __init__(
+        self,
+        ladder: HaltLadder,
+        flattening: Collection[str],
+        answer_deadline_s: float,
+        *,
+        wall_ns: Callable[[], int] = lambda: 0,
+        found: FoundLatch = NOTHING_FOUND,
+    ) -> None:
+        """Keep `ladder`; `flattening` names the triggers that close every position.
+
+        `wall_ns` stamps what is recorded with UTC nanoseconds, from which the cooldown counts; without it no cooldown
+        ends. `found` is compared with the ladder at the start.
+        """
         self._ladder = ladder
         self._flattening = flattening
-        self._review_due: _ReviewDue | None = None
-        self._held = Awaited(HELD_TIMER, answer_deadline_s, LATCH_ASKS)
+        self._wall_ns = wall_ns
+        self._found = found
+        self._written = found.rung
+        self._lowering = Lowering(ladder, answer_deadline_s)
         self._halts = 0
 
     def handle(self, message: HaltInbox) -> list[Output]:
@@ -56,97 +71,173 @@ class LatchKeeper:
                 return (
                     []
                     if record is None
-                    else [self._keep(record), Send(GATEWAY, self._latch(lowers=True), True)]
+                    else [*self._keep(record), self._lowering.latch(GATEWAY, lowers=True)]
                 )
             case ReviewHalt():
                 return self._review(message)
-            case LatchHeld():
-                return self._latch_held(message)
+            case LatchHeld(role=role, version=version):
+                return self._latch_held(role, version)
             case _ as unreachable:
                 assert_never(unreachable)
 
     def state(self) -> Mapping[str, Any]:
         """Return the ladder and what moved it."""
+        ladder = self._ladder
         return {
-            "rung": self._ladder.rung.name,
-            "causes": [trigger.value for trigger in self._ladder.active],
+            "rung": ladder.rung.name,
+            "causes": [trigger.value for trigger in ladder.active],
+            "scoped": [[scope, rung.name] for scope, rung in ladder.scoped],
+            "halted_by": [
+                _cause_values(scope, trigger, cause)
+                for scope in ("", *(scope for scope, _ in ladder.scoped))
+                for trigger, cause in sorted(ladder.causes_of(scope).items())
+            ],
+            "resuming": self._lowering.under_way,
             "halts": self._halts,
-            "resumed_by_rule": self._ladder.resumed_by_rule,
+            "resumed_by_rule": ladder.resumed_by_rule,
         }
+
+    @property
+    def rung(self) -> Rung:
+        """Return the rung of the durable latch."""
+        return self._ladder.rung
+
+    @property
+    def version(self) -> int:
+        """Return the version of the durable latch."""
+        return self._ladder.version
+
+    @property
+    def ladder(self) -> HaltLadder:
+        """Return the ladder, to look at."""
+        return self._ladder
+
+    def wall_ns(self) -> int:
+        """Return the time by which cooldowns count, UTC nanoseconds."""
+        return self._wall_ns()
+
+    # --- at a start -----------------------------------------------------------------------------------------------
+
+    def begun(self) -> list[Output]:
+        """Compare the latch's file with the ladder, once, at a start: the higher of the two holds.
+
+        What a person wrote while no engine ran is a cause of its own, also where the ladder stands as high. Nobody is
+        told yet: roles may not be up, and `announced` follows once they are.
+        """
+        found, self._found = self._found, NOTHING_FOUND
+        by_person = found.rung > Rung.ACTIVE and found.version == 0
+        if found.rung <= self._ladder.rung and not by_person:
+            return self._file()
+        self._written = (
+            Rung.ACTIVE
+        )  # with our version: a cause that a person ends must not come back by the file
+        raised = RaiseHalt(
+            at_ns=0,
+            bar=-1,
+            session=0,
+            rung=found.rung,
+            trigger=HaltTrigger.KILL_SWITCH,
+            raised_by=COORDINATOR,
+            detail=f"latch file: {found.detail}" if found.detail else "latch file",
+        )
+        return [each for each in self.raise_latch(raised, as_told=True) if not isinstance(each, Send)]
 
     def announced(self) -> list[Output]:
         """Return the word on a latch that survived a restart; nothing where none ever moved."""
-        latch = self._latch(lowers=False)
-        return [Send(role, latch, True) for role in (GATEWAY, RISK)] if latch.version else []
+        if not self._ladder.version:
+            return []
+        if self._ladder.lowered is not None:
+            return [*self._lowering.resumed(), self._lowering.latch(RISK)]
+        return [self._lowering.latch(role) for role in (GATEWAY, RISK)]
 
-    def raise_latch(self, message: RaiseHalt) -> list[Output]:
-        """Raise the latch; what is told again and on record already is only confirmed."""
+    # --- movements ------------------------------------------------------------------------------------------------
+
+    def raise_latch(self, message: RaiseHalt, *, as_told: bool = False) -> list[Output]:
+        """Raise the latch; what is told again and on record already is only confirmed.
+
+        Its rung is that of its trigger, where that is higher, unless it is to be taken `as_told`.
+        """
         if message.again and self._ladder.has_heard(message):
-            latch = self._latch(lowers=False, heard=(message.trigger,))
-            return [Send(message.raised_by, latch, True)]
+            return [self._lowering.latch(message.raised_by, heard=(message.trigger,))]
+        rung = message.rung if as_told else max(message.rung, rung_for(message.trigger, self._flattening))
         record = self._ladder.raise_latch(
             message.trigger,
-            max(message.rung, rung_for(message.trigger, self._flattening)),
+            rung,
             at_ns=message.at_ns,
             bar=message.bar,
             session=message.session,
             raised_by=message.raised_by,
             detail=message.detail,
+            scope=message.scope,
+            wall_ns=self._wall_ns(),
         )
         self._halts += record.rung is not record.previous
-        latch = self._latch(lowers=False)
-        return [self._keep(record), Send(GATEWAY, latch, True), Send(RISK, latch, True)]
+        return [*self._keep(record), self._lowering.latch(GATEWAY), self._lowering.latch(RISK)]
 
-    def overdue(self) -> list[Output]:
-        """Tell the gateway once more of the latch a review waits for; raises Unanswered after `LATCH_ASKS` times."""
-        if self._review_due is None:
-            return []
-        timer = self._held.again("word that the gateway holds the lowered halt latch")
-        return [Send(GATEWAY, self._latch(lowers=True, bar=self._review_due.bar), True), timer]
+    def resume(self, scope: str, who: str, *, new_peak: bool) -> list[Output]:
+        """Lower, by a person's word, the latch of `scope` ("" for the account); `who` says by whom and why.
+
+        The gateway is told now and the risk manager once the gateway holds it; `holds` says when both do.
+        """
+        records = self._ladder.resume(scope, resumed_by=PERSON, detail=who, new_peak=new_peak)
+        return [*self._keep(*records), *self._lowering.resumed()]
+
+    def clear_file(self) -> list[Output]:
+        """Bring a file that stands, unknown to us, above an account that is not halted down to it."""
+        self._written = Rung.ACTIVE
+        return [WriteLatch(self._ladder.rung, self._ladder.version, "")]
+
+    @property
+    def resuming(self) -> bool:
+        """Say whether a person's resume is on its way and not yet held by gateway and risk manager."""
+        return self._lowering.under_way
+
+    def overdue(self, timer: str) -> list[Output]:
+        """Tell once more of the latch whoever is silent; raises Unanswered after `LATCH_ASKS` times."""
+        return self._lowering.overdue(timer)
 
     def _review(self, message: ReviewHalt) -> list[Output]:
         records, new_peak = self._ladder.review(at_ns=message.at_ns, bar=message.bar, session=message.session)
-        waiting = self._review_due
-        # The gateway holds the lowered latch before the risk manager acts on it, so that no approval meets the old one.
-        # It is told also when nothing ends now: a crash may have swallowed an earlier lowering.
-        new_peak = new_peak or (waiting is not None and waiting.new_peak)
-        self._review_due = _ReviewDue(self._ladder.version, message.bar, new_peak)
-        timer = [] if waiting is not None else [self._held.asked()]
-        return [self._keep(*records), Send(GATEWAY, self._latch(lowers=True, bar=message.bar), True), *timer]
+        return [*self._keep(*records), *self._lowering.reviewed(message.bar, new_peak=new_peak)]
 
-    def _latch_held(self, message: LatchHeld) -> list[Output]:
-        due = self._review_due
-        if due is None or message.role != GATEWAY or message.version < due.version:
+    def _latch_held(self, role: str, version: int) -> list[Output]:
+        before = self._ladder.lowered
+        outputs = self._lowering.held(role, version)
+        settled = before is not None and self._ladder.lowered is None
+        return [*self._keep(), *outputs] if settled else outputs
+
+    # --- what is made durable ---------------------------------------------------------------------------------------
+
+    def snapshot(self) -> MachineSnapshot:
+        """Return the ladder as it is to be made durable."""
+        return MachineSnapshot(name=LADDER, bar=-1, at_ns=0, values=self._ladder.to_values())
+
+    def _keep(self, *records: HaltRecord) -> list[Output]:
+        return [
+            Persist((*records, self.snapshot(), *(_halt_event(record) for record in records))),
+            *self._file(),
+        ]
+
+    def _file(self) -> list[Output]:
+        """Bring the latch's file to the account's rung, where it stands on another."""
+        ladder = self._ladder
+        if self._written is ladder.rung:
             return []
-        self._review_due = None
-        return [self._held.answered(), self._answer(due.bar, due.new_peak)]
-
-    def _answer(self, bar: int, new_peak: bool) -> Send:
-        """Answer a review with the ladder as it is now: it may have been raised since.
-
-        In the control lane, like every latch: an older answer that is overtaken by a raised latch would undo it.
-        """
-        ladder = self._ladder
-        answer = HaltReviewed(
-            bar=bar, rung=ladder.rung, version=ladder.version, active=ladder.active, new_peak=new_peak
+        self._written = ladder.rung
+        detail = "; ".join(
+            f"{trigger.value}: {cause.detail}" for trigger, cause in sorted(ladder.causes.items())
         )
-        return Send(RISK, answer, True)
+        return [WriteLatch(ladder.rung, ladder.version, detail)]
 
-    def _latch(self, *, lowers: bool, bar: int = -1, heard: tuple[HaltTrigger, ...] = ()) -> LatchChanged:
-        ladder = self._ladder
-        return LatchChanged(
-            rung=ladder.rung,
-            lowers=lowers,
-            version=ladder.version,
-            active=ladder.active,
-            bar=bar,
-            heard=heard,
-        )
 
-    def _keep(self, *records: HaltRecord) -> Persist:
-        values = self._ladder.to_values()
-        snapshot = MachineSnapshot(name=LADDER, bar=-1, at_ns=0, values=values)
-        return Persist((*records, snapshot, *(_halt_event(record) for record in records)))
+def _cause_values(scope: str, trigger: HaltTrigger, cause: Cause) -> Mapping[str, Any]:
+    return {
+        "scope": scope,
+        "trigger": trigger.value,
+        "rung": cause.rung.name,
+        "detail": cause.detail,
+        "since_ns": cause.wall_ns,
+    }
 
 
 def _halt_event(record: HaltRecord) -> AuditEvent:
@@ -156,6 +247,7 @@ def _halt_event(record: HaltRecord) -> AuditEvent:
         "trigger": record.trigger.value,
         "raised_by": record.raised_by,
         "detail": record.detail,
+        **({"scope": record.scope} if record.scope else {}),
     }
     key = f"{record.trigger.value}.{record.version}"
     return AuditEvent(

@@ -18,12 +18,16 @@ from actors.parts import ActorContext
 from actors.shell import Shell
 from actors.shell_loop import ShellLoop
 from domain.errors import CodecError, InvariantViolation, MailboxFull
-from domain.messages import Message
+from domain.messages import Begin, Message
 from supervisor.child_spec import ChildSpec, load_factory
 
 FULL_REPORT_S = 1.0
 SWITCH_S = 0.0005
 """How long a thread may hold the interpreter: Ray's receiving thread waits for the machine's no longer than this."""
+
+
+def _lose(payload: bytes, control: bool) -> None:
+    """Take what is sent to a role that is away."""
 
 
 class HandleRouter:
@@ -39,9 +43,15 @@ class HandleRouter:
         self._pickled: tuple[Message | None, bytes] = (None, b"")
 
     def connect(self, handles: Mapping[str, Any]) -> None:
-        """Learn where roles are; a newer generation replaces the older."""
+        """Learn where roles are; a newer generation replaces the older.
+
+        None stands for a role that is away at this moment: what it is sent is lost, as with any that has ended.
+        """
         for role, handle in handles.items():
-            self._posts[role] = handle.receive.remote
+            if handle is not None:
+                self._posts[role] = handle.receive.remote
+            else:
+                self._posts.setdefault(role, _lose)
 
     def __call__(self, to: str, message: Message, control: bool) -> None:
         """Post `message` to `to`; raises InvariantViolation for a role nobody started."""
@@ -81,6 +91,7 @@ class RoleHost:
             clock=SystemClock(),
             log=open_log(directory, spec.role, spec.generation),
             mailbox=mailbox,
+            peers=self._router.connect,
         )
         parts = load_factory(spec.factory)(spec, context)
         self._mailbox, self._shell = mailbox, Shell(parts, context, self._router)
@@ -88,6 +99,19 @@ class RoleHost:
         sys.setswitchinterval(SWITCH_S)
         threading.Thread(target=self._loop.run, name=spec.role, daemon=True).start()
         return os.getpid()
+
+    def begin(self) -> None:
+        """Have the role take up its work, as a `Begin` from elsewhere would."""
+        if self._mailbox is not None:
+            self._mailbox.put(Begin())
+
+    def where(self) -> int:
+        """Return the process id once the role was started, 0 before."""
+        return os.getpid() if self._loop is not None else 0
+
+    def observe(self) -> dict[str, Any]:
+        """Return figures and the machine's state as last published, without waiting for the role's own thread."""
+        return {} if self._loop is None else self._loop.observed()
 
     def connect(self, handles: Mapping[str, Any]) -> None:
         """Learn where the other roles are; what came before the role was started is reported as lost."""

@@ -14,7 +14,7 @@ from cli.display.figures import lots, price
 from cli.display.lines import Line, fit, heading, piece
 from cli.display.styles import AMBER, FAINT, MUTED, PLAIN, RED, TEAL
 from cli.display.view import Snapshot
-from domain.messages import COORDINATOR, GATEWAY, RISK
+from domain.messages import GATEWAY, RISK
 from domain.strategies.blocks import DAY_NS
 
 KEPT = 64
@@ -76,7 +76,7 @@ class EventLog:
         self._look_at_evaluations(views.within(RISK), now)
         self._look_at_halts(top, now)
         self._look_at_roles(top.within("roles"), now)
-        self._look_at_failures(views.within(COORDINATOR), now)
+        self._look_at_failures(top, now)
 
     def _add(self, when: str, kind: str, text: str) -> None:
         self._events.append(Event(when, kind, text))

@@ -73,7 +73,7 @@ def _situation(view: View, width: int) -> Line:
     """Return the one thing to know: why it halted, what it waits for, what failed; else that nothing is amiss."""
     parts: Line = []
     if view.rung and view.rung != "ACTIVE":
-        causes = ", ".join(cause.replace("_", " ") for cause in view.causes) or "no cause told"
+        causes = ", ".join(view.causes) or "no cause told"
         parts += [Segment(f"{view.rung.lower()} by ", MUTED), piece(causes, RED)]
     if view.scoped:
         scopes = ", ".join(f"{scope} {rung}" for scope, rung in view.scoped)

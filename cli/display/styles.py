@@ -63,11 +63,9 @@ _BREAKERS = {
     "open": Badge("○ open", RED),
     "quarantined": Badge("■ quarantined", RED),
 }
-_GOOD = frozenset({"running", "ready", "up", "at work", "alive"})
-_BETWEEN = frozenset(
-    {"starting", "restarting", "waiting", "draining", "drained", "stopping", "busy", "begun", "recovering"}
-)
-_AT_REST = frozenset({"stopped", "ended", "not started", "at rest"})
+_GOOD = frozenset({"running", "ready"})
+_BETWEEN = frozenset({"starting", "up", "begun", "restarting"})
+_AT_REST = frozenset({"stopped", "ended"})
 
 
 def mode_badge(mode: str) -> Badge:

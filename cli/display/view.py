@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from cli.display.fields import Fields
-from domain.messages import COORDINATOR, FEED, GATEWAY, RISK
+from domain.messages import GATEWAY, RISK
 
 Snapshot = Mapping[str, Any]
 """What an engine tells of itself: phase, reason, mode, session, rung, causes, scoped, halts, roles and views."""
@@ -113,7 +113,7 @@ def read(snapshot: Snapshot) -> View:
     """Return what `snapshot` tells."""
     top = Fields(snapshot)
     views = top.within("views")
-    coordinator, risk, gateway = (views.within(role) for role in (COORDINATOR, RISK, GATEWAY))
+    risk, gateway = views.within(RISK), views.within(GATEWAY)
     positions, orders = risk.listed("holdings"), gateway.listed("open")
     return View(
         mode=top.text("mode"),
@@ -121,11 +121,11 @@ def read(snapshot: Snapshot) -> View:
         phase=top.text("phase"),
         reason=top.text("reason"),
         rung=top.text("rung") or risk.text("rung"),
-        causes=tuple(map(str, top.listed("causes"))),
+        causes=_causes(top),
         scoped=tuple(_pair(each) for each in top.listed("scoped")),
         halts=top.whole("halts"),
-        trouble=_trouble(coordinator),
-        waiting_for=tuple(map(str, coordinator.listed("waiting_for"))),
+        trouble=_last(top.listed("failures")),
+        waiting_for=tuple(map(str, top.listed("waiting_for"))),
         account=_account(risk),
         strategies=_strategies(top, views, risk),
         positions=tuple(_position(Fields(each)) for each in positions),
@@ -136,10 +136,15 @@ def read(snapshot: Snapshot) -> View:
     )
 
 
-def next_bar(snapshot: Snapshot) -> int | None:
-    """Return the bar group that the feed publishes next, None while it is not known."""
-    number = Fields(snapshot).within("views").within(FEED).number("next")
-    return None if number is None else int(number)
+def _causes(top: Fields) -> tuple[str, ...]:
+    """Return what holds the account up, each with its words where they are told."""
+    words = {}
+    for each in top.listed("halted_by"):
+        cause = Fields(each)
+        if not cause.text("scope"):
+            words[cause.text("trigger")] = cause.text("detail")
+    named = map(str, top.listed("causes"))
+    return tuple(": ".join(filter(None, (name.replace("_", " "), words.get(name)))) for name in named)
 
 
 def _pair(value: Any) -> tuple[str, str]:
@@ -150,9 +155,8 @@ def _pair(value: Any) -> tuple[str, str]:
     )
 
 
-def _trouble(coordinator: Fields) -> str:
-    failures = coordinator.listed("failures")
-    return str(failures[-1]) if failures else ""
+def _last(words: Sequence[Any]) -> str:
+    return str(words[-1]) if words else ""
 
 
 def _account(risk: Fields) -> Account:

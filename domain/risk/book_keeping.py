@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Mapping
+from typing import Any
 
 from domain.bars import BarGroup
-from domain.halt_messages import HaltReviewed, LatchChanged, RaiseHalt
-from domain.halts import ENDS_WITH_SESSION, rung_for
+from domain.halt_messages import HaltReviewed, LatchChanged
 from domain.instruments import MICRO
 from domain.marks import Marks
-from domain.messages import RISK
 from domain.outbox import AuditEvent, AuditKind
 from domain.portfolio import Portfolio
 from domain.records import (
@@ -27,6 +25,7 @@ from domain.risk.checks import percent
 from domain.risk.exposure import exposure_of, gross_usd
 from domain.risk.heat import heat_level, portfolio_heat
 from domain.risk.holdings import holdings_state, limits_state
+from domain.risk.latch_copy import LatchCopy, LatchNews
 from domain.risk.loss import daily_loss, drawdown, raised_peak
 from domain.risk.settings import RiskSettings
 from domain.risk.triggers import AccountFigures, breached
@@ -34,15 +33,6 @@ from domain.working_orders import WorkingOrders
 
 SNAPSHOT = "risk"
 """Name of the snapshot from which a restarted risk manager goes on."""
-
-
-class _Raised(NamedTuple):
-    """Be where and why a halt was raised."""
-
-    at_ns: int
-    bar: int
-    session: int
-    why: str
 
 
 class BookKeeping:
@@ -60,10 +50,9 @@ class BookKeeping:
         self.marks = Marks(values.get("marks"))
         day = values.get("day", (0, opening, opening, opening))
         self.day = Day(int(day[0]), float(day[1]), float(day[2]), float(day[3]))
-        self.rung = Rung(values.get("rung", 0))
-        self.raised = {HaltTrigger(name) for name in values.get("raised", ())}
-        self._unheard = {HaltTrigger(name): _Raised(*told) for name, *told in values.get("unheard", ())}
-        self.latch_version = int(values.get("latch_version", 0))
+        if "peak_equity" in values:  # set between two bars, after those figures
+            self.day.peak_equity = float(values["peak_equity"])
+        self.latch = LatchCopy(settings.flattening, values)
         self.bar = int(values.get("bar", -1))
         self._heat_level = int(values.get("heat_level", 0))
         self._sessions: list[int] = list(values.get("sessions", ()))
@@ -76,6 +65,11 @@ class BookKeeping:
         self._figures = AccountFigures(
             equity=self.day.equity, daily_loss=0.0, drawdown=0.0, heat=0.0, gross_exposure=0.0
         )
+
+    @property
+    def rung(self) -> Rung:
+        """Return the rung of the halt ladder that this account stands on."""
+        return self.latch.rung
 
     def mark(self, group: BarGroup) -> list[tuple[HaltTrigger, str]]:
         """Mark at the closes of `group`; return the halts that the figures newly call for."""
@@ -99,7 +93,9 @@ class BookKeeping:
         )
         self.bar = group.index
         return [
-            (trigger, why) for trigger, why in breached(self._figures, limits) if trigger not in self.raised
+            (trigger, why)
+            for trigger, why in breached(self._figures, limits)
+            if trigger not in self.latch.raised
         ]
 
     def heat_warning(self, group: BarGroup) -> list[AuditEvent]:
@@ -116,96 +112,42 @@ class BookKeeping:
         body = {"heat": heat, "warning": warning, "text": text}
         return [AuditEvent(AuditKind.HEAT_WARNING, group.known_ns, group.index, "account", True, body)]
 
-    def raise_latch(self, group: BarGroup, trigger: HaltTrigger, why: str) -> RaiseHalt:
-        """Raise the local latch for `trigger` and return what to tell the coordinator."""
-        self.raised.add(trigger)
-        told = self._unheard[trigger] = _Raised(group.known_ns, group.index, group.session, why)
-        halt = self._told(trigger, told)
-        self.rung = max(self.rung, halt.rung)
-        return halt
-
-    def unheard(self) -> list[RaiseHalt]:
-        """Return, as and in the order they were raised, the halts of which the coordinator may never have heard."""
-        return [self._told(trigger, told, again=True) for trigger, told in self._unheard.items()]
-
-    def _told(self, trigger: HaltTrigger, told: _Raised, *, again: bool = False) -> RaiseHalt:
-        return RaiseHalt(
-            at_ns=told.at_ns,
-            bar=told.bar,
-            session=told.session,
-            rung=rung_for(trigger, self._settings.flattening),
-            trigger=trigger,
-            raised_by=RISK,
-            detail=told.why,
-            again=again,
-        )
-
     def end_flattening(self) -> bool:
         """Step from FLATTENING to HALTED once nothing is held and nothing works; return whether that came to pass."""
         if self.rung is not Rung.FLATTENING or self.portfolio.positions() or len(self.working):
             return False
-        self.rung = Rung.HALTED
+        self.latch.rung = Rung.HALTED
         return True
 
-    def hold_latch(self, latch: LatchChanged) -> None:
-        """Take over the durable latch; it never lowers the rung, and news older than ours tells nothing."""
-        if latch.version < self.latch_version:
-            return
-        self.latch_version = latch.version
-        self.rung = max(self.rung, latch.rung)
-        self.raised.update(latch.active)
-        self._heard((*latch.active, *latch.heard))
-
     def take_review(self, answer: HaltReviewed) -> list[tuple[HaltTrigger, str]]:
-        """Hold what the review left standing; return the halts of ours that the coordinator never heard of.
-
-        Such a halt was lost on its way and is to be raised again, unless the session would have ended it by now. An
-        answer that a newer latch overtook lowers nothing; the next session's review does.
-        """
-        self._heard(answer.active)
-        lost = [
-            (trigger, told.why) for trigger, told in self._unheard.items() if trigger not in ENDS_WITH_SESSION
-        ]
-        self._unheard.clear()
-        if answer.version >= self.latch_version:
-            self.rung, self.latch_version = answer.rung, answer.version
-            self.raised = set(answer.active)
+        """Hold what the review left standing; return the halts of ours that the coordinator never heard of."""
+        lost = self.latch.review(answer)
         if answer.new_peak:
-            self.day.peak_equity = self.day.equity
+            self._begin_peak()
         return lost
 
-    def _heard(self, active: Iterable[HaltTrigger]) -> None:
-        for trigger in active:
-            self._unheard.pop(trigger, None)
+    def take_latch(self, latch: LatchChanged) -> LatchNews:
+        """Hold the latch that the coordinator announces; a new reference peak is the equity last marked."""
+        news = self.latch.hold(latch)
+        if news.new_peak:
+            self._begin_peak()
+        return news
 
-    def snapshots(
-        self,
-        group: BarGroup,
-        counts: Mapping[str, Any],
-        failures: Mapping[str, Any],
-        approved: Sequence[str],
-        cancels: Sequence[str],
-    ) -> tuple[EquitySnapshot, MachineSnapshot]:
-        """Return the equity snapshot of this bar and the snapshot to restart from.
+    def _begin_peak(self) -> None:
+        self.day.peak_equity = self.day.equity
 
-        `approved` and `cancels` are the bar's order refs: a restart looks for them in the gateway's journal.
-        """
+    def snapshots(self, group: BarGroup, kept: Mapping[str, Any]) -> tuple[EquitySnapshot, MachineSnapshot]:
+        """Return the equity snapshot of this bar and the snapshot to restart from, which holds what is `kept` too."""
         day = self.day
         equity = self._equity_snapshot(group)
         values = {
             "bar": group.index,
             "day": (day.session, day.start_equity, day.peak_equity, day.equity),
             "marks": self.marks.to_values(),
-            "rung": int(self.rung),
-            "raised": sorted(self.raised),
-            "unheard": [(trigger.value, *told) for trigger, told in self._unheard.items()],
-            "latch_version": self.latch_version,
             "heat_level": self._heat_level,
             "sessions": self._sessions,
-            "counts": counts,
-            "failures": failures,
-            "approved": list(approved),
-            "cancels": list(cancels),
+            **self.latch.to_values(),
+            **kept,
         }
         return equity, MachineSnapshot(name=SNAPSHOT, bar=group.index, at_ns=group.known_ns, values=values)
 
@@ -291,5 +233,6 @@ class BookKeeping:
             "limits": limits_state(self._settings.limits),
             "working": len(self.working),
             "rung": self.rung.name,
-            "raised": sorted(self.raised),
+            "raised": sorted(self.latch.raised),
+            "scoped": {scope: rung.name for scope, rung in sorted(self.latch.scoped.items())},
         }

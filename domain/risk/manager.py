@@ -4,8 +4,11 @@ One bar, in this order: the venue's fills (in lockstep the bar waits for them), 
 latch that is up, marks at the close, limits, and when every strategy has spoken, or the deadline passed, the desk's
 intents in order of (book, symbol), each judged by the risk engine. All that it led to leaves in one `OrdersApproved`.
 
-Messages may come in any order and more than once: a bar is decided once in a life. A manager that restarts from its
-snapshot may get the bar of that snapshot again; it decides the same, and counts and records nothing twice.
+Messages may come in any order and more than once: a bar is decided once in a life, and what it led to is sent again
+when the bar comes again. A manager that restarts from its snapshot may get the bar of that snapshot again; it decides
+the same, approves nothing that it had not, and counts and records nothing twice.
+
+Without a lease from the coordinator nothing is entered; exits and flattening go on.
 """
 
 from __future__ import annotations
@@ -15,41 +18,35 @@ from typing import Any, assert_never
 
 from domain.awaited import LATCH_ASKS, Awaited
 from domain.bars import BarGroup
-from domain.desk_round import DeskRound
 from domain.errors import InvariantViolation
-from domain.failures import FailureTracker
-from domain.halt_messages import HaltReviewed, LatchChanged, PositionsClosed, ReviewHalt
+from domain.halt_messages import HaltReviewed, LatchChanged, LatchHeld, ReviewHalt
+from domain.lease import PULSE_TIMER, Lease, Standing
 from domain.messages import (
     COORDINATOR,
-    GATEWAY,
     BarsPublished,
     Begin,
     Drain,
     Drained,
     JournalUpdate,
-    OrderApproved,
-    OrdersApproved,
     Ready,
-    RequestJournal,
     RiskInbox,
     SignalBatch,
     TimerFired,
 )
 from domain.messages import RISK as ROLE
-from domain.outbox import AuditEvent
-from domain.outputs import CancelTimer, Output, Persist, Send, SetTimer
-from domain.records import CashEntry, ExecutionEntry, HaltTrigger, MachineSnapshot, OrderEntry, Rung
+from domain.outputs import CancelTimer, Output, Send, SetTimer
+from domain.records import HaltTrigger, Rung
 from domain.risk.book_keeping import SNAPSHOT, BookKeeping
+from domain.risk.deciding import Decider
+from domain.risk.joining import BarJoin
+from domain.risk.journal_follower import TOLD, JournalFollower
 from domain.risk.limits import HaltPolicy
 from domain.risk.settings import RiskSettings
+from domain.supervision import BarCursor, LeaseGranted, RequestBarCursor, StrategiesAbsent
 
 __all__ = ["SNAPSHOT", "TOLD", "RiskManager"]
 
-TOLD = "told"
-"""Name of the snapshot that keeps up to which journal entry the positions' changes are on record."""
-
 SIGNAL_TIMER = "signals"
-JOURNAL_ASKS = 3
 REVIEW_ASKS = 2 * LATCH_ASKS
 """Twice as patient as the coordinator is with the gateway, for whose word the review's answer waits."""
 
@@ -68,22 +65,13 @@ class RiskManager:
         `told` is the journal's sequence up to which the positions' changes are on record (snapshot `TOLD`).
         """
         self._settings = settings
+        self._lease = Lease(ROLE, settings.generation, settings.lease)
         self._books = BookKeeping(settings, saved)
-        self._desk = DeskRound(settings, self._books)
-        self._desk.restore((saved or {}).get("counts", {}))
-        self._failures = FailureTracker(policy, (saved or {}).get("failures"))
-        self._counted = self._books.bar  # the last bar whose counts the snapshot holds
-        self._newest = -1
-        self._group: BarGroup | None = None
-        self._advanced = -1
-        self._marked = False
-        self._batches: dict[int, dict[str, SignalBatch]] = {}
-        self._cursor = 0
-        self._told = told
-        self._recovering = True
-        self._ready = False
+        self._decider = Decider(settings, policy, self._books, saved or {})
+        self._join = BarJoin(settings.strategies, lockstep=settings.lockstep)
+        self._journal = JournalFollower(self._books, settings.answer_deadline_s, told)
+        self._ready = self._at_rest = False
         self._reviewing: ReviewHalt | None = None
-        self._journal_due = Awaited("journal", settings.answer_deadline_s, JOURNAL_ASKS)
         self._review_due = Awaited("review", settings.answer_deadline_s, REVIEW_ASKS)
 
     def handle(self, message: RiskInbox) -> list[Output]:
@@ -92,122 +80,89 @@ class RiskManager:
             case BarsPublished(group=group):
                 return self._published(group)
             case SignalBatch():
-                return self._signalled(message)
+                self._join.take(message)
+                return self._proceed()
             case JournalUpdate():
-                return self._journal(message)
+                self._join.advance(message.advanced)
+                return [*self._journal.take(message), *self._say_ready(), *self._proceed()]
             case TimerFired(name=name):
                 return self._timer(name)
+            case LeaseGranted():
+                self._lease.grant(message)
+                self._books.latch.hear_lease(message.rung, message.latch_version)
+                return [*self._say_ready(), *self._journal.hear_of(message.journal_head)]
             case LatchChanged():
-                self._books.hold_latch(message)
-                return []
+                return self._latched(message)
             case HaltReviewed():
                 return self._reviewed(message)
+            case StrategiesAbsent(absent=absent):
+                self._join.take_absent(absent)
+                return self._proceed()
+            case RequestBarCursor(requester=requester):
+                return [Send(requester, BarCursor(bar=self._decider.decided))]
             case Begin():  # what a slow gateway told before is told again, and ready means: since this
-                self._recovering, self._ready = True, False
-                return [*self._tell_again(), *self._ask_for_journal()]
+                self._ready = False
+                return [*self._beat(), *self._tell_again(), *self._journal.ask()]
             case Drain():
+                self._at_rest = True
                 return [Send(COORDINATOR, Drained(role=ROLE))]
             case _ as unreachable:
                 assert_never(unreachable)
 
     def state(self) -> Mapping[str, Any]:
-        """Return equity, losses, positions, counts and the latch."""
-        return {**self._books.state(), **self._desk.state(), "failures": self._failures.report()}
+        """Return equity, losses, positions, counts, the latch, and whether the lease is held."""
+        return {
+            **self._books.state(),
+            **self._decider.state(),
+            "lease": self._lease.held,
+            "absent": {each.strategy: each.why for each in self._join.absent},
+        }
 
-    def _published(self, group: BarGroup) -> list[Output]:
-        if group.index <= self._newest:
-            return []  # came twice, or too late
-        self._newest = group.index
-        if group.index < self._counted:
-            # Settled before the restart: its orders are in the gateway's journal, and nothing is left to do.
-            return [Send(GATEWAY, self._approved(group, [], []))]
-        self._group, self._marked = group, False
-        self._batches = {bar: spoken for bar, spoken in self._batches.items() if bar >= group.index}
-        return self._proceed()
+    # --- start, lease and latch -------------------------------------------------------------------------------------
 
-    def _journal(self, update: JournalUpdate) -> list[Output]:
-        self._advanced = max(self._advanced, update.advanced)
-        if update.after_seq > self._cursor:
-            # Entries are missing before these, which will be told again with them: until then nothing is decided.
-            if self._recovering:
-                return []
-            self._recovering = True
-            return self._ask_for_journal()
-        outputs = self._booked(update)
-        self._cursor = max(self._cursor, update.head)
-        if self._recovering and not update.last:
-            outputs.append(self._journal_due.asked())
-        elif self._recovering:
-            self._recovering = False
-            outputs.append(self._journal_due.answered())
-            if not self._ready:
-                self._ready = True
-                outputs.append(Send(COORDINATOR, Ready(role=ROLE, generation=self._settings.generation)))
-        return [*outputs, *self._proceed()]
-
-    def _booked(self, update: JournalUpdate) -> list[Output]:
-        told: list[AuditEvent] = []
-        newest = self._told
-        for entry in update.entries:
-            if entry.seq <= self._cursor:
-                continue  # came twice: an order's older state must not replace its newer one
-            match entry:
-                case OrderEntry():
-                    self._books.working.follow(entry)
-                case ExecutionEntry() | CashEntry():
-                    events = self._books.book(entry)
-                    if entry.seq > self._told:  # else told in a former life
-                        told += events
-                        newest = max(newest, entry.seq)
-                case _ as unreachable:
-                    assert_never(unreachable)
-        self._told = newest
-        if not told:
+    def _say_ready(self) -> list[Output]:
+        if self._ready or self._journal.behind or not self._lease.held:
             return []
-        at = MachineSnapshot(
-            name=TOLD, bar=max(self._books.bar, 0), at_ns=update.at_ns, values={"seq": newest}
+        self._ready = True
+        return [Send(COORDINATOR, Ready(role=ROLE, generation=self._settings.generation))]
+
+    def _beat(self) -> list[Output]:
+        return self._lease.beat(
+            Standing(epoch=self._settings.epoch, ready=self._ready, at_rest=self._at_rest)
         )
-        return [Persist((*told, at))]  # one commit: after a crash what is missing is told, and nothing twice
-
-    def _signalled(self, batch: SignalBatch) -> list[Output]:
-        """Keep what came for its own bar; where that is over, the next bar drops it."""
-        if batch.strategy not in self._settings.strategies:
-            return []
-        self._batches.setdefault(batch.bar, {}).setdefault(batch.strategy, batch)
-        return self._proceed()
-
-    def _proceed(self) -> list[Output]:
-        """Do whatever the present bar is ready for."""
-        group = self._group
-        if group is None or self._recovering or self._reviewing is not None:
-            return []
-        if self._marked:
-            return self._decide_when_complete(group)
-        if self._settings.lockstep and self._advanced < group.index:
-            return []
-        if self._books.rung > Rung.ACTIVE and group.session > self._books.day.session:
-            self._reviewing = ReviewHalt(at_ns=group.known_ns, bar=group.index, session=group.session)
-            # What was lost on its way is told before: a review ends only halts that are on record.
-            return [*self._tell_again(), Send(COORDINATOR, self._reviewing), self._review_due.asked()]
-        return self._mark(group)
 
     def _tell_again(self) -> list[Output]:
-        return [Send(COORDINATOR, halt, control=True) for halt in self._books.unheard()]
+        return [Send(COORDINATOR, halt, control=True) for halt in self._books.latch.unheard()]
 
-    def _ask_for_journal(self) -> list[Output]:
-        asked = RequestJournal(requester=ROLE, after_seq=self._cursor)
-        return [Send(GATEWAY, asked), self._journal_due.asked()]
+    def _latched(self, latch: LatchChanged) -> list[Output]:
+        """Hold the latch; a halt of ours that a lowering did not know of is told once more."""
+        news = self._books.take_latch(latch)
+        if not FAILURE_TRIGGERS.isdisjoint(news.ended):
+            self._decider.failures.reset()
+        again = self._tell_again() if latch.lowers else []
+        return [Send(COORDINATOR, LatchHeld(role=ROLE, version=latch.version)), *again]
+
+    def _reviewed(self, answer: HaltReviewed) -> list[Output]:
+        books, group = self._books, self._join.group
+        if group is None or self._reviewing is None or answer.bar != self._reviewing.bar:
+            return []  # came twice
+        self._reviewing = None
+        if not FAILURE_TRIGGERS.isdisjoint(books.latch.raised.difference(answer.active)):
+            self._decider.failures.reset()
+        lost = books.take_review(answer)
+        raised = [self._decider.raise_latch(group, trigger, why) for trigger, why in lost]
+        return [self._review_due.answered(), *raised, *self._mark(group)]
 
     def _timer(self, name: str) -> list[Output]:
         """Go on without what is late: signals count as failed, an answer is asked for again, which changes nothing."""
+        if self._lease.owns(name):
+            self._lease.run_out(name)
+            return []
         match name:
             case "signals":
                 return self._deadline()
             case "journal":
-                if not self._recovering:
-                    return []
-                timer = self._journal_due.again("the gateway's journal")
-                return [Send(GATEWAY, RequestJournal(requester=ROLE, after_seq=self._cursor)), timer]
+                return self._journal.overdue()
             case "review":
                 if self._reviewing is None:
                     return []
@@ -215,83 +170,56 @@ class RiskManager:
                     Send(COORDINATOR, self._reviewing),
                     self._review_due.again("the review of the halt latch"),
                 ]
+            case _ if name == PULSE_TIMER:
+                return [*self._beat(), *self._tell_again()]
             case _:
                 raise InvariantViolation(f"the risk manager sets no timer {name}")
 
-    def _reviewed(self, answer: HaltReviewed) -> list[Output]:
-        books, group = self._books, self._group
-        if group is None or self._reviewing is None or answer.bar != self._reviewing.bar:
-            return []  # came twice
-        self._reviewing = None
-        if not FAILURE_TRIGGERS.isdisjoint(books.raised.difference(answer.active)):
-            self._failures.reset()
-        lost = books.take_review(answer)
-        raised = [self._raise(group, trigger, why) for trigger, why in lost]
-        return [self._review_due.answered(), *raised, *self._mark(group)]
+    # --- one bar ----------------------------------------------------------------------------------------------------
+
+    def _published(self, group: BarGroup) -> list[Output]:
+        if group.index <= self._join.newest:
+            return self._decider.again(group)  # came twice, or too late
+        settled = self._decider.pass_over(group)
+        if settled is not None:
+            self._join.newest = group.index
+            return settled
+        self._join.begin(group)
+        return self._proceed()
+
+    def _proceed(self) -> list[Output]:
+        """Do whatever the present bar is ready for."""
+        group = self._join.group
+        if group is None or self._journal.behind or self._reviewing is not None:
+            return []
+        if self._join.marked:
+            return self._decide_when_complete(group)
+        if not self._join.market_is_done(group):
+            return []
+        if self._books.rung > Rung.ACTIVE and group.session > self._books.day.session:
+            self._reviewing = ReviewHalt(at_ns=group.known_ns, bar=group.index, session=group.session)
+            # What was lost on its way is told before: a review ends only halts that are on record.
+            return [*self._tell_again(), Send(COORDINATOR, self._reviewing), self._review_due.asked()]
+        return self._mark(group)
 
     def _mark(self, group: BarGroup) -> list[Output]:
-        self._marked = True
+        self._join.marked = True
         raised = self._books.mark(group)
-        outputs: list[Output] = [self._raise(group, trigger, why) for trigger, why in raised]
+        outputs: list[Output] = [self._decider.raise_latch(group, trigger, why) for trigger, why in raised]
         waiting = SetTimer(SIGNAL_TIMER, self._settings.signal_deadline_s)
         return [*outputs, *(self._decide_when_complete(group) or [waiting])]
 
     def _decide_when_complete(self, group: BarGroup) -> list[Output]:
-        spoken = self._batches.get(group.index, {})
-        return self._decide(group) if len(spoken) == len(self._settings.strategies) else []
-
-    def _raise(self, group: BarGroup, trigger: HaltTrigger, why: str) -> Send:
-        return Send(COORDINATOR, self._books.raise_latch(group, trigger, why), control=True)
+        if not self._join.is_complete(group):
+            return []
+        batches = self._join.close(group)
+        decided = self._decider.decide(group, batches, leased=self._lease.held)
+        return [CancelTimer(SIGNAL_TIMER), *decided]
 
     def _deadline(self) -> list[Output]:
         """Go on without the strategies that did not answer in time: their evaluation failed."""
-        if self._group is None or not self._marked:
+        group = self._join.group
+        if group is None or not self._join.marked:
             return []
-        spoken = self._batches.setdefault(self._group.index, {})
-        for name in self._settings.strategies:
-            if name not in spoken:
-                spoken[name] = self._desk.late(name, self._group)
+        self._join.time_out(group)
         return self._proceed()
-
-    def _decide(self, group: BarGroup) -> list[Output]:
-        spoken = self._batches.pop(group.index, {})
-        batches = [spoken[name] for name in sorted(spoken)]
-        self._group = None
-        again = group.index <= self._counted
-        self._books.working.expire(group.index)
-        halts = [] if again else self._count_failures(group, batches)
-        if self._books.end_flattening():
-            closed = PositionsClosed(at_ns=group.known_ns, bar=group.index, session=group.session)
-            halts.append(Send(COORDINATOR, closed, control=True))
-        approvals, cancels, events = self._desk.run(group, batches, again=again)
-        refs = [approval.intent.intent_id for approval in approvals]
-        decided = Send(GATEWAY, self._approved(group, approvals, cancels))
-        if again:  # its records are durable, for they and the snapshot were one commit
-            return [CancelTimer(SIGNAL_TIMER), *halts, decided]
-        warnings = self._books.heat_warning(group)
-        records = self._books.snapshots(group, self._desk.state(), self._failures.to_values(), refs, cancels)
-        return [CancelTimer(SIGNAL_TIMER), *halts, Persist((*events, *warnings, *records)), decided]
-
-    def _approved(
-        self, group: BarGroup, approvals: list[OrderApproved], cancels: list[str]
-    ) -> OrdersApproved:
-        return OrdersApproved(
-            at_ns=group.known_ns,
-            bar=group.index,
-            approvals=tuple(approvals),
-            cancels=tuple(cancels),
-            rung=self._books.rung,
-            latch_version=self._books.latch_version,
-        )
-
-    def _count_failures(self, group: BarGroup, batches: list[SignalBatch]) -> list[Output]:
-        due: tuple[HaltTrigger, str] | None = None
-        for batch in batches:
-            for failure in batch.failures:
-                self._failures.failed_on(failure.symbol)
-            if batch.failures and len(batch.failures) >= batch.evaluated:
-                self._failures.failed(batch.strategy, group.index, batch.failures[0].error)
-                due = due or self._failures.halt_due()  # at once: a success that follows takes nothing back
-            elif batch.evaluated:
-                self._failures.succeeded(batch.strategy)
-        return [self._raise(group, *due)] if due and due[0] not in self._books.raised else []

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from domain.instruments import Instrument
+from domain.lease import NO_PULSES, LeaseTerms
 from domain.risk.limits import BookSettings, RiskLimits
 
 
@@ -17,7 +18,8 @@ class RiskSettings:
     (it begins every intent id), `opening_orders` sends entries and exits as market-on-open orders (daily bars), `epoch`
     is this manager's generation. `lockstep` makes each bar wait for the simulated market's word that it is done.
     `flattening` names the halt triggers that close every position. Deadlines are in seconds of the control clock:
-    for all signals of a bar, and for another role's answer before it is asked for again.
+    for all signals of a bar, and for another role's answer before it is asked for again; so is `lease`, without which
+    nothing is entered.
     """
 
     limits: RiskLimits
@@ -35,3 +37,4 @@ class RiskSettings:
     generation: int
     epoch: int
     flattening: frozenset[str] = frozenset()
+    lease: LeaseTerms = NO_PULSES

@@ -1,4 +1,8 @@
-"""Run one strategy instance: bars in, one `SignalBatch` a bar out."""
+"""Run one strategy instance: bars in, one `SignalBatch` a bar out.
+
+A bar counts once. One that comes again is answered with what was said of it, for the newest two: a feed and a risk
+manager that restarted together begin with the bar before the one under way.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +12,7 @@ from typing import Any, assert_never
 
 from domain.bars import BarGroup, bar_fault
 from domain.errors import InvariantViolation
+from domain.lease import NO_PULSES, PULSE_TIMER, Lease, LeaseTerms, Standing
 from domain.messages import (
     COORDINATOR,
     FEED,
@@ -26,7 +31,12 @@ from domain.messages import (
 )
 from domain.outputs import Output, Send
 from domain.signals import Signal, SignalFailure
+from domain.strategies.catching_up import CatchingUp
 from domain.strategies.evaluator import Evaluator
+from domain.supervision import LeaseGranted
+
+KEPT = 2
+"""Batches kept to be sent again."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,6 +48,7 @@ class RunnerSettings:
     block_ns: int
     warmup: int
     generation: int
+    lease: LeaseTerms = NO_PULSES
 
 
 class StrategyRunner:
@@ -47,37 +58,35 @@ class StrategyRunner:
         """Start without history; `Begin` asks the feed for it."""
         self._settings = settings
         self._role = strategy_role(settings.strategy_id)
+        self._lease = Lease(self._role, settings.generation, settings.lease)
         self._evaluator = evaluator
+        self._line = CatchingUp()
+        self._kept: dict[int, SignalBatch] = {}
         self._bars = 0
         self._failures = 0
         self._last: tuple[SignalFailure, ...] = ()
-        self._newest = -1
+        self._knows_past = self._ready = self._at_rest = False
         self._said: tuple[int, int, list[Signal]] | None = None
 
     def handle(self, message: StrategyInbox) -> list[Output]:
         """Return what follows from `message`."""
-        settings = self._settings
         match message:
             case BarsPublished(group=group):
-                return [Send(RISK, self._batch(self._mine(group)))] if self._is_next(group) else []
-            case Begin():
-                request = RequestHistory(
-                    requester=self._role, block_ns=settings.block_ns, warmup=settings.warmup
-                )
-                return [Send(FEED, request)]
-            case BarHistory(groups=groups, last=last):
-                for group in groups:
-                    if self._is_next(group):
-                        self._evaluator.observe(self._mine(_sound(group)))
-                return (
-                    [Send(COORDINATOR, Ready(role=self._role, generation=settings.generation))]
-                    if last
-                    else []
-                )
-            case Drain():
-                return [Send(COORDINATOR, Drained(role=self._role))]
+                return self._came(group)
+            case BarHistory():
+                return self._history(message)
             case TimerFired(name=name):
-                raise InvariantViolation(f"a strategy sets no timer {name}")
+                return self._timer(name)
+            case LeaseGranted(bars_head=bars_head):
+                self._lease.grant(message)
+                outputs = self._say_ready()
+                return [*outputs, *(self._ask() if self._line.must_ask(bars_head) else ())]
+            case Begin():
+                self._knows_past = self._ready = False
+                return [*self._beat(), *self._ask()]
+            case Drain():
+                self._at_rest = True
+                return [Send(COORDINATOR, Drained(role=self._role))]
             case _ as unreachable:
                 assert_never(unreachable)
 
@@ -105,6 +114,57 @@ class StrategyRunner:
             "strongest": [strongest.symbol, strongest.direction, strongest.confidence],
         }
 
+    def _came(self, group: BarGroup) -> list[Output]:
+        if self._line.came_before(group):
+            kept = self._kept.get(group.index)
+            return [] if kept is None else [Send(RISK, kept)]
+        if not self._line.is_due(group):
+            return self._ask() if self._line.hold_back(group) else []
+        self._line.count(group)
+        return [self._speak(group), *self._caught_up()]
+
+    def _history(self, part: BarHistory) -> list[Output]:
+        for group in self._line.take(part):
+            self._evaluator.observe(self._mine(_sound(group)))
+        if not self._line.complete:
+            return []
+        self._knows_past = True
+        return [*self._say_ready(), *self._caught_up()]
+
+    def _caught_up(self) -> list[Output]:
+        return [self._speak(group) for group in self._line.due()]
+
+    def _ask(self) -> list[Output]:
+        self._line.ask()
+        settings = self._settings
+        asked = RequestHistory(requester=self._role, block_ns=settings.block_ns, warmup=settings.warmup)
+        return [Send(FEED, asked)]
+
+    def _say_ready(self) -> list[Output]:
+        if self._ready or not (self._knows_past and self._lease.held):
+            return []
+        self._ready = True
+        return [Send(COORDINATOR, Ready(role=self._role, generation=self._settings.generation))]
+
+    def _beat(self) -> list[Output]:
+        return self._lease.beat(Standing(ready=self._ready, at_rest=self._at_rest))
+
+    def _timer(self, name: str) -> list[Output]:
+        if name == PULSE_TIMER:
+            return self._beat()
+        if not self._lease.owns(name):
+            raise InvariantViolation(f"a strategy sets no timer {name}")
+        self._lease.run_out(name)
+        return []
+
+    def _speak(self, group: BarGroup) -> Send:
+        """Evaluate `group` and say so; what was said of the newest bars is kept."""
+        batch = self._batch(self._mine(group))
+        self._kept[group.index] = batch
+        if len(self._kept) > KEPT:
+            del self._kept[min(self._kept)]
+        return Send(RISK, batch)
+
     def _batch(self, group: BarGroup) -> SignalBatch:
         signals: list[Signal] = []
         failures: list[SignalFailure] = []
@@ -127,13 +187,6 @@ class StrategyRunner:
             signals=tuple(signals),
             failures=tuple(failures),
         )
-
-    def _is_next(self, group: BarGroup) -> bool:
-        """Note that `group` came; return False for one that came before: a bar counts once."""
-        if group.index <= self._newest:
-            return False
-        self._newest = group.index
-        return True
 
     def _mine(self, group: BarGroup) -> BarGroup:
         symbols = self._settings.symbols

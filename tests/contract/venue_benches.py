@@ -7,10 +7,12 @@ import queue
 import signal
 import time
 from collections import deque
+from collections.abc import Callable
 from pathlib import Path
 
 from domain.broker import BrokerCommand, BrokerLink, BrokerUpdate
 from domain.messages import BarsPublished, Message
+from domain.ports import BrokerPort
 from simulation.venue.address import is_running, venue_directory
 from simulation.venue.durable import DurableVenue
 from simulation.venue.inline import InlineBroker
@@ -54,10 +56,12 @@ class Inbox:
 
 
 class InlineBench:
-    """Run the venue within the test, as the inline runtime does."""
+    """Run the venue within the test, as the inline runtime does; `guard` stands between the gateway and its port."""
 
-    def __init__(self, state_dir: Path) -> None:
-        self._state_dir = state_dir
+    def __init__(
+        self, state_dir: Path, guard: Callable[[BrokerPort], BrokerPort] = lambda broker: broker
+    ) -> None:
+        self._state_dir, self._guard = state_dir, guard
         self._settings = settings(participation=0.1)
         self._commands: deque[BrokerCommand] = deque()
         self._start()
@@ -65,17 +69,18 @@ class InlineBench:
     def _start(self) -> None:
         self._venue = DurableVenue(venue_directory(self._state_dir), self._settings)
         self._broker = InlineBroker(self._venue, self._commands.append)
+        self._port = self._guard(self._broker)
 
     def connect(self) -> BrokerLink:
         inbox = Inbox()
-        self._broker.open(inbox)
+        self._port.open(inbox)
         return inbox.link()
 
     def close(self) -> None:
-        self._broker.close()
+        self._port.close()
 
     def tell(self, command: BrokerCommand) -> BrokerUpdate:
-        self._broker.send(command)
+        self._port.send(command)
         return update_of(self._broker.handle(self._commands.popleft()))
 
     def move(self, bars: BarsPublished) -> BrokerUpdate:
@@ -87,7 +92,7 @@ class InlineBench:
         return None
 
     def end(self) -> None:
-        self._broker.close()
+        self._port.close()
         self._venue.close()
 
 

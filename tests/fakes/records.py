@@ -77,6 +77,7 @@ def halt(version: int, rung: Rung = Rung.HALTED) -> HaltRecord:
         trigger=HaltTrigger.DRAWDOWN_SEVERE,
         raised_by="risk",
         detail="drawdown 15.2 %",
+        scope="symbol:AAPL",
     )
 
 

@@ -179,6 +179,9 @@ def test_history_is_bounded_a_message_complete_and_ends_with_last(
     assert all(isinstance(message, BarHistory) for message in messages)
     assert [len(message.groups) for message in messages] == sizes
     assert [message.last for message in messages] == [False] * (len(sizes) - 1) + [True]
+    assert [(message.number, message.before) for message in messages] == [
+        (number, groups) for number in range(len(sizes))
+    ]
     assert [g.index for message in messages for g in message.groups] == list(range(groups))
 
 

@@ -207,6 +207,23 @@ def test_answer_that_has_arrived_is_heard_before_its_deadline() -> None:
     assert stage.machine.seen == [Begin(), BarSettled(bar=1), BarSettled(bar=2)]
 
 
+def test_strict_timer_that_has_run_out_is_heard_before_whatever_has_arrived() -> None:
+    """A process that stood still for longer than its lease must not act on it once more."""
+    timers: list[Output] = [SetTimer("lease.1", 1.0, strict=True), SetTimer("ack", 1.0)]
+    stage = Stage(lambda message: timers if isinstance(message, Begin) else [])
+    take = stage.mailbox.take
+
+    def take_late(timeout_s: float | None = None) -> Any:
+        message = take(timeout_s)
+        stage.clock.now_s += 2.0 if message == BarSettled(bar=1) else 0.0
+        return message
+
+    stage.mailbox.take = take_late  # type: ignore[method-assign]
+    stage.run(Begin(), BarSettled(bar=1))
+    lease, ack = TimerFired(name="lease.1"), TimerFired(name="ack")
+    assert stage.machine.seen == [Begin(), lease, BarSettled(bar=1), ack]
+
+
 def test_snapshot_is_taken_between_two_messages_and_counts() -> None:
     stage = Stage(lambda message: [])
     assert stage.shell.snapshot(0.0)["state"] is None

@@ -12,10 +12,15 @@ from actors.clock import SystemClock
 from cli.composition import INLINE_PACE, inline_specs, ray_specs
 from cli.opening import open_session
 from domain.messages import AUDIT
+from domain.ports import Supervisor
 from storage.commit_group import REDO, CommitGroup
 from tests.scenario.bars import thin_market
 from tests.scenario.engine import request
 from tests.scenario.settings import write_config
+
+
+def nobody() -> Supervisor:
+    raise AssertionError("nothing is started here")
 
 
 def test_every_mailbox_has_the_configured_bound(tmp_path: Path) -> None:
@@ -23,7 +28,7 @@ def test_every_mailbox_has_the_configured_bound(tmp_path: Path) -> None:
     asked = request(thin_market(tmp_path / "bars.csv"), tmp_path / "state", config=config)
     with open_session(asked, dict(os.environ), SystemClock()) as opened:
         group = CommitGroup(tmp_path / REDO)
-        specs = (*ray_specs(opened.plan), *inline_specs(opened.plan, object(), group))
+        specs = (*ray_specs(opened.plan), *inline_specs(opened.plan, object(), group, nobody))
         group.close()
     assert {spec.queue for spec in specs} == {1_234}
 
@@ -34,7 +39,7 @@ def test_inline_engine_at_a_pace_keeps_records_as_one_that_trades_does(tmp_path:
     asked = replace(request(thin_market(tmp_path / "bars.csv"), tmp_path / "state"), speed=speed)
     with open_session(asked, dict(os.environ), SystemClock()) as opened:
         group = CommitGroup(tmp_path / REDO)
-        (audit,) = (spec for spec in inline_specs(opened.plan, object(), group) if spec.role == AUDIT)
+        (audit,) = (spec for spec in inline_specs(opened.plan, object(), group, nobody) if spec.role == AUDIT)
         group.close()
         assert audit.arguments["pace"] == (opened.plan.live_pace() if speed else INLINE_PACE)
     assert opened.plan.live_pace() != INLINE_PACE

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import platform
+import subprocess
+import sys
 from importlib import metadata
 
 import pytest
@@ -37,3 +39,24 @@ def test_help_has_a_short_name(invoke: Invoke, option: str) -> None:
 
 def test_an_unknown_command_is_a_usage_error(invoke: Invoke) -> None:
     assert invoke("frobnicate").exit_code == 2
+
+
+STUCK = """
+import atexit, sys, time
+import supervisor.ray_owner
+supervisor.ray_owner._stuck.set()
+atexit.register(time.sleep, 60)
+sys.argv = ["breakwater", *sys.argv[1:]]
+from cli.main import main
+main()
+"""
+
+
+@pytest.mark.parametrize(("argument", "code"), [("--version", 0), ("--frobnicate", 2)])
+def test_command_ends_though_rays_library_does_not(argument: str, code: int) -> None:
+    """C3: it would be waited for a minute after all is done and said, and then abort the process."""
+    done = subprocess.run(
+        [sys.executable, "-c", STUCK, argument], capture_output=True, text=True, timeout=45, check=False
+    )
+    assert done.returncode == code
+    assert ("breakwater" in done.stdout) == (code == 0)

@@ -26,11 +26,14 @@ from domain.broker import (
     signed,
 )
 from domain.cash_book import CashTerms
+from domain.commands import CommandDone
 from domain.execution_book import ExecutionBook
 from domain.gateway import LATCH, Gateway
 from domain.gateway_policy import GatewayLimits, GatewaySettings
 from domain.halt_messages import LatchChanged, LatchHeld, RaiseHalt
+from domain.lease import LeaseTerms
 from domain.messages import (
+    COORDINATOR,
     FEED,
     RISK,
     BarSettled,
@@ -45,9 +48,10 @@ from domain.messages import (
 from domain.order_refs import without_session
 from domain.orders import OPEN_STATES
 from domain.outbox import AuditEvent, AuditKind
-from domain.outputs import CancelTimer, Connect, Output, Persist, Send, SetTimer, Wire
+from domain.outputs import CancelTimer, Connect, Output, Persist, Send, SetTimer, Wire, WriteLatch
 from domain.records import ExecutionEntry, IntentKind, JournalEntry, OrderEntry, OrderState, Rung
 from domain.risk.limits import HardLimits
+from domain.supervision import LeaseGranted, Pulse
 from tests.fakes.memory_journal import MemoryJournal
 from tests.money import stock
 
@@ -71,6 +75,8 @@ SETTINGS = GatewaySettings(
     broker_lost_s=60.0,
     reconnect_delays_s=(2.0, 4.0),
 )
+
+LEASED = replace(SETTINGS, lease=LeaseTerms(interval_s=1.0, valid_s=5.0))
 
 
 def intent(
@@ -159,9 +165,19 @@ def lost(connection: int = 0) -> BrokerLink:
 
 
 def latch(
-    rung: Rung, version: int, *, lowers: bool = False, active: tuple[Any, ...] = (), bar: int = -1
+    rung: Rung,
+    version: int,
+    *,
+    lowers: bool = False,
+    active: tuple[Any, ...] = (),
+    bar: int = -1,
+    scoped: tuple[tuple[str, Rung], ...] = (),
 ) -> LatchChanged:
-    return LatchChanged(rung=rung, lowers=lowers, version=version, active=active, bar=bar)
+    return LatchChanged(rung=rung, lowers=lowers, version=version, active=active, bar=bar, scoped=scoped)
+
+
+def granted(nonce: int, rung: Rung = Rung.ACTIVE, version: int = 0) -> LeaseGranted:
+    return LeaseGranted(nonce=nonce, bars_head=-1, journal_head=-1, rung=rung, latch_version=version)
 
 
 class FakeVenue:
@@ -283,6 +299,9 @@ class Bench:
         self.settled: list[int] = []
         self.drained = 0
         self.halts: list[RaiseHalt] = []
+        self.file: WriteLatch | None = None
+        self.pulses: list[Pulse] = []
+        self.answers: list[CommandDone] = []
         self.owed: Counter[int] = Counter()
 
     @property
@@ -306,16 +325,24 @@ class Bench:
         self.wires = [wire for wire in self.wires if not isinstance(wire, RequestDownload)]
         return [output for one in asked for output in self.give(update(venue.download(one)))]
 
-    def give(self, message: GatewayInbox) -> list[Output]:
-        """Have the gateway handle `message`; check and carry out what follows."""
+    def give(self, message: GatewayInbox, *, dies_after: int | None = None) -> list[Output]:
+        """Have the gateway handle `message`; check and carry out what follows.
+
+        With `dies_after` the process ends after so many outputs, and a new one takes over from the journal.
+        """
         gate_open, rung = self.machine.state()["gate_open"], self.rung
         if isinstance(message, OrdersApproved):
             self.owed[message.bar] += 1
         outputs = self.machine.handle(message)
         lowered = self.rung < rung
         assert not lowered or (isinstance(message, LatchChanged) and message.lowers)
-        for output in outputs:
+        for output in outputs[:dies_after]:
             self._carry_out(output, gate_open)
+        if dies_after is not None:
+            flying = self.wires
+            self.restart()
+            self.wires = flying
+            return outputs
         assert self.told == self.book.seq, "everything that changed was told"
         return outputs
 
@@ -328,7 +355,18 @@ class Bench:
         saved = self.journal.snapshot(LATCH)
         self.machine = Gateway(self.settings, self.entries(), None if saved is None else saved.values)
         self.timers, self.wires = {}, []
+        self.told = self.book.seq  # the risk manager finds the gap, and asks
         self.owed.clear()
+        self.pulses.clear()
+
+    def lease(self) -> list[Output]:
+        """Answer the newest pulse."""
+        return self.give(granted(self.pulses[-1].nonce))
+
+    def lapse(self) -> list[Output]:
+        """Let the clocks of all pulses run out; nobody answers in time."""
+        clocks = sorted(name for name in self.timers if name.startswith("lease."))
+        return [output for name in clocks for output in self.fire(name)]
 
     def entries(self) -> list[JournalEntry]:
         return list(self.journal.entries(0, len(self.journal.records)))
@@ -355,11 +393,20 @@ class Bench:
                 assert head == self.told
             case Send(_, RaiseHalt() as halt):
                 assert self._kept_latch()["rung"] >= halt.rung, "the latch is durable before it is announced"
+                assert halt.again or (self.file is not None and self.file.rung >= halt.rung)
                 self.halts.append(halt)
             case Send(_, LatchHeld(version=version)):
                 assert self._kept_latch()["version"] >= version
             case Send(_, Drained()):
                 self.drained += 1
+            case Send(to, Pulse() as pulse, control):
+                assert (to, control) == (COORDINATOR, True)
+                self.pulses.append(pulse)
+            case Send(to, CommandDone() as answer):
+                assert to == COORDINATOR
+                self.answers.append(answer)
+            case WriteLatch():
+                self.file = output
             case SetTimer(name, delay_s):
                 self.timers[name] = delay_s
             case CancelTimer(name):
@@ -381,8 +428,12 @@ class Bench:
         assert any(event.key == without_session(ref) and not event.body["refused"] for event in events)
         hard = self.settings.limits.hard
         assert 0 < command.lots <= hard.max_order_lots[command.symbol]
-        if self.rung > Rung.ACTIVE:
+        scoped = self.machine.state()["scoped"]
+        if self.rung > Rung.ACTIVE or {f"book:{last.book}", f"symbol:{last.symbol}"} & scoped.keys():
             assert last.kind is IntentKind.EXIT
+        if not self.machine.state()["lease_held"]:
+            assert last.kind is IntentKind.EXIT
+        assert command.reduces is (last.kind is IntentKind.EXIT)
         if last.kind is IntentKind.EXIT:
             self._check_shrinks(last)
 

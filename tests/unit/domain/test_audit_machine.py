@@ -8,9 +8,12 @@ from hypothesis import strategies as st
 
 from domain.audit_machine import FLUSH, LAST_CALL, LAST_CALL_S, RESYNC, AuditMachine, AuditPace
 from domain.errors import InvariantViolation
+from domain.lease import LeaseTerms
 from domain.messages import AUDIT, COORDINATOR, Begin, Drain, Drained, Ready, TimerFired
 from domain.outbox import TRAIL_END, OutboxAcknowledged, OutboxRecords, RequestOutbox
 from domain.outputs import CancelTimer, Output, Persist, Send, SetTimer
+from domain.records import Rung
+from domain.supervision import LeaseGranted, Pulse
 from tests.fakes.records import event
 
 AT_ONCE = AuditPace(batch_events=1, batch_s=0.0, resync_s=0.0)
@@ -34,6 +37,24 @@ def test_begin_asks_every_source_from_the_trails_cursor_and_reports_ready() -> N
         Send("risk", RequestOutbox(after_seq=7)),
         SetTimer(RESYNC, 1.0),
         Send(COORDINATOR, Ready(role=AUDIT, generation=3)),
+    ]
+
+
+def test_with_pulses_it_is_ready_once_it_holds_its_first_lease_and_tells_when_it_is_at_rest() -> None:
+    machine = AuditMachine([], {}, AT_ONCE, generation=3, lease=LeaseTerms(1.0, 5.0))
+    ready = Send(COORDINATOR, Ready(role=AUDIT, generation=3))
+    granted = LeaseGranted(nonce=1, bars_head=-1, journal_head=-1, rung=Rung.ACTIVE, latch_version=0)
+    pulse, clock, timer = machine.handle(Begin())
+    assert (clock, timer) == (SetTimer("lease.1", 5.0), SetTimer("pulse", 1.0))
+    assert machine.handle(granted) == [ready]
+    assert machine.handle(granted) == []
+    assert machine.handle(TimerFired(name="lease.1")) == []
+    machine.handle(Drain(reason="stop", cancel_entries=False))
+    later, *_ = machine.handle(TimerFired(name="pulse"))
+    told = [each.message for each in (pulse, later) if isinstance(each, Send)]
+    assert [(each.ready, each.at_rest) for each in told if isinstance(each, Pulse)] == [
+        (False, False),
+        (True, True),
     ]
 
 

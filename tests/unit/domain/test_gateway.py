@@ -212,9 +212,8 @@ def test_raising_the_latch_cancels_open_entries_and_leaves_exits_and_stops(bench
 def test_the_latch_is_durable_before_it_is_announced_held(bench: Bench) -> None:
     """B3."""
     outputs = bench.give(latch(Rung.REDUCING, 4))
-    kept = Persist(
-        (MachineSnapshot(name="latch", bar=-1, at_ns=0, values={"rung": 1, "version": 4, "unheard": {}}),)
-    )
+    values = {"rung": 1, "version": 4, "unheard": {}, "scoped": {}}
+    kept = Persist((MachineSnapshot(name="latch", bar=-1, at_ns=0, values=values),))
     assert outputs == [kept, Send(COORDINATOR, LatchHeld(role="gateway", version=4))]
     bench.restart()
     assert (bench.rung, bench.machine.state()["latch_version"]) == (Rung.REDUCING, 4)
@@ -421,8 +420,10 @@ def test_the_state_is_for_people(bench: Bench) -> None:
     assert state == {
         "gate_open": True,
         "connection": 1,
+        "lease_held": True,
         "rung": "ACTIVE",
         "latch_version": 0,
+        "scoped": {},
         "open_orders": 1,
         "orders": 1,
         "journal_head": 1,

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from domain.halt_messages import RaiseHalt
-from domain.halts import RUNG_OF, HaltLadder
+from domain.halts import ENDS_BY_PERSON, RUNG_OF, HaltLadder, rung_for
 from domain.records import HaltRecord, HaltTrigger, Rung
 from domain.risk.limits import HaltPolicy
 
@@ -61,6 +61,10 @@ def reviewed(ladder: HaltLadder, session: int) -> tuple[list[HaltRecord], bool]:
         (T.TECHNICAL_FAILURE, Rung.HALTED),
         (T.LATE_ARRIVAL, Rung.HALTED),
         (T.KILL_SWITCH, Rung.FLATTENING),
+        (T.STRATEGIES_QUARANTINED, Rung.HALTED),
+        (T.MANUAL, Rung.HALTED),
+        (T.MANUAL_REDUCE, Rung.REDUCING),
+        (T.MANUAL_FLATTEN, Rung.FLATTENING),
     ],
 )
 def test_each_trigger_leads_to_its_rung(trigger: HaltTrigger, rung: Rung) -> None:
@@ -174,7 +178,7 @@ def test_whatever_else_halted_never_ends_by_itself_without_patience(trigger: Hal
     assert ladder.active == (trigger,)
 
 
-@pytest.mark.parametrize("trigger", LASTING)
+@pytest.mark.parametrize("trigger", sorted(set(LASTING) - ENDS_BY_PERSON))
 def test_a_replay_goes_on_after_its_sessions_with_a_new_peak_and_counts_it(trigger: HaltTrigger) -> None:
     """B4: resume_after_sessions, counted in the summary."""
     ladder = HaltLadder(policy(3))
@@ -184,6 +188,15 @@ def test_a_replay_goes_on_after_its_sessions_with_a_new_peak_and_counts_it(trigg
     assert [one.trigger for one in records] == [trigger]
     assert "3 sessions" in records[0].detail
     assert (new_peak, ladder.rung, ladder.resumed_by_rule) == (True, Rung.ACTIVE, 1)
+
+
+@pytest.mark.parametrize("trigger", sorted(ENDS_BY_PERSON))
+def test_no_rule_ends_what_a_person_raised_or_must_look_at(trigger: HaltTrigger) -> None:
+    """B4: `halt` in a replay stands until `resume`, however many sessions pass."""
+    ladder = HaltLadder(policy(1))
+    raised(ladder, trigger, session=1)
+    assert [reviewed(ladder, session) for session in range(2, 30)] == [([], False)] * 28
+    assert ladder.active == (trigger,)
 
 
 def test_mixed_causes_end_each_by_its_own_rule() -> None:
@@ -229,12 +242,109 @@ def test_flattening_ends_halted_once_every_position_is_closed() -> None:
     assert ladder.rung is Rung.FLATTENING
 
 
+@pytest.mark.parametrize("trigger", [T.KILL_SWITCH, T.HEAT, T.MANUAL_FLATTEN, T.MANUAL])
+def test_only_who_asks_for_it_or_configures_it_flattens(trigger: HaltTrigger) -> None:
+    """B1: `flatten` is an order of its own; the others close positions where configured so."""
+    assert rung_for(trigger, {trigger.value}) is Rung.FLATTENING
+    expected = Rung.FLATTENING if trigger is T.MANUAL_FLATTEN else Rung.HALTED
+    assert rung_for(trigger, ()) is expected
+
+
+# --- parts of the account ---------------------------------------------------------------------------------------------
+
+
+def raised_part(ladder: HaltLadder, scope: str, rung: Rung = Rung.HALTED, wall_ns: int = 0) -> HaltRecord:
+    return ladder.raise_latch(
+        T.MANUAL,
+        rung,
+        at_ns=0,
+        bar=-1,
+        session=0,
+        raised_by="person",
+        detail="why",
+        scope=scope,
+        wall_ns=wall_ns,
+    )
+
+
+def test_a_halt_of_a_book_or_a_symbol_never_moves_the_accounts_rung() -> None:
+    ladder = HaltLadder(policy())
+    record = raised_part(ladder, "book:main")
+    assert (record.scope, record.previous, record.rung, record.version) == (
+        "book:main",
+        Rung.ACTIVE,
+        Rung.HALTED,
+        1,
+    )
+    raised_part(ladder, "symbol:AAPL", Rung.REDUCING)
+    assert (ladder.rung, ladder.active) == (Rung.ACTIVE, ())
+    assert ladder.scoped == (("book:main", Rung.HALTED), ("symbol:AAPL", Rung.REDUCING))
+    assert reviewed(ladder, 99) == ([], False)
+    assert ladder.scoped != ()
+
+
+def test_a_part_of_the_account_is_halted_but_never_flattened() -> None:
+    ladder = HaltLadder(policy())
+    assert raised_part(ladder, "book:main", Rung.FLATTENING).rung is Rung.HALTED
+
+
+def test_a_resume_ends_its_own_scope_and_no_other() -> None:
+    ladder = HaltLadder(policy())
+    raised(ladder, T.HEAT)
+    raised(ladder, T.DRAWDOWN)
+    raised_part(ladder, "book:main")
+    lifted = ladder.resume("book:main", resumed_by="person", detail="ok", new_peak=False)
+    assert [(one.scope, one.previous, one.rung) for one in lifted] == [
+        ("book:main", Rung.HALTED, Rung.ACTIVE)
+    ]
+    assert (ladder.scoped, ladder.active) == ((), (T.DRAWDOWN, T.HEAT))
+    records = ladder.resume("", resumed_by="person", detail="ok", new_peak=True)
+    assert [(one.trigger, one.rung, one.raised_by, one.detail) for one in records] == [
+        (T.DRAWDOWN, Rung.HALTED, "person", "ok"),
+        (T.HEAT, Rung.ACTIVE, "person", "ok"),
+    ]
+    assert (ladder.rung, ladder.lowered) == (Rung.ACTIVE, (records[-1].version, True))
+
+
+def test_a_new_peak_that_is_due_is_not_forgotten_by_the_next_resume() -> None:
+    ladder = HaltLadder(policy())
+    raised(ladder, T.DRAWDOWN)
+    ladder.resume("", resumed_by="person", detail="ok", new_peak=True)
+    raised_part(ladder, "book:main")
+    ladder.resume("book:main", resumed_by="person", detail="ok", new_peak=False)
+    assert ladder.lowered == (ladder.version, True)
+
+
+SECOND = 1_000_000_000
+
+
+@pytest.mark.parametrize(("passed_s", "left_s"), [(0, 300.0), (299, 1.0), (300, 0.0), (900, 0.0)])
+def test_the_cooldown_counts_wall_seconds_from_the_last_raise(passed_s: int, left_s: float) -> None:
+    """B4."""
+    ladder = HaltLadder(policy())
+    raised_part(ladder, "", wall_ns=5 * SECOND)
+    raised_part(ladder, "", wall_ns=1_000 * SECOND)
+    later = HaltLadder(policy(), json.loads(json.dumps(ladder.to_values())))
+    for each in (ladder, later):
+        assert each.cooldown_left_s("", (1_000 + passed_s) * SECOND) == left_s
+        assert each.cooldown_left_s("book:main", 1_000 * SECOND) == 0.0
+
+
+def test_a_clock_that_was_set_back_begins_the_cooldown_anew_and_no_more() -> None:
+    ladder = HaltLadder(policy())
+    raised_part(ladder, "", wall_ns=90_000 * SECOND)
+    assert ladder.cooldown_left_s("", 100 * SECOND) == 300.0
+    assert ladder.cooldown_left_s("", 400 * SECOND) == 0.0
+
+
 STEPS = st.lists(
     st.one_of(
         st.tuples(st.just("raise"), st.sampled_from(HaltTrigger)),
         st.tuples(st.just("session"), st.just(None)),
         st.tuples(st.just("again"), st.just(None)),
         st.tuples(st.just("flat"), st.just(None)),
+        st.tuples(st.just("part"), st.sampled_from(("book:main", "symbol:AAPL"))),
+        st.tuples(st.just("resume"), st.sampled_from(("", "book:main", "symbol:AAPL"))),
     ),
     max_size=25,
 )
@@ -246,6 +356,10 @@ def _walk(ladder: HaltLadder, session: int, step: str, trigger: Any) -> Any:
             return raised(ladder, trigger, session)
         case "flat":
             return ladder.end_flattening(at_ns=1, bar=1, session=session)
+        case "part":
+            return raised_part(ladder, trigger)
+        case "resume":
+            return ladder.resume(trigger, resumed_by="person", detail="ok", new_peak=False)
         case _:
             return reviewed(ladder, session)
 
@@ -262,7 +376,8 @@ def test_a_ladder_saved_anywhere_goes_on_the_same(
         session += step == "session"
         found = _walk(straight, session, step, trigger)
         assert _walk(resumed, session, step, trigger) == found
-        records = found[0] if isinstance(found, tuple) else [found] * (found is not None)
+        moved = found[0] if isinstance(found, tuple) else found
+        records = moved if isinstance(moved, list) else [moved] * (moved is not None)
         for record in records:
             version += 1
             assert record.version == version

@@ -24,7 +24,7 @@ def test_pulse_starts_its_own_clock_and_says_where_the_role_stands() -> None:
     assert sent.message == Pulse(
         role="gateway", generation=3, nonce=1, epoch=2, head=17, ready=True, at_rest=False, ended=False
     )
-    assert (clock, following) == (SetTimer("lease.1", 5.0), SetTimer(PULSE_TIMER, 1.0))
+    assert (clock, following) == (SetTimer("lease.1", 5.0, strict=True), SetTimer(PULSE_TIMER, 1.0))
 
 
 def test_no_lease_is_held_before_the_first_answer() -> None:

@@ -40,14 +40,14 @@ STOP = Drain(reason="stop", cancel_entries=True)
 DRAINED = Send(COORDINATOR, Drained(role="feed"))
 
 
-def feed(first: int = 0, pace_s: float = 0.0) -> MarketData:
+def feed(first: int = 0, pace_s: float = 0.0, **changes: Any) -> MarketData:
     return MarketData(
         MarketDataSettings(
             consumers=(VENUE, "strategy:a", RISK),
             symbols=frozenset({"AAPL", "XOM"}),
             first=first,
             pace_s=pace_s,
-            generation=2,
+            **({"generation": 1} | changes),
         )
     )
 
@@ -196,7 +196,7 @@ def test_next_group_is_pulled_only_when_exactly_this_one_has_settled() -> None:
         assert machine.handle(BarSettled(bar=wrong)) == []
     assert machine.handle(BarSettled(bar=5)) == [Pull(6)]
     assert machine.handle(BarSettled(bar=5)) == []
-    assert machine.state() == {"next": 6, "published": 1, "refused_bars": {}, "ended": False}
+    assert machine.state() == {"next": 6, "published": 1, "refused_bars": {}, "ended": False, "paused": False}
 
 
 def test_group_that_arrives_again_is_not_published_again() -> None:
@@ -236,17 +236,18 @@ def test_end_of_the_data_is_told() -> None:
 
 
 def test_begin_says_ready() -> None:
-    assert feed().handle(Begin()) == [Send(COORDINATOR, Ready(role="feed", generation=2))]
+    assert feed().handle(Begin()) == [Send(COORDINATOR, Ready(role="feed", generation=1))]
 
 
 def test_history_ends_before_the_next_group_to_be_published() -> None:
-    """What is out counts as history: a strategy that starts meanwhile never got it."""
+    """What is out follows: a strategy that starts meanwhile never got it, and must still speak of it."""
     machine = feed(first=3)
     asked = RequestHistory(requester="strategy:a", block_ns=7, warmup=2)
     assert machine.handle(asked) == [SendHistory("strategy:a", 7, 2, before=3)]
     machine.handle(StartFeed())
     machine.handle(BarsArrived(group=group(3, GOOD)))
-    assert machine.handle(asked) == [SendHistory("strategy:a", 7, 2, before=4)]
+    out = Send("strategy:a", BarsPublished(group=group(3, GOOD)))
+    assert machine.handle(asked) == [SendHistory("strategy:a", 7, 2, before=3), out]
     machine.handle(BarSettled(bar=3))
     assert machine.handle(asked) == [SendHistory("strategy:a", 7, 2, before=4)]
 

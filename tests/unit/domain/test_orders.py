@@ -74,7 +74,8 @@ def test_a_contradiction_raises_and_names_both_sides(state: OrderState, event: O
 
 def test_only_an_unknown_order_is_given_up() -> None:
     assert [pair for pair, end in TRANSITIONS.items() if end is S.NEVER_ARRIVED] == [
-        (S.UNKNOWN, E.ABSENT_TWICE)
+        (S.UNKNOWN, E.ABSENT_TWICE),
+        (S.UNKNOWN, E.RESOLVED),
     ]
 
 

@@ -24,31 +24,68 @@ from domain.messages import (
     TimerFired,
 )
 from domain.outbox import AuditEvent, AuditKind
-from domain.outputs import CancelTimer, Persist, Send, SetTimer
+from domain.outputs import CancelTimer, EndRole, Persist, Send, SetTimer, StartRoles, WriteLatch
 from domain.records import HaltRecord, HaltTrigger, MachineSnapshot, Rung
-from supervisor.coordinator import ENDED, Coordinator, CoordinatorSettings, Phase
-from supervisor.latch_keeper import HELD_TIMER, LADDER
+from domain.supervision import (
+    AbsentStrategy,
+    LeaseGranted,
+    PublishAgain,
+    Pulse,
+    RoleEnded,
+    RoleFigures,
+    RolesObserved,
+    RoleStarted,
+    StrategiesAbsent,
+    StrategyQuarantined,
+)
+from supervisor.child import ChildPlan
+from supervisor.child_spec import RestartPolicy
+from supervisor.coordinator import BEGIN_TIMER, ENGINE, Coordinator
+from supervisor.latch_keeper import LADDER
+from supervisor.lowering import HELD_TIMER
+from supervisor.phase import ENDED, CoordinatorSettings, Phase
+from supervisor.restart_policy import Intensity
 from tests.fakes.memory_journal import MemoryJournal
 from tests.unit.domain.test_halts import policy
 
-STRATEGIES = ("strategy:a", "strategy:b")
-STAGES = ((AUDIT,), (GATEWAY,), (RISK,), (FEED,), STRATEGIES)
+STRATEGIES = ("strategy:a", "strategy:b", "strategy:c")
+AFTER = {AUDIT: (), GATEWAY: (AUDIT,), RISK: (GATEWAY,), FEED: (RISK,), **dict.fromkeys(STRATEGIES, (FEED,))}
 STOP_ORDER = (FEED, GATEWAY, *STRATEGIES, RISK, AUDIT)
+
+
+def plan(role: str) -> ChildPlan:
+    strategies = (role.removeprefix("strategy:"),) if role in STRATEGIES else ()
+    restart = RestartPolicy.QUARANTINE if strategies else RestartPolicy.HALT
+    return ChildPlan(role, AFTER[role], restart, strategies, most_busy_s=10.0, most_rss_bytes=1_000_000)
 
 
 class Bench:
     """Own a coordinator, keep its records in a journal, and collect what it sends."""
 
-    def __init__(self, patience: int = 0, *, cancel_entries: bool = True, saved: Any = None) -> None:
+    def __init__(
+        self,
+        patience: int = 0,
+        *,
+        cancel_entries: bool = True,
+        saved: Any = None,
+        engine: Any = None,
+        worn_out: str = "",
+    ) -> None:
         self.settings = CoordinatorSettings(
-            stages=STAGES,
+            run="1.1",
+            children=tuple(plan(role) for role in AFTER),
             stop_order=STOP_ORDER,
+            intensity=Intensity(most=3, within_s=60.0),
             cancel_entries=cancel_entries,
             started={"session": 1},
             answer_deadline_s=6.0,
         )
-        self.machine = Coordinator(self.settings, HaltLadder(policy(patience), saved))
+        self.machine = Coordinator(
+            self.settings, HaltLadder(policy(patience), saved), engine, worn_out=worn_out
+        )
         self.journal = MemoryJournal()
+        self.done: list[StartRoles | EndRole] = []
+        self.files: list[WriteLatch] = []
         self.timers: list[SetTimer | CancelTimer] = []
         self.saved = (saved or {}).get("version", 0)
 
@@ -60,7 +97,12 @@ class Bench:
             if isinstance(output, Persist):
                 self.journal.append(output.records)
             elif isinstance(output, SetTimer | CancelTimer):
-                self.timers.append(output)
+                if output.name != BEGIN_TIMER:
+                    self.timers.append(output)
+            elif isinstance(output, WriteLatch):
+                self.files.append(output)
+            elif isinstance(output, StartRoles | EndRole):
+                self.done.append(output)
             else:
                 assert isinstance(output, Send)
                 if isinstance(output.message, LatchChanged):
@@ -70,12 +112,18 @@ class Bench:
                 sends.append(output)
         return sends
 
+    def begin(self) -> list[Send]:
+        """Begin, and find the processes of all roles, which somebody has started."""
+        sends = self.give(Begin())
+        for role in AFTER:
+            sends += self.give(started(role))
+        return sends
+
     def run(self) -> None:
-        """Bring every stage up."""
-        self.give(Begin())
-        for stage in STAGES:
-            for role in stage:
-                self.give(Ready(role=role, generation=1))
+        """Bring every role up."""
+        self.begin()
+        for role in AFTER:
+            self.give(Ready(role=role, generation=1))
         assert self.phase is Phase.RUNNING
 
     def stop(self) -> None:
@@ -118,6 +166,10 @@ def failed(role: str, *, fatal: bool = True) -> RoleFailed:
     return RoleFailed(role=role, error="ValueError: no", traceback="...", fatal=fatal)
 
 
+def started(role: str, generation: int = 1) -> RoleStarted:
+    return RoleStarted(role=role, generation=generation, pid=7, at_s=0.0)
+
+
 def to(sends: list[Send]) -> list[str]:
     return [send.to for send in sends]
 
@@ -132,13 +184,14 @@ def drains(sends: list[Send]) -> list[str]:
 def test_stages_begin_in_order_each_when_the_one_before_is_ready() -> None:
     """C4: dependency order."""
     bench = Bench()
-    assert bench.give(Begin()) == [Send(AUDIT, Begin())]
-    assert bench.machine.state()["waiting_for"] == [AUDIT]
+    assert bench.begin() == [Send(AUDIT, Begin())]
+    assert bench.machine.state()["waiting_for"] == list(AFTER)
     assert bench.give(Ready(role=AUDIT, generation=1)) == [Send(GATEWAY, Begin())]
     assert bench.give(Ready(role=GATEWAY, generation=1)) == [Send(RISK, Begin())]
     assert bench.give(Ready(role=RISK, generation=1)) == [Send(FEED, Begin())]
     assert to(bench.give(Ready(role=FEED, generation=1))) == [*STRATEGIES]
-    assert bench.give(Ready(role=STRATEGIES[1], generation=1)) == []
+    for role in STRATEGIES[1:]:
+        assert bench.give(Ready(role=role, generation=1)) == []
     assert bench.machine.state()["phase"] == "starting"
     assert bench.give(Ready(role=STRATEGIES[0], generation=1)) == [Send(FEED, StartFeed())]
     assert bench.phase is Phase.RUNNING
@@ -149,19 +202,19 @@ def test_stages_begin_in_order_each_when_the_one_before_is_ready() -> None:
 def test_a_role_that_is_ready_early_or_twice_starts_nothing_out_of_turn() -> None:
     bench = Bench()
     assert bench.give(Ready(role=AUDIT, generation=1)) == []
-    bench.give(Begin())
+    bench.begin()
     assert bench.give(Ready(role=RISK, generation=1)) == []
     assert to(bench.give(Ready(role=AUDIT, generation=1))) == [GATEWAY]
     assert bench.give(Ready(role=AUDIT, generation=1)) == []
     assert to(bench.give(Ready(role=GATEWAY, generation=1))) == [RISK]
-    assert bench.machine.state()["waiting_for"] == [RISK], "what it said before it was begun does not count"
+    assert RISK in bench.machine.state()["waiting_for"], "what it said before it was begun does not count"
     assert to(bench.give(Ready(role=RISK, generation=1))) == [FEED]
 
 
 @pytest.mark.parametrize("phase", ["starting", "running", "stopped"])
 def test_begin_told_again_begins_nothing_again(phase: str) -> None:
     bench = Bench()
-    bench.give(Begin())
+    bench.begin()
     if phase != "starting":
         bench.run()
     if phase == "stopped":
@@ -181,11 +234,10 @@ def test_a_latch_that_survived_is_announced_before_the_feed_starts() -> None:
     kept = earlier.journal.snapshot(LADDER)
     assert kept is not None
     bench = Bench(saved=kept.values)
-    bench.give(Begin())
+    bench.begin()
     sends: list[Send] = []
-    for stage in STAGES:
-        for role in stage:
-            sends = bench.give(Ready(role=role, generation=1))
+    for role in AFTER:
+        sends = bench.give(Ready(role=role, generation=1))
     latch = LatchChanged(rung=Rung.HALTED, lowers=False, version=1, active=(HaltTrigger.HEAT,))
     assert sends == [Send(GATEWAY, latch, True), Send(RISK, latch, True), Send(FEED, StartFeed())]
 
@@ -345,7 +397,7 @@ def test_drained_twice_moves_on_once(bench: Bench) -> None:
 
 def test_a_stop_while_starting_drains_what_is_ready_and_starts_nothing_more() -> None:
     bench = Bench()
-    bench.give(Begin())
+    bench.begin()
     bench.give(Ready(role=AUDIT, generation=1))
     assert drains(bench.give(Drain(reason="signal", cancel_entries=True))) == [AUDIT]
     assert bench.give(Ready(role=GATEWAY, generation=1)) == []
@@ -356,7 +408,7 @@ def test_a_stop_while_starting_drains_what_is_ready_and_starts_nothing_more() ->
 # --- failures ---------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("role", [FEED, GATEWAY, RISK, AUDIT, *STRATEGIES])
+@pytest.mark.parametrize("role", [FEED, GATEWAY, RISK, AUDIT])
 def test_a_role_that_fails_for_good_halts_and_stops_the_others(bench: Bench, role: str) -> None:
     sends = bench.give(failed(role))
     feed_told = [Drain] if role in (GATEWAY, RISK) else []
@@ -386,7 +438,7 @@ def test_feed_whose_bar_can_no_longer_settle_is_not_waited_for(bench: Bench, rol
 
 def test_a_failure_while_starting_drains_what_was_ready() -> None:
     bench = Bench()
-    bench.give(Begin())
+    bench.begin()
     bench.give(Ready(role=AUDIT, generation=1))
     assert drains(bench.give(failed(GATEWAY))) == [AUDIT]
     bench.give(Drained(role=AUDIT))
@@ -438,7 +490,7 @@ def test_a_failure_after_a_failure_is_kept_too(bench: Bench) -> None:
 def test_a_fault_that_a_role_survives_is_audited_and_stops_nothing(phase: str) -> None:
     """B1, C6: only what is fatal halts and stops."""
     bench = Bench()
-    bench.give(Begin())
+    bench.begin()
     if phase != "starting":
         bench.run()
     if phase == "draining":
@@ -499,10 +551,251 @@ def test_nothing_more_happens_in_the_ended_phases() -> None:
     assert frozenset({Phase.STOPPED, Phase.FAILED}) == ENDED
 
 
-def test_a_role_whose_process_was_killed_stops_the_engine_without_a_halt(bench: Bench) -> None:
-    """The next start goes on where this one stopped: a killed process decided nothing wrong."""
-    killed = RoleFailed(role=RISK, error="its process ended", traceback="", fatal=True, ended=True)
-    bench.give(killed)
+# --- supervision ------------------------------------------------------------------------------------------------------
+
+
+def ended(role: str, generation: int = 1, at_s: float = 100.0, why: str = "its process ended") -> RoleEnded:
+    return RoleEnded(role=role, generation=generation, why=why, at_s=at_s)
+
+
+def bring_back(bench: Bench, role: str, generation: int) -> list[Send]:
+    sends = bench.give(started(role, generation))
+    assert sends == [Send(role, Begin())]
+    return bench.give(Ready(role=role, generation=generation))
+
+
+@pytest.mark.parametrize("role", [AUDIT, GATEWAY, RISK, FEED, *STRATEGIES])
+def test_a_role_whose_process_ended_is_started_anew_and_the_bar_published_again(
+    bench: Bench, role: str
+) -> None:
+    """C4: automatic restart; 0 lost, 0 doubled is the business of the bar that comes again."""
+    bench.give(ended(role))
+    assert bench.done == [StartRoles(((role, 2),))]
+    assert bench.machine.state()["roles"][role]["status"] == "starting"
+    sends = bring_back(bench, role, 2)
+    assert sends[-1] == Send(FEED, PublishAgain())
+    report = bench.machine.state()["roles"][role]
+    assert (report["status"], report["generation"], report["restarts"]) == ("ready", 2, 1)
+    assert (bench.phase, bench.machine.state()["rung"]) == (Phase.RUNNING, "ACTIVE")
+
+
+def test_a_restarted_role_waits_for_the_one_it_needs(bench: Bench) -> None:
+    bench.give(ended(GATEWAY))
+    bench.give(ended(RISK))
+    assert bench.give(started(RISK, 2)) == []
+    assert bench.give(started(GATEWAY, 2)) == [Send(GATEWAY, Begin())]
+    assert Send(RISK, Begin()) in bench.give(Ready(role=GATEWAY, generation=2))
+
+
+@pytest.mark.parametrize("role", STRATEGIES)
+def test_the_risk_manager_hears_at_once_that_a_strategy_cannot_speak(bench: Bench, role: str) -> None:
+    name = role.removeprefix("strategy:")
+    (told,) = bench.give(ended(role))
+    assert told == Send(
+        RISK, StrategiesAbsent(absent=(AbsentStrategy(name, "its process ended", False),)), True
+    )
+    assert Send(RISK, StrategiesAbsent(absent=()), True) in bring_back(bench, role, 2)
+
+
+@pytest.mark.parametrize(
+    ("apart_s", "ends", "starts"), [(1.0, 3, 3), (1.0, 4, 3), (20.0, 4, 4), (30.0, 9, 9)]
+)
+def test_more_restarts_than_the_intensity_bears_quarantine_a_strategy_alone(
+    bench: Bench, apart_s: float, ends: int, starts: int
+) -> None:
+    """B1: more than 3 in 60 s; the window moves on."""
+    role = STRATEGIES[0]
+    for n in range(ends):
+        bench.give(ended(role, n + 1, 100.0 + n * apart_s))
+    assert len(bench.done) == starts
+    quarantined = bench.machine.state()["roles"][role]["status"] == "quarantined"
+    assert quarantined == (ends > starts)
+    assert (bench.phase, bench.machine.state()["rung"]) == (Phase.RUNNING, "ACTIVE")
+
+
+def test_a_quarantined_strategy_abstains(bench: Bench) -> None:
+    sends: list[Send] = []
+    for n in range(4):
+        sends = bench.give(ended(STRATEGIES[0], n + 1))
+    assert sends == [
+        Send(RISK, StrategiesAbsent(absent=(AbsentStrategy("a", "its process ended", True),)), True)
+    ]
+
+
+@pytest.mark.parametrize(("out", "rung"), [(1, "ACTIVE"), (2, "HALTED")])
+def test_half_of_the_strategies_quarantined_halt_the_account(bench: Bench, out: int, rung: str) -> None:
+    """B1: one ended too often, the other's breaker keeps it out."""
+    bench.give(StrategyQuarantined(strategy="a", bar=5, why="failed 2 probes"))
+    bench.give(StrategyQuarantined(strategy="a", bar=5, why="failed 2 probes"))
+    if out == 2:
+        for n in range(4):
+            bench.give(ended(STRATEGIES[1], n + 1))
+    state = bench.machine.state()
+    assert (state["rung"], state["halts"]) == (rung, int(rung == "HALTED"))
+    assert state["roles"][STRATEGIES[0]]["status"] == "quarantined"
+    assert state["roles"][STRATEGIES[0]]["why"] == "failed 2 probes"
+
+
+@pytest.mark.parametrize("role", [AUDIT, GATEWAY, RISK, FEED])
+def test_more_restarts_of_any_other_role_halt_and_stop_the_engine(bench: Bench, role: str) -> None:
+    for n in range(4):
+        bench.give(ended(role, n + 1))
+    assert bench.machine.state()["rung"] == "HALTED"
     bench.stop()
     assert bench.phase is Phase.FAILED
-    assert (bench.machine.state()["rung"], bench.machine.state()["halts"]) == ("ACTIVE", 0)
+    (failure,) = bench.machine.state()["failures"]
+    assert failure == f"{role}: ended more than 3 times in 60 s: its process ended"
+
+
+def test_the_end_of_a_former_generation_is_no_news(bench: Bench) -> None:
+    bench.give(ended(GATEWAY))
+    bring_back(bench, GATEWAY, 2)
+    assert bench.give(ended(GATEWAY, 1)) == []
+    assert len(bench.done) == 1
+    assert bench.give(Ready(role=GATEWAY, generation=1)) == []
+
+
+def test_a_role_that_ends_while_the_engine_stops_is_not_started_anew(bench: Bench) -> None:
+    bench.give(Drain(reason="signal", cancel_entries=False))
+    assert drains(bench.give(ended(FEED))) == [GATEWAY]
+    assert bench.done == []
+    bench.stop()
+    assert bench.phase is Phase.STOPPED
+
+
+def figures(role: str, *, busy_s: float = 0.0, rss_bytes: int = 10) -> RolesObserved:
+    return RolesObserved(figures=(RoleFigures(role, 1, 7, rss_bytes, busy_s, 0, {"bars": 3}),))
+
+
+@pytest.mark.parametrize(
+    ("seen", "why"),
+    [
+        (figures(STRATEGIES[0], busy_s=10.5), "hung: at one message for 10 s, allowed 10"),
+        (figures(STRATEGIES[0], rss_bytes=1_000_001), "memory: 0 MiB, allowed 0"),
+    ],
+)
+def test_a_role_that_hangs_or_outgrows_its_memory_is_ended_with_the_reason_kept(
+    bench: Bench, seen: RolesObserved, why: str
+) -> None:
+    bench.give(seen)
+    assert bench.done == [EndRole(STRATEGIES[0], 1)]
+    bench.give(seen)
+    assert len(bench.done) == 1, "its end is under way"
+    bench.give(ended(STRATEGIES[0], why="it was ended"))
+    assert bench.machine.state()["roles"][STRATEGIES[0]]["why"] == why
+    assert bench.done[1:] == [StartRoles(((STRATEGIES[0], 2),))]
+
+
+@pytest.mark.parametrize("seen", [figures(RISK, busy_s=10.0), figures(RISK, rss_bytes=1_000_000)])
+def test_at_its_bounds_a_role_goes_on(bench: Bench, seen: RolesObserved) -> None:
+    bench.give(seen)
+    assert bench.done == []
+    assert bench.machine.state()["views"] == {RISK: {"bars": 3}}
+
+
+def test_a_strategy_whose_machine_raised_is_ended_and_started_anew_alone(bench: Bench) -> None:
+    bench.give(failed(STRATEGIES[0]))
+    assert bench.done == [EndRole(STRATEGIES[0], 1)]
+    bench.give(ended(STRATEGIES[0], why="it was ended"))
+    assert bench.done[1:] == [StartRoles(((STRATEGIES[0], 2),))]
+    assert bench.machine.state()["rung"] == "ACTIVE"
+
+
+# --- pulses -----------------------------------------------------------------------------------------------------------
+
+
+def pulse(role: str, **changes: Any) -> Pulse:
+    standing = {"epoch": 1, "head": -1, "ready": True, "at_rest": False, "ended": False, **changes}
+    return Pulse(**{"role": role, "generation": 1, "nonce": 5, **standing})
+
+
+def test_a_pulse_is_answered_with_a_lease_the_heads_of_both_logs_and_the_latch(bench: Bench) -> None:
+    bench.give(halt())
+    bench.give(pulse(FEED, head=41))
+    bench.give(pulse(GATEWAY, head=9))
+    (answer,) = bench.give(pulse(RISK))
+    lease = LeaseGranted(nonce=5, bars_head=41, journal_head=9, rung=Rung.REDUCING, latch_version=1)
+    assert answer == Send(RISK, lease, True)
+
+
+def test_a_former_generation_gets_no_lease(bench: Bench) -> None:
+    """I5: a risk manager that was given up for dead must not go on acting."""
+    bench.give(ended(RISK))
+    assert bench.give(pulse(RISK)) == []
+
+
+def test_pulses_make_good_what_was_lost_on_the_way() -> None:
+    bench = Bench()
+    bench.begin()
+    for role in AFTER:
+        bench.give(pulse(role))
+    assert bench.phase is Phase.RUNNING
+    bench.give(pulse(FEED, ended=True, head=11))
+    assert (bench.phase, bench.machine.state()["completed"]) == (Phase.DRAINING, True)
+    for role in STOP_ORDER:
+        bench.give(pulse(role, at_rest=True))
+    assert bench.phase is Phase.STOPPED
+
+
+def test_a_begin_that_was_lost_is_said_again() -> None:
+    bench = Bench()
+    bench.begin()
+    assert bench.give(TimerFired(name=BEGIN_TIMER)) == [Send(AUDIT, Begin())]
+    bench.give(Ready(role=AUDIT, generation=1))
+    assert bench.give(TimerFired(name=BEGIN_TIMER)) == [Send(GATEWAY, Begin())]
+
+
+# --- its own restart --------------------------------------------------------------------------------------------------
+
+
+def reborn(bench: Bench, **changes: Any) -> Bench:
+    kept = bench.journal.snapshot(ENGINE)
+    assert kept is not None
+    return Bench(engine={**kept.values, **changes})
+
+
+def test_a_coordinator_that_restarts_finds_its_children_and_goes_on(bench: Bench) -> None:
+    bench.give(ended(GATEWAY))
+    bring_back(bench, GATEWAY, 2)
+    again = reborn(bench)
+    sends = again.give(Begin())
+    for role in AFTER:
+        sends += again.give(started(role, 2 if role == GATEWAY else 1))
+    assert Send(FEED, StartFeed()) in sends
+    assert not any(isinstance(send.message, Begin) for send in sends), "they are at work"
+    assert (again.phase, again.done) == (Phase.RUNNING, [])
+    assert again.machine.state()["roles"][GATEWAY]["generation"] == 2
+
+
+def test_children_that_ended_while_it_was_away_are_started_anew(bench: Bench) -> None:
+    again = reborn(bench)
+    again.give(Begin())
+    again.give(ended(RISK, 0, why="its process was not found"))
+    assert again.done == [StartRoles(((RISK, 2),))]
+
+
+def test_what_another_run_kept_says_nothing_of_this_one(bench: Bench) -> None:
+    bench.give(ended(GATEWAY))
+    other = reborn(bench, run="0.9")
+    assert (other.phase, other.machine.state()["roles"][GATEWAY]["generation"]) == (Phase.STARTING, 1)
+
+
+def test_a_drain_goes_on_after_its_restart(bench: Bench) -> None:
+    drain = Drain(reason="signal", cancel_entries=True)
+    bench.give(drain)
+    bench.give(Drained(role=FEED))
+    again = reborn(bench)
+    assert again.give(Begin()) == [Send(FEED, drain)]
+    assert again.give(Drained(role=FEED)) == [Send(GATEWAY, drain)]
+    again.stop()
+    assert (again.phase, again.machine.state()["reason"]) == (Phase.STOPPED, "signal")
+
+
+def test_a_coordinator_that_ends_again_and_again_halts_and_stops_the_engine(bench: Bench) -> None:
+    kept = bench.journal.snapshot(ENGINE)
+    assert kept is not None
+    again = Bench(engine=kept.values, worn_out="the coordinator ended more than 3 times in 60 s")
+    again.give(Begin())
+    assert (again.phase, again.machine.state()["rung"]) == (Phase.DRAINING, "HALTED")
+    again.stop()
+    assert again.phase is Phase.FAILED

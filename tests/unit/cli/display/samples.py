@@ -84,7 +84,7 @@ def strategy(bar: int = 1_230) -> dict[str, Any]:
 def role(**changed: Any) -> dict[str, Any]:
     seen = {
         "generation": 1,
-        "status": "running",
+        "status": "ready",
         "restarts": 0,
         "why": "",
         "pid": 7,
@@ -133,9 +133,12 @@ def snapshot(**changed: Any) -> dict[str, Any]:
         "causes": [],
         "scoped": [],
         "halts": 0,
+        "failures": [],
+        "faults": 0,
+        "last_fault": "",
+        "waiting_for": [],
         "roles": {name: role() for name in roles},
         "views": {
-            "coordinator": {"waiting_for": [], "failures": [], "faults": 0, "last_fault": ""},
             "feed": {"next": 1_235},
             "risk": risk(),
             "gateway": {

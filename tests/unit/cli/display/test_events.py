@@ -94,7 +94,7 @@ def test_a_restart_and_a_quarantine_are_told_with_why() -> None:
 def test_failures_are_told_whoever_tells_of_them() -> None:
     seen = snapshot()
     seen["views"]["risk"]["failures"]["history"] = [[1_201, "vwap_slow", "ValueError: zero"]]
-    seen["views"]["coordinator"] = {"failures": ["gateway: lost"], "faults": 1, "last_fault": "feed: full"}
+    seen.update(failures=["gateway: lost"], faults=1, last_fault="feed: full")
     assert [each.text for each in told(seen, seen)] == [
         "vwap_slow failed at bar 1201: ValueError: zero",
         "gateway: lost",

@@ -64,7 +64,7 @@ def test_what_matters_is_on_the_screen_at_every_size(what: str, width: int, heig
     ("least", "what"),
     [
         (SIZES[1], "buy entry"),
-        (SIZES[1], "● running"),
+        (SIZES[1], "● ready"),
         (SIZES[1], "70 MiB"),
         (SIZES[2], "average"),
         (SIZES[2], "queue"),
@@ -81,9 +81,13 @@ def test_a_halt_tells_its_causes_and_its_scopes() -> None:
     halted = snapshot(
         rung="HALTED", causes=["drawdown_severe", "heat"], scoped=[["symbol AAPL", "REDUCING"]], halts=2
     )
+    halted["halted_by"] = [
+        {"scope": "", "trigger": "heat", "detail": "41 %"},
+        {"scope": "symbol AAPL", "trigger": "manual", "detail": "elsewhere"},
+    ]
     lines = shown(picture(halted), 80, 24)
     assert "■ HALTED" in lines[0]
-    assert lines[2].startswith("halted by drawdown severe, heat  symbol AAPL REDUCING")
+    assert lines[2].startswith("halted by drawdown severe, heat: 41 %  symbol AAPL REDUCING")
     assert lines[2].rstrip().endswith("2 halts")
 
 
@@ -153,14 +157,31 @@ _JUNK: Any = st.recursive(
 )
 
 
-@given(key=st.sampled_from(["roles", "views", "rung", "causes", "scoped", "halts", "phase"]), junk=_JUNK)
+@given(
+    key=st.sampled_from(
+        [
+            "roles",
+            "views",
+            "rung",
+            "causes",
+            "scoped",
+            "halts",
+            "phase",
+            "halted_by",
+            "failures",
+            "faults",
+            "reason",
+        ]
+    ),
+    junk=_JUNK,
+)
 def test_nothing_that_an_engine_may_tell_breaks_the_screen(key: str, junk: Any) -> None:
     told = snapshot()
     told[key] = junk
     assert len(shown(picture(told), 100, 30)) == 30
 
 
-@given(view=st.sampled_from(["risk", "gateway", "coordinator", "strategy:vwap_fast"]), data=st.data())
+@given(view=st.sampled_from(["risk", "gateway", "strategy:vwap_fast"]), data=st.data())
 def test_no_figure_that_is_missing_or_odd_breaks_the_screen(view: str, data: st.DataObject) -> None:
     told = snapshot()
     name = data.draw(st.sampled_from(sorted(told["views"][view])))
@@ -170,5 +191,5 @@ def test_no_figure_that_is_missing_or_odd_breaks_the_screen(view: str, data: st.
 
 def test_words_of_an_error_cannot_move_the_cursor() -> None:
     told = snapshot()
-    told["views"]["coordinator"]["failures"] = ["strategy:x: \x1b[2J\x1b]0;owned\x07\nnext line"]
+    told["failures"] = ["strategy:x: \x1b[2J\x1b]0;owned\x07\nnext line"]
     assert not any("\x1b" in line or "\x07" in line for line in shown(picture(told), 140, 45))

@@ -207,13 +207,9 @@ class Bench:
         self.gate_open = True
         self.manager = RiskManager(self.settings, policy, saved)
         *told, asked, _ = self.manager.handle(Begin())
-        self.told = [
-            output.message
-            for output in told
-            if isinstance(output, Send) and isinstance(output.message, RaiseHalt)
-        ]
-        for output in told:
-            assert isinstance(output, Send)
+        sent = [output for output in told if isinstance(output, Send)]
+        self.told = [output.message for output in sent if isinstance(output.message, RaiseHalt)]
+        for output in sent:
             for answer in self._answers(output):
                 self.manager.handle(answer)
         assert asked == Send(GATEWAY, RequestJournal(requester="risk", after_seq=0))
@@ -366,8 +362,11 @@ class Bench:
             intent = self.resting.pop(ref, None)
             if intent is not None:
                 fresh.append(order_entry(intent, len(self.entries) + len(fresh) + 1, OrderState.CANCELED))
+        known = {entry.order_ref for entry in self.entries if isinstance(entry, OrderEntry)}
         for approval in orders.approvals:
             intent = approval.intent
+            if intent.intent_id in known:
+                continue  # sent again
             if not self.gate_open:
                 fresh.append(order_entry(intent, len(self.entries) + len(fresh) + 1, OrderState.REFUSED))
                 continue

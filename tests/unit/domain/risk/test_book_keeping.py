@@ -26,7 +26,7 @@ def books(saved: dict[str, Any] | None = None, settlement_sessions: int = 1) -> 
 
 def saved(of: BookKeeping, index: int = 0) -> dict[str, Any]:
     """Return the snapshot's values as they come back from disk."""
-    _, snapshot = of.snapshots(group(index, {}), {}, {}, (), ())
+    _, snapshot = of.snapshots(group(index, {}), {})
     assert snapshot.name == SNAPSHOT
     return dict(json.loads(json.dumps(snapshot.values)))
 
@@ -79,7 +79,7 @@ def test_books_that_offset_each_other_have_no_gross_exposure_together() -> None:
     kept.portfolio.apply(executed(100, 100.0, seq=1))
     kept.portfolio.apply(executed(-60, 100.0, seq=2, book="other"))
     kept.mark(group(0, {"AAPL": 100.0}))
-    equity, _ = kept.snapshots(group(0, {}), {}, {}, (), ())
+    equity, _ = kept.snapshots(group(0, {}), {})
     assert equity.gross_exposure == kept.state()["gross_exposure"] == pytest.approx(0.04)
 
 
@@ -88,7 +88,7 @@ def test_halts_that_are_up_are_not_called_for_again() -> None:
     kept.portfolio.apply(executed(1_000, 100.0, seq=1))
     found = kept.mark(group(0, {"AAPL": 97.0}))
     assert [trigger for trigger, _ in found] == [T.DAILY_LOSS]
-    kept.raise_latch(group(0, {}), *found[0])
+    kept.latch.raise_for(group(0, {}), *found[0])
     assert kept.mark(group(1, {"AAPL": 97.0}, session=1)) == []
 
 
@@ -97,26 +97,26 @@ def test_equity_of_nothing_calls_for_every_halt_and_is_kept_as_it_is() -> None:
     kept.portfolio.apply(executed(-1_000, 100.0, seq=1))
     found = {trigger for trigger, _ in kept.mark(group(0, {"AAPL": 300.0}))}
     assert found == {T.DAILY_LOSS, T.DAILY_LOSS_SEVERE, T.DRAWDOWN, T.DRAWDOWN_SEVERE, T.HEAT}
-    equity, _ = kept.snapshots(group(0, {}), {}, {}, (), ())
+    equity, _ = kept.snapshots(group(0, {}), {})
     assert (equity.equity, equity.cash_micro) == (-100_000.0, 200_000_000_000)
 
 
 @pytest.mark.parametrize(("trigger", "rung"), [(T.DAILY_LOSS, Rung.REDUCING), (T.HEAT, Rung.HALTED)])
 def test_trigger_raises_the_latch_to_its_rung_and_never_lowers_it(trigger: T, rung: Rung) -> None:
     kept = books()
-    assert kept.raise_latch(group(0, {}), trigger, "").rung is rung
+    assert kept.latch.raise_for(group(0, {}), trigger, "").rung is rung
     assert kept.rung is rung
-    kept.raise_latch(group(0, {}), T.EXPOSURE, "")
+    kept.latch.raise_for(group(0, {}), T.EXPOSURE, "")
     assert kept.rung is rung
 
 
 def test_review_leaves_what_the_coordinator_says_is_up() -> None:
     kept = books()
-    kept.raise_latch(group(0, {}), T.DAILY_LOSS, "")
-    kept.raise_latch(group(0, {}), T.HEAT, "")
-    kept.hold_latch(latch(2, T.DAILY_LOSS, T.HEAT))
+    kept.latch.raise_for(group(0, {}), T.DAILY_LOSS, "")
+    kept.latch.raise_for(group(0, {}), T.HEAT, "")
+    kept.take_latch(latch(2, T.DAILY_LOSS, T.HEAT))
     assert kept.take_review(answer(3, T.HEAT, rung=Rung.HALTED)) == []
-    assert (kept.rung, kept.raised, kept.latch_version) == (Rung.HALTED, {T.HEAT}, 3)
+    assert (kept.rung, kept.latch.raised, kept.latch.version) == (Rung.HALTED, {T.HEAT}, 3)
 
 
 def test_review_sets_the_new_reference_peak() -> None:
@@ -141,12 +141,12 @@ def test_halt_lost_on_its_way_is_returned_by_the_review(
 ) -> None:
     """B3: also over a restart."""
     kept = books()
-    kept.raise_latch(group(0, {}), trigger, "why")
+    kept.latch.raise_for(group(0, {}), trigger, "why")
     if heard:
-        kept.hold_latch(latch(1, trigger))
+        kept.take_latch(latch(1, trigger))
     kept = books(saved(kept))
-    assert kept.take_review(answer(kept.latch_version + 1)) == lost
-    assert kept.take_review(answer(kept.latch_version + 1)) == []
+    assert kept.take_review(answer(kept.latch.version + 1)) == lost
+    assert kept.take_review(answer(kept.latch.version + 1)) == []
 
 
 @pytest.mark.parametrize("heard", [(latch(1, T.HEAT), 0), (latch(1, heard=(T.HEAT,)), 0), (latch(1), 1)])
@@ -155,21 +155,23 @@ def test_halt_is_told_again_as_it_was_raised_until_the_coordinator_has_heard_of_
 ) -> None:
     """B3: a cause that has ended since was heard all the same."""
     kept = books()
-    first = kept.raise_latch(group(4, {}, session=2), T.HEAT, "why")
+    first = kept.latch.raise_for(group(4, {}, session=2), T.HEAT, "why")
     kept = books(saved(kept, 5))
-    assert kept.unheard() == [dataclasses.replace(first, again=True)]
-    kept.hold_latch(heard[0])
-    assert len(kept.unheard()) == heard[1]
+    assert kept.latch.unheard() == [dataclasses.replace(first, again=True)]
+    kept.take_latch(heard[0])
+    assert len(kept.latch.unheard()) == heard[1]
 
 
 def test_halts_are_told_again_in_the_order_they_were_raised() -> None:
     """B3: each record names the rung before it, so that another order would be another trail."""
     kept = books()
     raised = [
-        kept.raise_latch(group(4, {}), trigger, "why")
+        kept.latch.raise_for(group(4, {}), trigger, "why")
         for trigger in (T.HEAT, T.DAILY_LOSS_SEVERE, T.DRAWDOWN)
     ]
-    assert [halt.trigger for halt in books(saved(kept, 5)).unheard()] == [halt.trigger for halt in raised]
+    assert [halt.trigger for halt in books(saved(kept, 5)).latch.unheard()] == [
+        halt.trigger for halt in raised
+    ]
 
 
 @pytest.mark.parametrize("settlement_sessions", [1, 2, 7])

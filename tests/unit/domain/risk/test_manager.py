@@ -183,7 +183,7 @@ def test_bars_markers_and_signals_in_any_order_and_number_decide_the_same(seed: 
         messages = [*mine, *rng.sample(mine, rng.randrange(len(mine))), *rng.sample(past, min(3, len(past)))]
         rng.shuffle(messages)
         got = shuffled.deliver(*messages)
-        assert got.orders == wanted.orders
+        assert {orders for orders in got.orders if orders.bar == index} == set(wanted.orders)
         assert [r for r in got.records if r in wanted.records] == list(wanted.records)
         past += mine
     assert shuffled.manager.state() == straight.manager.state()
@@ -216,13 +216,14 @@ def test_batch_of_a_strategy_that_was_not_configured_is_dropped() -> None:
     assert bench.deliver(BarsPublished(group=today), bench.trade(today), *heard).orders == ()
 
 
-def test_group_that_was_decided_is_not_decided_again() -> None:
+def test_group_that_was_decided_is_answered_with_what_it_led_to_and_not_decided_again() -> None:
+    """What it led to may have been lost on its way to the gateway, which knows each intent by its id."""
     bench = Bench()
-    bench.bar(0, {"AAPL": 100.0}, all_say(BUY))
+    first = bench.bar(0, {"AAPL": 100.0}, all_say(BUY))
     before = bench.manager.state()
     bench.fills = False
     again = bench.bar(0, {"AAPL": 100.0}, all_say(BUY))
-    assert again.orders == ()
+    assert (again.orders, again.records) == (first.orders, ())
     assert bench.manager.state() == before
 
 
@@ -351,17 +352,19 @@ def test_reducing_lets_exits_through_by_size_and_cancels_entries() -> None:
     )
 
 
-def test_halt_raised_elsewhere_holds_and_announcements_never_lower_it() -> None:
-    """B1: any role may raise the latch, only a review lowers the manager's rung."""
+def test_halt_raised_elsewhere_holds_until_a_word_that_lowers_it() -> None:
+    """B1: any role may raise the latch, only the coordinator lowers it."""
     bench = Bench()
     up = LatchChanged(rung=Rung.HALTED, lowers=False, version=4, active=(HaltTrigger.TECHNICAL_FAILURE,))
-    down = LatchChanged(rung=Rung.ACTIVE, lowers=True, version=5, active=())
-    assert bench.deliver(up, down).orders == ()
+    other = LatchChanged(rung=Rung.ACTIVE, lowers=False, version=5, active=())
+    assert bench.deliver(up, other).orders == ()
     bench.ladder.raise_latch(
         HaltTrigger.TECHNICAL_FAILURE, Rung.HALTED, at_ns=0, bar=0, session=1, raised_by="p", detail=""
     )
     round_ = bench.deliver(BarsPublished(group=group(0, {"AAPL": 1.0}, session=0)), *_rest(0))
     assert (round_.approved.rung, round_.approved.latch_version) == (Rung.HALTED, 5)
+    bench.deliver(LatchChanged(rung=Rung.ACTIVE, lowers=True, version=6, active=()))
+    assert bench.manager.state()["rung"] == "ACTIVE"
 
 
 def _rest(index: int) -> list[RiskInbox]:

@@ -1,0 +1,56 @@
+"""Halt where no engine hears: write the latch's file, which gateway and next run look at before anything else."""
+
+from __future__ import annotations
+
+import getpass
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from cli.stores import find_stores
+from domain.commands import Verb
+from domain.errors import Busy, NotRunning
+from domain.records import Rung
+from storage.latch_file import LatchFile
+
+_RUNGS = {Verb.HALT: Rung.HALTED, Verb.REDUCE: Rung.REDUCING, Verb.FLATTEN: Rung.FLATTENING}
+
+
+def halt_by_file(
+    state: Path, verb: Verb, reason: str, name: str, error: Busy | NotRunning
+) -> Mapping[str, Any]:
+    """Write the latch's file of a state directory and return the answer that tells of it.
+
+    Where no engine runs only `halt` can be done: raises `error` for the others, and where no engine has ever run. A
+    file that says more already stays.
+    """
+    running = isinstance(error, Busy)
+    if not running and verb is not Verb.HALT:
+        raise error
+    path = find_stores(state).directory.path
+    file, rung = LatchFile(path), _RUNGS[verb]
+    if file.read() <= rung:
+        who = f"{getpass.getuser()} (process {os.getpid()}){f' as {name}' if name else ''}"
+        file.write(rung, 0, f"{who}: {reason}")
+    return {
+        "ok": True,
+        "requested": True,
+        "acknowledged": not running,
+        "effective": not running,
+        "running": running,
+        "detail": _detail(path, file.read(), error),
+        "verb": verb.value,
+    }
+
+
+def _detail(path: Path, rung: Rung, error: Busy | NotRunning) -> str:
+    if isinstance(error, Busy):
+        return (
+            f"{error}. The latch file {path / 'halt'} says {rung.name}: the gateway sends nothing that increases "
+            f"exposure past it. `resume --force` takes it away where the engine never came to know of it"
+        )
+    return (
+        f"no engine runs; the latch file {path / 'halt'} says {rung.name}, so the next run of this session starts so "
+        f"and records who and why (--fresh begins another session, which is not halted)"
+    )

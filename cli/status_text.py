@@ -1,0 +1,149 @@
+"""Lay out an engine's status, as it runs or as it left its stores."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.text import Text
+
+from cli.formats import NOTHING, utc
+from cli.stores import find_stores, reading
+from cli.tables import Column, print_pairs, print_table, say
+from domain.halt_causes import causes_from, highest
+from domain.messages import COORDINATOR
+from domain.records import Rung
+from storage.engine import is_begun
+from storage.latch_file import LatchFile
+from supervisor.latch_keeper import LADDER
+
+_STYLES = {"ACTIVE": "bold green", "REDUCING": "bold yellow", "HALTED": "bold red", "FLATTENING": "bold red"}
+_WELL = frozenset({"ready"})
+
+_ROLE_COLUMNS = (
+    Column("Role"),
+    Column("Status"),
+    Column("Start", right=True, spare=4),
+    Column("Restarts", right=True),
+    Column("MiB", right=True),
+    Column("Busy", right=True, spare=2),
+    Column("Queued", right=True, spare=3),
+    Column("Process", right=True, spare=1),
+    Column("Why", wraps=24),
+)
+
+
+def stored_status(state: Path) -> dict[str, Any]:
+    """Return what the stores of a state directory say of an engine that does not run.
+
+    Raises as `cli.stores.find_stores`.
+    """
+    stores = find_stores(state)
+    values: Mapping[str, Any] = {}
+    if is_begun(stores.directory.database_url(COORDINATOR)):
+        with reading(stores, COORDINATOR) as reader:
+            snapshot = reader.snapshot(LADDER)
+            values = {} if snapshot is None else snapshot.values
+    causes = {"": values.get("causes", {}), **values.get("scoped", {})}
+    held = {scope: causes_from(found) for scope, found in causes.items()}
+    return {
+        "phase": "completed" if stores.session.completed else "stopped",
+        "session": stores.session.number,
+        "completed": stores.session.completed,
+        "bar": stores.session.bar,
+        "rung": highest(held[""]).name,
+        "file_rung": LatchFile(stores.directory.path).read().name,
+        "causes": [trigger.value for trigger in sorted(held[""])],
+        "scoped": [[scope, highest(found).name] for scope, found in sorted(held.items()) if scope],
+        "halted_by": [
+            {
+                "scope": scope,
+                "trigger": trigger.value,
+                "rung": cause.rung.name,
+                "detail": cause.detail,
+                "since_ns": cause.wall_ns,
+            }
+            for scope, found in sorted(held.items())
+            for trigger, cause in sorted(found.items())
+        ],
+    }
+
+
+def print_status(console: Console, body: Mapping[str, Any]) -> None:
+    """Print a status: how it stands, what holds it up, the account, the roles."""
+    running = body["running"]
+    word = Text("running", style="bold green") if running else Text("not running", style="bold yellow")
+    reason = f": {body['reason']}" if body.get("reason") else ""
+    pairs: list[tuple[str, str | Text]] = [
+        ("Engine", Text.assemble(word, f", {body['phase']}{reason}")),
+        *((("Mode", str(body["mode"])),) if body.get("mode") else ()),
+        ("Session", str(body["session"])),
+        ("Account", Text(body["rung"], style=_STYLES.get(body["rung"], ""))),
+    ]
+    if not running and Rung[body["file_rung"]] > Rung[body["rung"]]:
+        pairs.append(("Latch file", Text(f"{body['file_rung']}: so the next run starts", style="bold red")))
+    pairs += [(_scope(scope), Text(rung, style=_STYLES.get(rung, ""))) for scope, rung in body["scoped"]]
+    pairs += [("Held by", _cause(cause)) for cause in body.get("halted_by", ())]
+    if body.get("resuming"):
+        pairs.append(("Resume", "on its way: not every role holds it yet"))
+    pairs += _account(body.get("views", {}))
+    print_pairs(console, pairs)
+    if body.get("roles"):
+        say(console, "")
+        print_roles(console, body["roles"])
+
+
+def print_roles(console: Console, roles: Mapping[str, Mapping[str, Any]]) -> None:
+    """Print the roles, those that do not run with their reason."""
+    rows = [
+        (
+            role,
+            _status(str(found.get("status", ""))),
+            str(found.get("generation", "")),
+            str(found.get("restarts", 0)),
+            f"{found['rss_bytes'] / 2**20:,.0f}" if found.get("rss_bytes") else NOTHING,
+            f"{found.get('busy_s', 0.0):.1f} s",
+            f"{found.get('queued', 0):,}",
+            str(found.get("pid") or NOTHING),
+            str(found.get("why", "")),
+        )
+        for role, found in roles.items()
+    ]
+    print_table(console, _ROLE_COLUMNS, rows)
+
+
+def _status(word: str) -> Text:
+    style = "green" if word in _WELL else "bold red" if word in ("quarantined", "failed") else "yellow"
+    return Text(word.replace("_", " "), style=style)
+
+
+def _scope(scope: str) -> str:
+    return (
+        scope.replace(":", " ", 1).capitalize() if scope.startswith("book:") else scope.replace(":", " ", 1)
+    )
+
+
+def _cause(cause: Mapping[str, Any]) -> str:
+    since = f", {utc(cause['since_ns'] // 1_000_000_000 * 1_000_000_000)}" if cause["since_ns"] > 0 else ""
+    where = f"{cause['scope'].replace(':', ' ', 1)}, " if cause["scope"] else ""
+    return f"{where}{cause['trigger'].replace('_', ' ')}: {cause['detail']} ({cause['rung']}{since})"
+
+
+def _account(views: Mapping[str, Any]) -> Sequence[tuple[str, str]]:
+    risk, feed, gateway = (views.get(role) or {} for role in ("risk", "feed", "gateway"))
+    found = []
+    if "equity" in risk:
+        found.append(("Equity", f"{risk['equity']:,.2f}"))
+        loss, fall, heat = (risk.get(name, 0.0) for name in ("daily_loss", "drawdown", "heat"))
+        found.append(("Day's loss", f"{loss:.3%}"))
+        found.append(("Drawdown", f"{fall:.3%}"))
+        found.append(("Heat", f"{heat:.3%}"))
+        found.append(("Positions", f"{len(risk.get('positions', {})):,}"))
+    if "open_orders" in gateway:
+        gate = "" if gateway.get("gate_open", True) else ", gate closed"
+        found.append(("Orders", f"{gateway['open_orders']:,} open of {gateway.get('orders', 0):,}{gate}"))
+    if "next" in feed:
+        found.append(("Next bar", f"{feed['next']:,}"))
+    return found

@@ -1,0 +1,95 @@
+"""Check a state directory: who holds it, its halts, its databases, the end of its audit trail."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+from cli.status_text import stored_status
+from cli.stores import Stores, find_stores, reading
+from cli.trail import verifier
+from cli.verdicts import Finding, failed, ok, warning
+from domain.errors import BreakwaterError, NotRunning
+from domain.messages import COORDINATOR, FEED, GATEWAY, RISK
+from domain.records import Rung
+from storage.audit.checkpoints import CHECKPOINTS, last_held
+from storage.audit.recovery import recover_position
+from storage.engine import is_begun
+from storage.files import FileLock
+from storage.state import LOCK
+
+_DATABASES = (COORDINATOR, GATEWAY, RISK, FEED)
+
+
+def check_state(config: Path | None, state: Path) -> Iterator[Finding]:
+    """Yield what there is to say of a state directory; without one, that there is none yet."""
+    try:
+        stores = find_stores(state)
+    except NotRunning:
+        yield ok("state directory", f"{state.absolute()}: none yet, `breakwater run` makes it")
+        return
+    except BreakwaterError as error:
+        yield failed("state directory", str(error), "name another with --state DIR")
+        return
+    yield _holder(stores)
+    yield _latch(state)
+    for role in _DATABASES:
+        yield _database(stores, role)
+    yield _trail(stores, config)
+
+
+def _holder(stores: Stores) -> Finding:
+    path = stores.directory.path
+    if not os.access(path, os.R_OK | os.W_OK | os.X_OK):
+        return failed(
+            "state directory", f"{path} cannot be read and written", "run as the user who runs the engine"
+        )
+    lock = path / LOCK
+    held = FileLock(lock).is_held()
+    by = f"in use by {lock.read_text(errors='replace').strip() or 'a process'}" if held else "free"
+    return ok("state directory", f"{path}: session {stores.session.number}, {by}")
+
+
+def _latch(state: Path) -> Finding:
+    try:
+        found = stored_status(state)
+    except BreakwaterError as error:
+        return failed("halt latch", str(error), "put the state directory back from a copy")
+    store, file = Rung[found["rung"]], Rung[found["file_rung"]]
+    scopes = "".join(f", {scope} {rung}" for scope, rung in found["scoped"])
+    if file > store:
+        words = f"the latch file says {file.name}, the store {store.name}"
+        return warning("halt latch", words, f"the next run starts {file.name}; then `breakwater resume`")
+    if file < store:
+        words = f"the store says {store.name}, the latch file {file.name}"
+        return warning("halt latch", words, "none: the next run writes the file again")
+    if store > Rung.ACTIVE or scopes:
+        why = "; ".join(f"{each['trigger']}: {each['detail']}" for each in found["halted_by"])
+        return warning(
+            "halt latch", f"{store.name}{scopes}: {why}", "`breakwater resume` once that is settled"
+        )
+    return ok("halt latch", "ACTIVE, in store and file")
+
+
+def _database(stores: Stores, role: str) -> Finding:
+    check = f"database {role}"
+    if not is_begun(stores.directory.database_url(role)):
+        return warning(check, "not begun", "none, where the session has just begun; else `breakwater run`")
+    try:
+        with reading(stores, role) as reader:
+            events = reader.outbox_range()[1]
+    except BreakwaterError as error:
+        return failed(check, str(error), "put the state directory back from a copy, or --fresh")
+    return ok(check, f"opens; {events:,} events told")
+
+
+def _trail(stores: Stores, config: Path | None) -> Finding:
+    trail, check = stores.directory.audit, "audit trail"
+    try:
+        last, _, reached = last_held(trail / CHECKPOINTS, trail, verifier(config))
+        position = recover_position(trail, last, reached)
+    except (BreakwaterError, OSError) as error:
+        return failed(check, str(error), "`breakwater audit verify` names the place")
+    unsigned = position.seq - position.signed_seq
+    return ok(check, f"record {position.seq:,}; the last {unsigned:,} not signed yet, and they follow")

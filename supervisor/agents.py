@@ -1,0 +1,94 @@
+"""Say what the command desk needs of whoever starts and ends roles."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Protocol
+
+from domain.errors import CommandRefused
+from domain.messages import RISK
+from domain.outputs import Output, Send
+from domain.supervision import ReleaseStrategy
+from supervisor.child import OUT, Child, Status
+from supervisor.children import Children
+from supervisor.upkeep import Upkeep
+
+Ordered = tuple[list[Output], str]
+"""What follows from an order to a role, and in words what was begun."""
+
+
+class Agents(Protocol):
+    """Start, stop, restart and release roles by a person's word; each raises CommandRefused with its reason."""
+
+    def start(self, role: str) -> Ordered:
+        """Start a role that a person stopped."""
+        ...
+
+    def stop(self, role: str) -> Ordered:
+        """Stop a role until it is started again; the others go on without it."""
+        ...
+
+    def restart(self, role: str) -> Ordered:
+        """End a role's process and start its next generation."""
+        ...
+
+    def release(self, role: str) -> Ordered:
+        """Let a quarantined strategy run again, its failures forgotten."""
+        ...
+
+
+class ChildAgents:
+    """Carry a person's orders to the coordinator's children (port: `Agents`)."""
+
+    def __init__(self, children: Children, upkeep: Upkeep, kept: Callable[[], list[Output]]) -> None:
+        """Order `children` about; `kept` is what makes it durable."""
+        self._children, self._upkeep, self._kept = children, upkeep, kept
+
+    def start(self, role: str) -> Ordered:
+        """Start a role that a person stopped."""
+        child = self._known(role)
+        if child.status is Status.QUARANTINED:
+            raise CommandRefused(f"{role} is quarantined ({child.why}); `agents release` lets it run again")
+        if child.status is not Status.STOPPED:
+            raise CommandRefused(f"{role} is {child.status.value}; only what a person stopped can be started")
+        return self._told(self._children.start(role)), f"{role} starts"
+
+    def stop(self, role: str) -> Ordered:
+        """Stop a strategy until it is started again: it abstains."""
+        child = self._known(role)
+        if not child.plan.strategies:
+            raise CommandRefused(
+                f"{role} cannot be stopped alone: an account must not be left without it; "
+                "`halt` stops what increases exposure, Ctrl-C stops the engine, `agents restart` starts it anew"
+            )
+        if child.status in OUT:
+            raise CommandRefused(f"{role} is {child.status.value} already")
+        return self._told(self._children.stop(role, "a person stopped it")), f"{role} stops, and abstains"
+
+    def restart(self, role: str) -> Ordered:
+        """End a role's process and start its next generation."""
+        child = self._known(role)
+        if child.status in OUT:
+            raise CommandRefused(f"{role} is {child.status.value}; only what runs can be restarted")
+        return self._told(self._children.restart(role, "a person restarted it")), f"{role} restarts"
+
+    def release(self, role: str) -> Ordered:
+        """Let a quarantined strategy run again, its failures forgotten."""
+        child = self._known(role)
+        released: list[Output] = [
+            Send(RISK, ReleaseStrategy(strategy=strategy), True) for strategy in child.held_out
+        ]
+        child.held_out.clear()
+        if child.status is Status.QUARANTINED:
+            return self._told([*released, *self._children.start(role)]), f"{role} is released and starts"
+        if not released:
+            raise CommandRefused(f"{role} is {child.status.value}, not quarantined")
+        return self._told(released), f"{role} is released: its breaker begins anew"
+
+    def _known(self, role: str) -> Child:
+        if role not in self._children:
+            raise CommandRefused(f"no role {role!r}; there are: {', '.join(self._children.roles)}")
+        return self._children[role]
+
+    def _told(self, outputs: list[Output]) -> list[Output]:
+        return [*outputs, self._upkeep.absent(), *self._kept()]

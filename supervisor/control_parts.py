@@ -1,0 +1,110 @@
+"""Build, inside the coordinator's process, what it halts and is commanded by: latch file, control socket, clock."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from queue import SimpleQueue
+from typing import Any
+
+from actors.parts import ActorContext
+from actors.roles import Spec
+from domain.ports import ControlPort, Journal, LatchPort, Mailbox
+from domain.records import Rung
+from storage.commit_group import CommitGroup
+from storage.latch_file import LatchFile
+from supervisor.answers import COMMANDS
+from supervisor.control_server import ControlServer
+from supervisor.latch_keeper import FoundLatch
+
+Commands = SimpleQueue[Any]
+"""Hold commands for an engine whose mailboxes one thread alone may use."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ControlParts:
+    """Be what the coordinator's factory gives to its machine and to its shell."""
+
+    latch: LatchPort
+    control: ControlPort | None
+    found: FoundLatch
+    wall_ns: Callable[[], int]
+    answers: Mapping[str, Any] | None
+
+
+def control_parts(spec: Spec, context: ActorContext, journal: Journal) -> ControlParts:
+    """Build them for the coordinator that `spec` describes.
+
+    `arguments["commands"]` is True for a control socket, or the queue through which an engine of one process takes
+    commands; without it there is none.
+    """
+    file = LatchFile(context.state_dir)
+    group: CommitGroup | None = spec.arguments.get("group")
+    saved = journal.snapshot(COMMANDS)
+    return ControlParts(
+        latch=file if group is None else CommittedLatch(file, group),
+        control=_control(spec.arguments.get("commands"), context),
+        found=FoundLatch(file.read(), *file.word()),
+        wall_ns=context.clock.wall_ns,
+        answers=None if saved is None else saved.values,
+    )
+
+
+def _control(commands: Commands | bool | None, context: ActorContext) -> ControlPort | None:
+    if commands is None or commands is False:
+        return None
+    server = ControlServer(context.state_dir, context.log)
+    return QueuedControl(server, commands) if isinstance(commands, SimpleQueue) else server
+
+
+class CommittedLatch:
+    """Write the latch's file once the databases of an inline engine are committed (port: `domain.ports.LatchPort`).
+
+    They gather what they write: a file that was ahead of them would halt, or free, a run that never came to that.
+    """
+
+    def __init__(self, file: LatchPort, group: CommitGroup) -> None:
+        """Write `file` after `group`."""
+        self._file, self._group = file, group
+
+    def write(self, rung: Rung, version: int, detail: str) -> None:
+        """Commit, then replace the file; raises DurabilityError."""
+        self._group.commit()
+        self._file.write(rung, version, detail)
+
+    def read(self) -> Rung:
+        """Return what the file says."""
+        return self._file.read()
+
+
+class QueuedControl:
+    """Put what a control port takes into a queue that any thread may use (port: `domain.ports.ControlPort`)."""
+
+    def __init__(self, port: ControlPort, commands: Commands) -> None:
+        """Fill `commands` from `port`."""
+        self._port, self._commands = port, commands
+
+    def open(self, mailbox: Mailbox) -> None:
+        """Listen; the queue takes the mailbox's place."""
+        del mailbox
+        self._port.open(_QueueMailbox(self._commands))
+
+    def answer(self, request_id: int, body: Mapping[str, Any]) -> None:
+        """Answer a request."""
+        self._port.answer(request_id, body)
+
+    def close(self) -> None:
+        """Stop listening."""
+        self._port.close()
+
+
+class _QueueMailbox:
+    """Be a mailbox whose messages somebody else takes out (port: `domain.ports.Mailbox`)."""
+
+    def __init__(self, commands: Commands) -> None:
+        self._commands = commands
+
+    def put(self, message: Any, *, control: bool = False) -> None:
+        """Queue `message`; the socket bounds how many there are."""
+        del control
+        self._commands.put(message)

@@ -1,0 +1,184 @@
+"""Watch roles for the coordinator, from its own process: who ended, who hangs, who grew; start and end them."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from actors.logs import Log
+from domain.error_texts import describe
+from domain.errors import MailboxFull, NotRunning
+from domain.messages import COORDINATOR
+from domain.ports import Clock, Mailbox
+from domain.supervision import RoleEnded, RoleFigures, RolesObserved, RoleStarted
+from supervisor.child import WHICHEVER
+from supervisor.child_spec import ChildSpec
+from supervisor.ray_roles import EXIT_S, RayRoles, runs
+
+LOOK_S = 0.05
+"""From one look at the roles' processes to the next: a death is known within this, where Ray takes 1.8 s."""
+OBSERVE_S = 0.5
+ANSWER_S = 0.4
+
+
+class RaySupervisor(RayRoles):
+    """Supervise roles that are Ray actors (port: `domain.ports.Supervisor`).
+
+    Starts run on threads of their own and a further one watches, so that the coordinator never waits. `peers` makes the
+    coordinator's own process learn where roles are; `own` is its handle, made known to every role that starts.
+    """
+
+    def __init__(
+        self,
+        ray: Any,
+        specs: Mapping[str, ChildSpec],
+        state_dir: Path,
+        clock: Clock,
+        log: Log,
+        peers: Callable[[Mapping[str, Any]], None],
+    ) -> None:
+        """Supervise `specs`; nothing happens before `open`."""
+        super().__init__(state_dir)
+        self._ray, self._specs, self._clock, self._log, self._peers = ray, dict(specs), clock, log, peers
+        self._own = ray.get_runtime_context().current_actor
+        self._mailbox: Mailbox | None = None
+        self._lock = threading.Lock()
+        self._closed = threading.Event()
+        self._answered_s: dict[str, float] = {}
+
+    def open(self, mailbox: Mailbox) -> None:
+        """Find the roles that are at work, tell of each of the others that it ended, and watch."""
+        self._mailbox = mailbox
+        found = self.find(self._specs)
+        self._peers(self._everyone())
+        for role in self._specs:
+            if role in found:
+                child = self._children[role]
+                self._tell_started(role, child.spec.generation, child.process.pid)
+            else:
+                self._tell_ended(role, WHICHEVER, "its process was not found")
+        threading.Thread(target=self._watch, name="watch-roles", daemon=True).start()
+
+    def start(self, roles: Sequence[tuple[str, int]]) -> None:
+        """Start these (role, generation) together; `RoleStarted` or `RoleEnded` tells of each."""
+        for role, generation in roles:
+            arguments = (role, generation)
+            threading.Thread(target=self._start, args=arguments, name=f"start-{role}", daemon=True).start()
+
+    def end(self, role: str, generation: int) -> None:
+        """End one generation of a role at once."""
+        threading.Thread(
+            target=self._kill_and_tell, args=(role, generation), name=f"end-{role}", daemon=True
+        ).start()
+
+    def close(self) -> None:
+        """Stop watching; what runs goes on."""
+        self._closed.set()
+
+    def _start(self, role: str, generation: int) -> None:
+        spec = self._specs[role].of_generation(generation)
+        try:
+            self._await_end(role)
+            self.spawn([spec])
+            pid = self._children[role].process.pid
+        except Exception as error:  # whatever it is, the role does not run, and the coordinator decides
+            self._log.error("role_not_started", role=role, generation=generation, exc_info=True)
+            self._tell_ended(role, generation, f"it did not start: {describe(error)}")
+            return
+        self._peers({role: self._children[role].handle})
+        self._tell_started(role, generation, pid)
+
+    def _await_end(self, role: str) -> None:
+        """Wait until the older generation's process is gone: it holds the lock of its journal until then."""
+        with self._lock:
+            child = self._children.pop(role, None)
+        if child is not None and runs(child.process):
+            psutil.wait_procs([child.process], timeout=EXIT_S)
+
+    def _everyone(self) -> dict[str, Any]:
+        """Return the handle of every role, None for one that is away."""
+        found = {role: child.handle for role, child in dict(self._children).items()}
+        return {COORDINATOR: self._own, **dict.fromkeys(self._specs), **found}
+
+    def _kill_and_tell(self, role: str, generation: int) -> None:
+        child = self._children.get(role)
+        if not self.kill(role, generation) or child is None or child.spec.generation != generation:
+            self._tell_ended(role, generation, "there was no such process")
+        else:
+            self._tell_ended(role, generation, "it was ended")
+
+    # --- watching ---------------------------------------------------------------------------------------------------
+
+    def _watch(self) -> None:
+        next_look_s = 0.0
+        while not self._closed.wait(LOOK_S):
+            try:
+                self._look()
+                if (now_s := time.monotonic()) >= next_look_s:
+                    next_look_s = now_s + OBSERVE_S
+                    self._observe()
+            except Exception:  # a watch that ends unseen would leave deaths unnoticed
+                self._log.error("watching_failed", exc_info=True)
+
+    def _look(self) -> None:
+        for role, child in list(self._children.items()):
+            if runs(child.process):
+                continue
+            with self._lock:
+                if self._children.get(role) is not child:
+                    continue
+                del self._children[role]
+            self._tell_ended(role, child.spec.generation, "its process ended")
+
+    def _observe(self) -> None:
+        """Ask every role for its figures; one that does not answer is busy since it last did."""
+        children = dict(self._children)
+        asked = {role: child.handle.observe.remote() for role, child in children.items()}
+        if not asked:
+            return
+        self._ray.wait(list(asked.values()), num_returns=len(asked), timeout=ANSWER_S)
+        figures = []
+        for role, reference in asked.items():
+            child = children[role]
+            now_s = time.monotonic()
+            try:
+                seen = self._result(role, reference, 0.0)
+                self._answered_s[role] = now_s
+                busy_s, queued, state = seen["busy_s"], seen["queued"], seen["state"]
+            except NotRunning:
+                continue
+            except Exception:  # no answer in time: the figures say for how long
+                busy_s, queued, state = now_s - self._answered_s.setdefault(role, now_s), 0, None
+            figures.append(
+                RoleFigures(
+                    role, child.spec.generation, child.process.pid, _rss(child.process), busy_s, queued, state
+                )
+            )
+        self._tell(RolesObserved(figures=tuple(figures)))
+
+    def _tell_started(self, role: str, generation: int, pid: int) -> None:
+        self._answered_s[role] = time.monotonic()
+        self._tell(RoleStarted(role=role, generation=generation, pid=pid, at_s=self._clock.monotonic_s()))
+
+    def _tell_ended(self, role: str, generation: int, why: str) -> None:
+        self._tell(RoleEnded(role=role, generation=generation, why=why, at_s=self._clock.monotonic_s()))
+
+    def _tell(self, message: RoleStarted | RoleEnded | RolesObserved) -> None:
+        if self._mailbox is None:
+            return
+        try:
+            self._mailbox.put(message, control=not isinstance(message, RolesObserved))
+        except MailboxFull:
+            self._log.error("mailbox_full", lost=type(message).__name__)
+
+
+def _rss(process: psutil.Process) -> int:
+    try:
+        return int(process.memory_info().rss)
+    except psutil.NoSuchProcess:
+        return 0

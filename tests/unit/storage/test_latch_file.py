@@ -1,0 +1,149 @@
+"""The latch's file: absent is ACTIVE, nonsense is HALTED, and what was written is there after a crash."""
+
+from __future__ import annotations
+
+import builtins
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from domain.errors import DurabilityError
+from domain.records import Rung
+from storage.latch_file import NAME, LatchFile
+
+UP = [rung for rung in Rung if rung is not Rung.ACTIVE]
+
+
+def test_nothing_is_halted_where_there_is_no_file(tmp_path: Path) -> None:
+    assert LatchFile(tmp_path).read() is Rung.ACTIVE
+    assert LatchFile(tmp_path / "missing").read() is Rung.ACTIVE
+
+
+@pytest.mark.parametrize("rung", UP)
+def test_every_reader_sees_what_was_written(tmp_path: Path, rung: Rung) -> None:
+    reader = LatchFile(tmp_path)
+    assert reader.read() is Rung.ACTIVE
+    LatchFile(tmp_path).write(rung, 7, "drawdown 16 %")
+    assert reader.read() is rung
+    assert json.loads((tmp_path / NAME).read_bytes()) == {
+        "rung": rung.name,
+        "version": 7,
+        "detail": "drawdown 16 %",
+    }
+    assert (tmp_path / NAME).stat().st_mode & 0o777 == 0o600
+
+
+def test_active_removes_it(tmp_path: Path) -> None:
+    latch = LatchFile(tmp_path)
+    latch.write(Rung.HALTED, 1, "why")
+    latch.write(Rung.ACTIVE, 2, "resumed")
+    assert not (tmp_path / NAME).exists()
+    assert latch.read() is Rung.ACTIVE
+    latch.write(Rung.ACTIVE, 3, "again")
+    LatchFile(tmp_path / "missing").write(Rung.ACTIVE, 1, "")
+
+
+def test_file_that_was_replaced_is_read_anew_each_time(tmp_path: Path) -> None:
+    reader, writer = LatchFile(tmp_path), LatchFile(tmp_path)
+    for number in range(50):
+        writer.write(UP[number % len(UP)], number, "")
+        assert reader.read() is UP[number % len(UP)]
+
+
+def test_file_that_did_not_change_is_not_read_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is looked at before each order: that must cost a `stat`."""
+    latch = LatchFile(tmp_path)
+    latch.write(Rung.HALTED, 1, "why")
+    assert latch.read() is Rung.HALTED
+
+    def fail(*_: Any) -> None:
+        raise AssertionError("opened again")
+
+    monkeypatch.setattr(builtins, "open", fail)
+    for _ in range(5):
+        assert latch.read() is Rung.HALTED
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"\x00",
+        b"\xff\xfe",
+        b"{",
+        b"[]",
+        b"null",
+        b"5",
+        b'{"rung": 2}',
+        b'{"rung": "OFF"}',
+        b'{"rung": []}',
+        b'{"version": 1}',
+        b"[" * 100_000,
+    ],
+)
+def test_nonsense_reads_as_halted(tmp_path: Path, content: bytes) -> None:
+    """Whoever wrote it, with an editor in a hurry or with half a disk, wanted no more orders."""
+    (tmp_path / NAME).write_bytes(content)
+    assert LatchFile(tmp_path).read() is Rung.HALTED
+
+
+@given(content=st.binary(max_size=60))
+def test_any_content_reads_as_a_rung(tmp_path_factory: pytest.TempPathFactory, content: bytes) -> None:
+    place = tmp_path_factory.mktemp("latch")
+    (place / NAME).write_bytes(content)
+    assert LatchFile(place).read() in Rung
+
+
+def test_file_that_cannot_be_read_is_halted(tmp_path: Path) -> None:
+    (tmp_path / NAME).mkdir()
+    assert LatchFile(tmp_path).read() is Rung.HALTED
+
+
+def test_place_that_cannot_be_looked_at_is_halted(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("no directory")
+    assert LatchFile(tmp_path / "file").read() is Rung.HALTED
+
+
+def test_halt_is_durable_at_the_return_and_its_removal_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    synced: list[int] = []
+    fsync = os.fsync
+
+    def spy(descriptor: int) -> None:
+        synced.append(os.fstat(descriptor).st_ino)
+        fsync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", spy)
+    directory = tmp_path.stat().st_ino
+    LatchFile(tmp_path).write(Rung.HALTED, 1, "")
+    assert synced == [(tmp_path / NAME).stat().st_ino, directory]
+    LatchFile(tmp_path).write(Rung.ACTIVE, 2, "")
+    assert synced[2:] == [directory]
+
+
+def test_write_that_fails_is_told(tmp_path: Path) -> None:
+    with pytest.raises(DurabilityError, match="halt cannot be written"):
+        LatchFile(tmp_path / "missing").write(Rung.HALTED, 1, "why")
+    (tmp_path / NAME).mkdir()
+    with pytest.raises(DurabilityError, match="halt cannot be removed"):
+        LatchFile(tmp_path).write(Rung.ACTIVE, 1, "why")
+
+
+def test_writer_that_dies_half_way_leaves_what_stood(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    latch = LatchFile(tmp_path)
+    latch.write(Rung.HALTED, 1, "first")
+
+    def fail(*_: Any) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "replace", fail)
+    with pytest.raises(DurabilityError):
+        latch.write(Rung.FLATTENING, 2, "second")
+    assert latch.read() is Rung.HALTED
+    assert [path.name for path in tmp_path.iterdir()] == [NAME]
