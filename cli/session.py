@@ -44,7 +44,11 @@ def _trade(request: RunRequest, opened: Opened, signals: StopSignals, console: C
     plan = opened.plan
     runtime, shutdown = plan.settings.engine.runtime, plan.settings.shutdown
     last = len(plan.table)
-    opening = {"mode": plan.settings.mode.value, "session": plan.session.number}
+    opening = {
+        "mode": plan.settings.mode.value,
+        "session": plan.session.number,
+        "waiting_for": ["Ray, the venue and every role's process"] if request.runtime == "ray" else [],
+    }
     with progress(
         console, plan.table, plan.session.first, opening=opening, signals=signals, plain=request.plain
     ) as show:

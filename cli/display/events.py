@@ -13,7 +13,7 @@ from cli.display.fields import Fields
 from cli.display.figures import lots, price
 from cli.display.lines import Line, fit, heading, piece
 from cli.display.styles import AMBER, FAINT, MUTED, PLAIN, RED, TEAL
-from cli.display.view import Snapshot
+from cli.display.view import Snapshot, causes
 from domain.messages import GATEWAY, RISK
 from domain.strategies.blocks import DAY_NS
 
@@ -135,10 +135,10 @@ class EventLog:
         self._rung = rung
         if not before and rung == "ACTIVE":
             return
-        causes = ", ".join(str(cause).replace("_", " ") for cause in top.listed("causes"))
         lowered = before in _ORDER and rung in _ORDER and _ORDER.index(rung) < _ORDER.index(before)
-        why = f" by {causes}" if causes and not lowered else f", was {before}" if lowered else ""
-        self._add(now, "resume" if lowered else "halt", f"{rung}{why}")
+        why = ", ".join(causes(top))
+        words = f" by {why}" if why and not lowered else f", was {before}" if lowered else ""
+        self._add(now, "resume" if lowered else "halt", f"{rung}{words}")
 
     def _look_at_roles(self, roles: Fields, now: str) -> None:
         for role, value in roles.named():

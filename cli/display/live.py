@@ -150,7 +150,7 @@ class LiveScreen:
         standing = self._meter.read(seen.states)
         view = read({**self._opening, **seen.snapshot})
         self._log.look(seen.snapshot, standing.day)
-        if view.account.equity is not None:
+        if view.account.equity is not None and view.bar != self._picture.view.bar:
             self._trace.add(view.account.equity)
         return Picture(view, standing, self._trace, self._log, 0.0)
 
@@ -175,5 +175,5 @@ class LiveScreen:
         try:
             self._notice = Notice(command(asked.reason), good=True)
         except (BreakwaterError, OSError) as error:
-            self._notice = Notice(f"{asked.wish.value} refused: {error}", good=False)
+            self._notice = Notice(f"{asked.wish.value}: {error}", good=False)
         self._terminal.wake()

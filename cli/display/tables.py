@@ -21,6 +21,7 @@ from cli.display.styles import (
     status_badge,
 )
 from cli.display.view import Actor, Strategy, View
+from cli.formats import count
 
 _STRATEGIES = (
     Column("", 24, grows=True, snug=True),
@@ -112,17 +113,15 @@ def actors(view: View, width: int, height: int) -> list[Line]:
     """Return each role's process, those in trouble first."""
     shown = sorted(view.actors, key=lambda actor: not _in_trouble(actor))
     rows = [_actor(each) for each in shown]
-    total = sum(each.rss_bytes or 0 for each in view.actors)
-    title = f"Actors {len(rows)}" + (f", {size(total)}" if total else "")
-    return table(title, _ACTORS, rows, width, height, empty="none is at work yet")
+    return table(f"Actors {len(rows)}", _ACTORS, rows, width, height, empty="none is at work yet")
 
 
 def actors_line(view: View, width: int) -> Line:
     """Return one line about all actors: how many, and what is the matter with which."""
     bad = [each for each in view.actors if _in_trouble(each)]
     restarts = sum(each.restarts for each in view.actors)
-    total = sum(each.rss_bytes or 0 for each in view.actors)
-    notes = [f"{restarts} restarts"] + ([size(total)] if total else [])
+    largest = max((each.rss_bytes or 0 for each in view.actors), default=0)
+    notes = [count(restarts, "restart")] + ([f"largest {size(largest)}"] if largest else [])
     if not view.actors:
         return heading("Actors", width, "none is at work yet")
     if bad:

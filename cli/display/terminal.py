@@ -19,10 +19,18 @@ _PATIENCE_S = 0.5
 
 
 def may_hold(file: Any) -> bool:
-    """Say whether `file` is a terminal that a screen can be shown on, and not one that understands nothing."""
+    """Say whether `file` is a terminal that a screen can be shown on: ours to use, and no dumb one."""
     try:
-        return os.isatty(file.fileno()) and os.environ.get("TERM", "") not in ("", "dumb", "unknown")
+        return in_foreground(file.fileno()) and os.environ.get("TERM", "") not in ("", "dumb", "unknown")
     except (AttributeError, OSError, ValueError):
+        return False
+
+
+def in_foreground(descriptor: int) -> bool:
+    """Say whether this process may use the terminal: one begun with `&`, or by `timeout`, may not."""
+    try:
+        return os.isatty(descriptor) and os.tcgetpgrp(descriptor) == os.getpgrp()
+    except OSError:
         return False
 
 
@@ -71,7 +79,7 @@ class Terminal:
     def take(self) -> bool:
         """Hold the terminal if it is ours to hold; return whether it is held. `fresh` is set when it was just taken."""
         with self.lock:
-            if self._away or not self._foreground():
+            if self._away or not in_foreground(self._output):
                 self._held = False
             elif not self._held:
                 self._held = self.fresh = True
@@ -87,7 +95,7 @@ class Terminal:
         self._away = for_good or self._away
         held = self.lock.acquire(timeout=_PATIENCE_S)
         try:
-            if self._held and self._foreground():
+            if self._held and in_foreground(self._output):
                 self._write(_GIVE_BACK)
                 self._restore_mode()
             self._held = False
@@ -119,12 +127,6 @@ class Terminal:
             os.write(self._waker, b".")
 
     # --- the terminal's own -------------------------------------------------------------------------------------
-
-    def _foreground(self) -> bool:
-        try:
-            return os.isatty(self._output) and os.tcgetpgrp(self._output) == os.getpgrp()
-        except OSError:
-            return False
 
     def _set_mode(self) -> None:
         """Let each key arrive at once and unseen; Ctrl-C and Ctrl-Z stay signals, Ctrl-S stops no output."""

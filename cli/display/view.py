@@ -100,6 +100,7 @@ class View(NamedTuple):
     halts: int
     trouble: str
     waiting_for: tuple[str, ...]
+    bar: int | None
     account: Account
     strategies: tuple[Strategy, ...]
     positions: tuple[Position, ...]
@@ -121,11 +122,12 @@ def read(snapshot: Snapshot) -> View:
         phase=top.text("phase"),
         reason=top.text("reason"),
         rung=top.text("rung") or risk.text("rung"),
-        causes=_causes(top),
+        causes=causes(top),
         scoped=tuple(_pair(each) for each in top.listed("scoped")),
         halts=top.whole("halts"),
         trouble=_last(top.listed("failures")),
         waiting_for=tuple(map(str, top.listed("waiting_for"))),
+        bar=None if (bar := risk.number("bar")) is None else int(bar),
         account=_account(risk),
         strategies=_strategies(top, views, risk),
         positions=tuple(_position(Fields(each)) for each in positions),
@@ -136,7 +138,7 @@ def read(snapshot: Snapshot) -> View:
     )
 
 
-def _causes(top: Fields) -> tuple[str, ...]:
+def causes(top: Fields) -> tuple[str, ...]:
     """Return what holds the account up, each with its words where they are told."""
     words = {}
     for each in top.listed("halted_by"):

@@ -96,6 +96,7 @@ def role(**changed: Any) -> dict[str, Any]:
 
 def risk(**changed: Any) -> dict[str, Any]:
     return {
+        "bar": 1_234,
         "equity": 104_233.12,
         "opening_equity": 100_000.0,
         "day_start_equity": 104_401.50,

@@ -168,7 +168,7 @@ def test_a_refusal_says_why() -> None:
     controls.may.set()
     with scene(controls) as at:
         at.type("hynow\r")
-        at.shows("halt refused: the cooldown ends in 4:12")
+        at.shows("halt: the cooldown ends in 4:12")
 
 
 def test_resume_carries_its_reason() -> None:
