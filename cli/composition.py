@@ -100,6 +100,27 @@ def inline_specs(
     )
 
 
+def chaos_specs(plan: EnginePlan, given: Mapping[str, Mapping[str, Any]]) -> tuple[ChildSpec, ...]:
+    """Return the roles of an engine for fault search: the parts of an engine on Ray, its ports those of `given`.
+
+    What is given by role (journal, broker, table, trail) outlives the engine; `strategies` is for each of them.
+    """
+    site = Site(
+        audit="simulation.chaos.roles:audit",
+        gateway="simulation.chaos.roles:gateway",
+        feed="simulation.roles:inline_feed",
+        strategy="simulation.chaos.roles:strategy",
+        pace=plan.live_pace(),
+        group=None,
+        given=given,
+        strategies_given=given["strategies"],
+    )
+    others = _roles(plan, site)
+    venue = ChildSpec(role=VENUE, factory="simulation.roles:inline_venue", arguments=given[GATEWAY])
+    factory = "supervisor.roles:inline_coordinator"
+    return (venue, *others, coordinator_spec(plan, others, factory, site.group, given[COORDINATOR]))
+
+
 def _roles(plan: EnginePlan, site: Site) -> tuple[ChildSpec, ...]:
     """Return every role but the coordinator and the venue, each after what it needs."""
     hung_s = plan.settings.engine.runtime.lockstep_stall_s / 2.0
