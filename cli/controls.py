@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any, Protocol
 
 from domain.commands import Verb
 from domain.errors import CommandRefused
-from supervisor.control_client import ControlClient, new_key
+from supervisor.control_client import new_key
 
 
 class Controls(Protocol):
@@ -26,12 +25,28 @@ class Controls(Protocol):
         ...
 
 
-class SocketControls:
-    """Ask the engine of a state directory (port: `Controls`)."""
+class Client(Protocol):
+    """Carry a command to an engine (`supervisor.control_client.ControlClient`)."""
 
-    def __init__(self, state_dir: Path, mode: str) -> None:
+    def ask(
+        self,
+        verb: Verb,
+        arguments: Mapping[str, Any] | None = None,
+        *,
+        reason: str = "",
+        mode: str = "",
+        key: str = "",
+    ) -> Mapping[str, Any]:
+        """Return the engine's answer."""
+        ...
+
+
+class SocketControls:
+    """Ask over a control socket (port: `Controls`)."""
+
+    def __init__(self, client: Client, mode: str) -> None:
         """Ask in `mode`, the one that this process believes the engine to be in."""
-        self._client, self._mode = ControlClient(state_dir), mode
+        self._client, self._mode = client, mode
 
     def halt(self, reason: str) -> str:
         """Halt the account."""
@@ -42,7 +57,7 @@ class SocketControls:
         return self._ask(Verb.RESUME, reason)
 
     def _ask(self, verb: Verb, reason: str) -> str:
-        body: Mapping[str, Any] = self._client.ask(verb, {}, reason=reason, mode=self._mode, key=new_key())
+        body = self._client.ask(verb, {}, reason=reason, mode=self._mode, key=new_key())
         if not body["ok"]:
             raise CommandRefused(str(body["detail"]))
         return f"{verb.value} {'effective' if body['effective'] else 'acknowledged'}: {body['detail']}"

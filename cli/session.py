@@ -21,6 +21,7 @@ from config.describe import describe
 from config.in_force import idle_changes_warning
 from domain.messages import FEED
 from storage.files import reporting_full_disk
+from supervisor.control_client import ControlClient
 from supervisor.signals import StopSignals
 
 ENGINES: dict[str, Callable[[EnginePlan], Engine]] = {"ray": RayEngine, "inline": InlineEngine}
@@ -53,7 +54,7 @@ def _trade(request: RunRequest, opened: Opened, signals: StopSignals, console: C
         console, plan.table, plan.session.first, opening=opening, signals=signals, plain=request.plain
     ) as show:
         engine: Engine = ENGINES[request.runtime](plan)
-        show.begin(engine, SocketControls(plan.session.state_dir, plan.settings.mode.value))
+        show.begin(engine, SocketControls(ControlClient(plan.session.state_dir), plan.settings.mode.value))
         try:
             outcome = drive(
                 engine,
