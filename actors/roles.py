@@ -52,9 +52,12 @@ class Spec(Protocol):
         ...
 
 
-def open_journal(spec: Spec) -> SqlJournal:
-    """Open the role's own journal at `arguments["url"]`."""
+def open_journal(spec: Spec) -> Journal:
+    """Open the role's own journal at `arguments["url"]`, or return `arguments["journal"]`, which is kept in memory."""
     arguments = spec.arguments
+    kept: Journal | None = arguments.get("journal")
+    if kept is not None:
+        return kept
     return SqlJournal(
         arguments["url"],
         spec.role,

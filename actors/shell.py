@@ -31,6 +31,7 @@ class Shell:
         self.machine, self._context = parts.machine, context
         self._timers = Timers(context.clock)
         self._carrier = Carrier(parts, context, self._timers, router, self._message_lost)
+        self._opened = False
         self._handled = 0
         self._last_handle_ns = 0
         self.failure = ""
@@ -100,7 +101,11 @@ class Shell:
         elif isinstance(message, OutboxAcknowledged):
             self._carrier.acknowledge(message.seq)
         else:
-            self._carrier.open()
+            # Told again where nobody is sure that it was heard: a connection opened anew would end what the first
+            # one is about, an absence that takes half a minute to prove for one.
+            if not self._opened:
+                self._opened = True
+                self._carrier.open()
             self._decide(message)
 
     def _decide(self, message: Any) -> None:

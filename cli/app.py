@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from cli.chaos import chaos
 from cli.control import flatten, halt, reduce, resume, status
 from cli.doctor import doctor
 from cli.lazy import lazy_group
@@ -21,7 +22,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.command()(run)
-for each in (status, halt, reduce, flatten, resume, doctor):
+for each in (status, halt, reduce, flatten, resume, doctor, chaos):
     app.command()(each)
 
 

@@ -100,6 +100,27 @@ def inline_specs(
     )
 
 
+def chaos_specs(plan: EnginePlan, given: Mapping[str, Mapping[str, Any]]) -> tuple[ChildSpec, ...]:
+    """Return the roles of an engine for fault search: the parts of an engine on Ray, its ports those of `given`.
+
+    What is given by role (journal, broker, table, trail) outlives the engine; `strategies` is for each of them.
+    """
+    site = Site(
+        audit="simulation.chaos.roles:audit",
+        gateway="simulation.chaos.roles:gateway",
+        feed="simulation.roles:inline_feed",
+        strategy="simulation.chaos.roles:strategy",
+        pace=plan.live_pace(),
+        group=None,
+        given=given,
+        strategies_given=given["strategies"],
+    )
+    others = _roles(plan, site)
+    venue = ChildSpec(role=VENUE, factory="simulation.roles:inline_venue", arguments=given[GATEWAY])
+    factory = "supervisor.roles:inline_coordinator"
+    return (venue, *others, coordinator_spec(plan, others, factory, site.group, given[COORDINATOR]))
+
+
 def _roles(plan: EnginePlan, site: Site) -> tuple[ChildSpec, ...]:
     """Return every role but the coordinator and the venue, each after what it needs."""
     hung_s = plan.settings.engine.runtime.lockstep_stall_s / 2.0
@@ -171,15 +192,7 @@ def coordinator_spec(
         answer_deadline_s=settings.engine.runtime.answer_deadline_s,
         flattening=settings.halt_policy().flattening,
         desk=plan.desk(),
-        started={
-            "session": plan.session.number,
-            "first": plan.session.first,
-            "mode": settings.mode.value,
-            "configuration": settings.fingerprint,
-            "strategy_code": dict(plan.code),
-            "bars": plan.table.fingerprint,
-            "symbols": list(plan.table.symbols),
-        },
+        started=_started(plan),
     )
     return ChildSpec(
         role=COORDINATOR,
@@ -192,3 +205,16 @@ def coordinator_spec(
         },
         queue=plan.queue,
     )
+
+
+def _started(plan: EnginePlan) -> dict[str, Any]:
+    """Return what the audit trail says of the engine's start."""
+    return {
+        "session": plan.session.number,
+        "first": plan.session.first,
+        "mode": plan.settings.mode.value,
+        "configuration": plan.settings.fingerprint,
+        "strategy_code": dict(plan.code),
+        "bars": plan.table.fingerprint,
+        "symbols": list(plan.table.symbols),
+    }

@@ -15,7 +15,7 @@ from domain.errors import ConfigurationError
 from domain.gateway_policy import GatewayLimits, GatewaySettings
 from domain.instruments import MICRO, AssetKind, Instrument
 from domain.lease import NO_PULSES, LeaseTerms
-from domain.market_data import PUBLISHINGS, MarketDataSettings
+from domain.market_data import MarketDataSettings
 from domain.messages import COORDINATOR, FEED, GATEWAY, RISK, VENUE, strategy_role
 from domain.risk.settings import RiskSettings
 from domain.strategies.blocks import DAY_NS
@@ -140,7 +140,7 @@ class EnginePlan:
     def feed(self) -> MarketDataSettings:
         """Return the feed's settings."""
         strategies = (strategy_role(name) for name in self.strategy_ids)
-        stall_s = self.settings.engine.runtime.lockstep_stall_s
+        answer_s = self.settings.engine.runtime.answer_deadline_s
         return MarketDataSettings(
             consumers=(VENUE, *strategies, RISK),
             symbols=frozenset(self.table.symbols),
@@ -149,7 +149,7 @@ class EnginePlan:
             generation=GENERATION,
             lease=self.lease,
             pause_on_lapse=self.pace_s == 0.0,
-            answer_deadline_s=stall_s / PUBLISHINGS if self.lease.interval_s > 0.0 else 0.0,
+            answer_deadline_s=answer_s if self.lease.interval_s > 0.0 else 0.0,
         )
 
     def strategy(self, strategy_id: str) -> dict[str, Any]:

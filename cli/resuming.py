@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from contextlib import closing
 from datetime import date
 from pathlib import Path
-from typing import Any
 
 from config.settings import Settings
 from config.strategy_code import code_changes
@@ -14,8 +13,8 @@ from domain.bars import BarTable
 from domain.errors import DataError, StateError
 from domain.gateway import LATCH
 from domain.messages import COORDINATOR, FEED, GATEWAY, RISK
-from domain.orders import OPEN_STATES
-from domain.records import MachineSnapshot, OrderState
+from domain.records import MachineSnapshot, OrderEntry
+from domain.resuming import bar_to_resume
 from domain.risk.manager import SNAPSHOT, TOLD
 from simulation.importing.importer import Imported
 from simulation.venue.address import venue_directory
@@ -153,12 +152,12 @@ def resume_at(directory: StateDirectory, stored: Session, first: int, groups: in
             f"{directory.path / SESSION}: found a completed session whose last settled bar is {stored.bar}, but its "
             f"bars go on to {groups - 1}: it was changed; {_ADVICE}"
         )
-    if snapshot is None:
-        return first
-    if snapshot.bar == stored.bar:
-        return stored.bar + 1
-    with closing(JournalReader.open(databases.url(GATEWAY), GATEWAY)) as gateway:
-        return snapshot.bar if _never_arrived(snapshot.values, gateway) else snapshot.bar + 1
+
+    def at_gateway() -> tuple[Sequence[OrderEntry], MachineSnapshot | None]:
+        with closing(JournalReader.open(databases.url(GATEWAY), GATEWAY)) as gateway:
+            return gateway.orders(), gateway.snapshot(LATCH)
+
+    return bar_to_resume(settled=stored.bar, first=first, decided=snapshot, at_gateway=at_gateway)
 
 
 def _decided(databases: Databases) -> MachineSnapshot | None:
@@ -173,16 +172,3 @@ def _says(database: Path, snapshot: MachineSnapshot | None, first: int) -> str:
     if snapshot is None:
         return f"but {database} tells of no bar decided (the first to trade is {first})"
     return f"but the last that {database} tells of is {snapshot.bar}"
-
-
-def _never_arrived(decided: Mapping[str, Any], gateway: JournalReader) -> bool:
-    """Return whether the gateway lacks an order, a cancel or the rung of the risk manager's last decision."""
-    orders = {order.order_ref: order.state for order in gateway.orders()}
-    latch = gateway.snapshot(LATCH)
-    held = 0 if latch is None else int(latch.values["rung"])
-    untouched = OPEN_STATES - {OrderState.CANCEL_SENT}
-    return (
-        any(ref not in orders for ref in decided["approved"])
-        or any(orders.get(ref) in untouched for ref in decided["cancels"])
-        or int(decided["rung"]) > held
-    )

@@ -41,9 +41,6 @@ from domain.supervision import BarCursor, LeaseGranted, PublishAgain, RequestBar
 PACE_TIMER = "pace"
 SETTLE_TIMER = "settle"
 CURSOR_TIMER = "bar_cursor"
-PUBLISHINGS = 4
-"""How often one bar is published, unasked, before its silence is a failure: once, and three times again."""
-
 CURSOR_ASKS = 3
 
 
@@ -85,7 +82,7 @@ class MarketData:
         self._begun = self._ready = self._ended = False
         self._draining: Drain | None = None
         self._asked_for: dict[str, RequestHistory] = {}
-        self._settle_due = Awaited(SETTLE_TIMER, settings.answer_deadline_s, PUBLISHINGS)
+        self._settle_due = Awaited(SETTLE_TIMER, settings.answer_deadline_s, asks=1)
         self._cursor_due = Awaited(CURSOR_TIMER, settings.answer_deadline_s, CURSOR_ASKS)
 
     def handle(self, message: FeedInbox) -> list[Output]:
@@ -265,10 +262,13 @@ class MarketData:
                 raise InvariantViolation(f"the feed sets no timer {name}")
 
     def _unsettled(self) -> list[Output]:
+        """Publish again what has not settled, for as long as that takes: what it waits for has deadlines of its own.
+
+        An order of which nothing is known keeps a bar for longer than any patience here: it must be absent twice.
+        """
         if self._out is None:
             return []
-        if self._paused:  # nobody is asked meanwhile, so nobody is silent
+        if self._paused:
             self._again_due = True
             return [self._settle_due.asked()]
-        timer = self._settle_due.again(f"word that bar {self._next} has settled")
-        return [*self._sends(self._out), timer]
+        return [*self._sends(self._out), self._settle_due.asked()]

@@ -220,10 +220,14 @@ class Coordinator:
     # --- the end of a role ------------------------------------------------------------------------------------------
 
     def _ended(self, message: RoleEnded) -> list[Output]:
+        undrained = self._draining.waits_for(message.role)
         ending = self._upkeep.ended(message, stopping=self._phase in STOPPING)
         if ending.verdict is Verdict.STALE:
             return []
         if ending.verdict is Verdict.EXPECTED:
+            if undrained and not self._children[message.role].plan.strategies:
+                # What it still held is in its journal, and the next start's to bring to its end.
+                self._faults.ended_it(failure_of(message.role, message.why))
             return self._passed_over(message.role)
         given_up = [] if ending.failed is None else self._failed_for_good(ending.failed)
         return [*ending.outputs, *given_up, *self._kept()]

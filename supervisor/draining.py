@@ -39,6 +39,10 @@ class Draining:
         """Return the role that is draining now."""
         return self._left[:1]
 
+    def waits_for(self, role: str) -> bool:
+        """Say whether `role` has still to drain."""
+        return role in self._left
+
     def begin(self, ready: Collection[str], drain: Drain) -> None:
         """Drain the roles that are `ready`, with `drain`."""
         self._left = [role for role in self._order if role in ready]

@@ -26,8 +26,11 @@ MAX_LOTS = 10**12
 Refusal = tuple[RefusalCode, str]
 
 
-def place(turn: Turn, command: PlaceOrder) -> None:
-    """Accept an order or refuse it with a reason; a ref that is taken never makes a second order."""
+def place(turn: Turn, command: PlaceOrder, ruling: Refusal | None = None) -> None:
+    """Accept an order or refuse it with a reason, that of `ruling` where there is one (fault search).
+
+    A ref that is taken never makes a second order.
+    """
     state = turn.state
     order = _order_from(command, len(state.book) + 1)
     at_ns = state.cursor.known_ns
@@ -38,7 +41,7 @@ def place(turn: Turn, command: PlaceOrder) -> None:
         )
         turn.events.append(refused.report())
         return
-    refusal = _refusal(turn, command)
+    refusal = _refusal(turn, command) if ruling is None else ruling
     if refusal is not None:
         order = order.ended(OrderStatus.REFUSED, refusal[1], refusal[0])
     turn.put(order, at_ns)

@@ -67,6 +67,25 @@ class Stage:
         return [message for to, message, control in self.posted if to == COORDINATOR and control]
 
 
+def test_ports_are_opened_once_however_often_a_role_is_begun() -> None:
+    """Fault search, seed 18: a recovery that outlasts the asking again began anew with each, and never ended."""
+    stage = Stage(lambda message: [])
+    opened: list[object] = []
+    stage.broker.open = opened.append  # type: ignore[method-assign, assignment]
+    stage.run(Begin(), Begin())
+    assert len(opened) == 1
+    assert stage.machine.seen == [Begin(), Begin()]
+
+
+def test_a_role_that_failed_is_seen_to_hang_for_whoever_missed_its_word() -> None:
+    """Fault search, seed 130: the coordinator was away when the audit writer told that its disk had failed."""
+    stage = Stage(lambda message: [Persist((EVENT,))])
+    stage.journal.fails = True
+    assert stage.shell.observed()["busy_s"] == 0.0
+    stage.run(BarSettled(bar=1))
+    assert stage.shell.observed()["busy_s"] == float("inf")
+
+
 def test_outputs_are_carried_out_in_order() -> None:
     """I4: what must be durable before the wire is."""
     order: list[str] = []

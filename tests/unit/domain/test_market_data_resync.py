@@ -100,15 +100,14 @@ def test_bar_that_is_asked_for_again_in_a_lapse_is_published_after_it() -> None:
 # --- a bar that does not settle -----------------------------------------------------------------------------
 
 
-def test_bar_that_does_not_settle_is_published_three_times_more_and_then_its_silence_is_a_fault() -> None:
+def test_bar_that_does_not_settle_is_published_again_for_as_long_as_it_takes() -> None:
+    """Fault search, seed 14: a lost order must be absent twice, 30 s apart, and its bar settles no sooner."""
     machine = feed(answer_deadline_s=6.0)
     machine.handle(StartFeed())
     first = machine.handle(BarsArrived(group=group(0, GOOD)))
     assert first[-1] == SetTimer("settle", 6.0)
-    for _ in range(3):
+    for _ in range(20):
         assert machine.handle(SETTLE) == first
-    with pytest.raises(Unanswered, match=r"word that bar 0 has settled did not come: asked for 4 times"):
-        machine.handle(SETTLE)
 
 
 def test_bar_that_settled_is_not_published_again() -> None:
@@ -119,7 +118,7 @@ def test_bar_that_settled_is_not_published_again() -> None:
     assert published(machine.handle(PublishAgain())) is None
 
 
-def test_role_that_came_back_renews_the_patience() -> None:
+def test_role_that_came_back_gets_the_bar_at_once() -> None:
     machine = feed(answer_deadline_s=6.0)
     run(machine, StartFeed(), BarsArrived(group=group(0, GOOD)), SETTLE, SETTLE, SETTLE)
     assert published(machine.handle(PublishAgain())) == group(0, GOOD)

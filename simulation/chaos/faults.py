@@ -1,0 +1,211 @@
+"""Name the faults that are drawn, and draw a schedule of them from a seed: the same seed, the same schedule.
+
+A fault is armed when its bar is first published and strikes at its `occasion`-th chance from then on, so that taking
+one fault out of a schedule leaves the others where they were: that is what makes shrinking work.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+from enum import StrEnum
+from typing import NamedTuple
+
+from domain.messages import AUDIT, COORDINATOR, FEED, GATEWAY, RISK
+from simulation.chaos.commanding import COMMANDS
+from simulation.chaos.delivery import RULES
+
+
+class FaultKind(StrEnum):
+    """Name what can go wrong."""
+
+    ROLE_CRASH = "role_crash"
+    ENGINE_CRASH = "engine_crash"
+    CRASH_LOOP = "crash_loop"
+    STOP = "stop"
+    COMMAND = "command"
+    DISK_FAILS = "disk_fails"
+    MESSAGE_LOST = "message_lost"
+    MESSAGE_LATE = "message_late"
+    MESSAGE_DOUBLED = "message_doubled"
+    REORDERED = "reordered"
+    CLOCK_JUMP = "clock_jump"
+    WALL_JUMP = "wall_jump"
+    ORDER_REFUSED = "order_refused"
+    PARTIAL_FILL = "partial_fill"
+    UNANSWERED = "unanswered"
+    SWALLOWED = "swallowed"
+    COMMAND_LATE = "command_late"
+    CUT_BEFORE = "cut_before"
+    CUT_AFTER = "cut_after"
+    VENUE_DOWN = "venue_down"
+    EXECUTION_DOUBLED = "execution_doubled"
+    EXECUTION_CORRECTED = "execution_corrected"
+    EVENTS_REORDERED = "events_reordered"
+    STRATEGY_FAILS = "strategy_fails"
+
+
+class Fault(NamedTuple):
+    """Be one fault: what, from which bar on, at which occasion, where (role, message, symbol), with what figure.
+
+    `value` is in seconds for what is late, down or jumps; a choice in [0, 1) for what has several ways to go wrong.
+    """
+
+    kind: FaultKind
+    bar: int
+    occasion: int
+    where: str = ""
+    value: float = 0.0
+
+    def __str__(self) -> str:
+        """Say it in one line."""
+        where = f" {self.where}" if self.where else ""
+        return (
+            f"{self.kind.value}{where}: from bar {self.bar}, occasion {self.occasion}, value {self.value:g}"
+        )
+
+
+class Schedule(NamedTuple):
+    """Be all that one run of the search depends on."""
+
+    seed: int
+    bars: int
+    faults: tuple[Fault, ...]
+
+    def reduced(self, keep: Sequence[int] | None, bars: int | None) -> Schedule:
+        """Return the same with only the faults at these places (None: all) and so many bars (None: as many)."""
+        kept = self.faults if keep is None else tuple(self.faults[place] for place in keep)
+        return self._replace(faults=kept, bars=self.bars if bars is None else bars)
+
+    def places(self, faults: Sequence[Fault]) -> tuple[int, ...]:
+        """Return where `faults`, in order, stand in this schedule."""
+        found: list[int] = []
+        for fault in faults:
+            found.append(self.faults.index(fault, found[-1] + 1 if found else 0))
+        return tuple(found)
+
+    def __str__(self) -> str:
+        """Say it in lines."""
+        return "\n".join((f"seed {self.seed}, {self.bars} bars", *(f"  {fault}" for fault in self.faults)))
+
+
+LEAST_FAULTS, MOST_FAULTS = 7, 11
+"""Drawn a seed; some never find their occasion, and five are to strike."""
+
+LEAST_BARS, MOST_BARS = 22, 34
+
+_ROLES = (GATEWAY, GATEWAY, RISK, RISK, FEED, COORDINATOR, AUDIT)
+"""Roles that crash, the ones that own money twice as often; strategies are added by name."""
+
+_DISKS = (GATEWAY, GATEWAY, RISK, COORDINATOR, AUDIT)
+_LATE_S = (0.05, 1.0, 4.0, 7.0, 12.0, 35.0)
+"""Delays around the deadlines of the configuration: answers 6 s, acknowledgements 10 s, absence and signals 30 s."""
+
+_WEIGHTS: dict[FaultKind, int] = {
+    FaultKind.ROLE_CRASH: 8,
+    FaultKind.ENGINE_CRASH: 6,
+    FaultKind.CRASH_LOOP: 2,
+    FaultKind.STOP: 2,
+    FaultKind.COMMAND: 8,
+    FaultKind.DISK_FAILS: 2,
+    FaultKind.MESSAGE_LOST: 8,
+    FaultKind.MESSAGE_LATE: 8,
+    FaultKind.MESSAGE_DOUBLED: 8,
+    FaultKind.REORDERED: 6,
+    FaultKind.CLOCK_JUMP: 4,
+    FaultKind.WALL_JUMP: 2,
+    FaultKind.ORDER_REFUSED: 4,
+    FaultKind.PARTIAL_FILL: 8,
+    FaultKind.UNANSWERED: 4,
+    FaultKind.SWALLOWED: 4,
+    FaultKind.COMMAND_LATE: 4,
+    FaultKind.CUT_BEFORE: 5,
+    FaultKind.CUT_AFTER: 5,
+    FaultKind.VENUE_DOWN: 3,
+    FaultKind.EXECUTION_DOUBLED: 4,
+    FaultKind.EXECUTION_CORRECTED: 4,
+    FaultKind.EVENTS_REORDERED: 5,
+    FaultKind.STRATEGY_FAILS: 4,
+}
+
+_DEADLY = frozenset(
+    {
+        FaultKind.ROLE_CRASH,
+        FaultKind.CRASH_LOOP,
+        FaultKind.ENGINE_CRASH,
+        FaultKind.STOP,
+        FaultKind.DISK_FAILS,
+    }
+)
+MOST_DEADLY = 3
+"""Deaths a seed at most: each costs a start of the engine, and what follows one is what is looked for."""
+
+
+def draw(seed: int, strategies: Sequence[str], roles: Sequence[str], symbols: Sequence[str]) -> Schedule:
+    """Return the schedule of `seed`; `roles` are the addresses of `strategies`."""
+    chance = random.Random(seed)
+    bars = chance.randint(LEAST_BARS, MOST_BARS)
+    kinds, weights = tuple(_WEIGHTS), tuple(_WEIGHTS.values())
+    faults: list[Fault] = []
+    wanted, deaths = chance.randint(LEAST_FAULTS, MOST_FAULTS), 0
+    while len(faults) < wanted:
+        (kind,) = chance.choices(kinds, weights)
+        deaths += kind in _DEADLY
+        if kind in _DEADLY and deaths > MOST_DEADLY:
+            continue
+        faults.append(_fault(chance, kind, bars, strategies, (*_ROLES, *roles), symbols))
+    return Schedule(seed, bars, tuple(sorted(faults, key=lambda fault: (fault.bar, fault.kind))))
+
+
+def _fault(
+    chance: random.Random,
+    kind: FaultKind,
+    bars: int,
+    strategies: Sequence[str],
+    roles: Sequence[str],
+    symbols: Sequence[str],
+) -> Fault:
+    bar = chance.randint(0, bars - 4)
+    match kind:
+        case FaultKind.ROLE_CRASH | FaultKind.ENGINE_CRASH:
+            return Fault(kind, bar, chance.randint(1, 30), chance.choice(roles), chance.random())
+        case FaultKind.CRASH_LOOP:
+            return Fault(kind, bar, chance.randint(2, 6), chance.choice(roles))
+        case FaultKind.STOP:
+            return Fault(kind, bar, chance.randint(1, 60))
+        case FaultKind.COMMAND:
+            return Fault(kind, bar, chance.randint(1, 60), chance.choice(COMMANDS))
+        case FaultKind.DISK_FAILS:
+            return Fault(kind, bar, chance.randint(1, 8), chance.choice(_DISKS))
+        case FaultKind.MESSAGE_LOST:
+            return Fault(kind, bar, chance.randint(1, 4), chance.choice(LOSABLE))
+        case FaultKind.MESSAGE_LATE:
+            return Fault(kind, bar, chance.randint(1, 4), chance.choice(DELAYABLE), chance.choice(_LATE_S))
+        case FaultKind.MESSAGE_DOUBLED:
+            return Fault(
+                kind, bar, chance.randint(1, 4), chance.choice(DOUBLABLE), chance.choice((0.0, *_LATE_S))
+            )
+        case FaultKind.REORDERED:
+            return Fault(kind, bar, chance.randint(10, 120), value=chance.random())
+        case FaultKind.CLOCK_JUMP:
+            return Fault(kind, bar, chance.randint(1, 60), value=chance.choice((2.0, 8.0, 31.0, 3_600.0)))
+        case FaultKind.WALL_JUMP:
+            return Fault(kind, bar, chance.randint(1, 60), value=chance.choice((-3_600.0, 3_600.0, 86_400.0)))
+        case FaultKind.PARTIAL_FILL:
+            return Fault(kind, bar, chance.randint(1, 4), chance.choice(symbols))
+        case FaultKind.STRATEGY_FAILS:
+            return Fault(kind, bar, chance.randint(1, 5), chance.choice(strategies), chance.random())
+        case FaultKind.COMMAND_LATE:
+            return Fault(kind, bar, chance.randint(1, 4), value=chance.choice((*_LATE_S, 70.0)))
+        case FaultKind.VENUE_DOWN:
+            return Fault(kind, bar, chance.randint(1, 20), value=chance.choice((1.0, 5.0, 20.0, 70.0)))
+        case _:
+            return Fault(kind, bar, chance.randint(1, 4), value=chance.random())
+
+
+def _tickets(column: str) -> tuple[str, ...]:
+    """Return the messages that `column` of the table allows, the commoner ones more often."""
+    return tuple(rule.message for rule in RULES if getattr(rule, column) for _ in range(rule.weight))
+
+
+LOSABLE, DELAYABLE, DOUBLABLE = _tickets("lost"), _tickets("late"), _tickets("doubled")

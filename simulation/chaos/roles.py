@@ -1,0 +1,49 @@
+"""Build the roles whose parts are of the fault search's own: trail and latch in memory, strategies that are written."""
+
+from __future__ import annotations
+
+from functools import cache
+
+from actors.latched_broker import LatchedBroker
+from actors.parts import ActorContext, Parts
+from actors.roles import Spec, gateway_machine, open_journal, strategy_instance, strategy_parts
+from domain.audit_machine import AuditMachine
+from domain.strategies.protocol import StrategyInstance
+
+
+def gateway(spec: Spec, context: ActorContext) -> Parts:
+    """Build the gateway round the link at `arguments["broker"]`, guarded by the latch at `arguments["latch"]`."""
+    del context
+    journal, latch = open_journal(spec), spec.arguments["latch"]
+    broker = LatchedBroker(spec.arguments["broker"], latch)
+    return Parts(machine=gateway_machine(spec, journal), journal=journal, broker=broker, latch=latch)
+
+
+def audit(spec: Spec, context: ActorContext) -> Parts:
+    """Build the audit writer on the trail at `arguments["trail"]`."""
+    del context
+    arguments = spec.arguments
+    trail = arguments["trail"]
+    machine = AuditMachine(
+        arguments["sources"], trail.cursors, arguments["pace"], spec.generation, arguments["lease"]
+    )
+    return Parts(machine=machine, journal=trail)
+
+
+def strategy(spec: Spec, context: ActorContext) -> Parts:
+    """Build a strategy round `arguments["evaluator"]`, a function of its id."""
+    del context
+    name = spec.arguments["strategy_id"]
+    parameters = tuple(sorted(spec.arguments["parameters"].items()))
+    instance = _instance(name, spec.arguments["strategy"], parameters)
+    return strategy_parts(spec, instance, spec.arguments["evaluator"](name))
+
+
+@cache
+def _instance(
+    strategy_id: str, strategy: str, parameters: tuple[tuple[str, object], ...]
+) -> StrategyInstance:
+    """Return the instance whose place an evaluator takes; finding one costs more than a run."""
+    return strategy_instance(
+        {"strategy_id": strategy_id, "strategy": strategy, "file": None, "parameters": dict(parameters)}
+    )
