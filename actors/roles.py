@@ -14,11 +14,12 @@ from typing import Any, Protocol
 from actors.parts import ActorContext, Parts
 from config.strategy_files import with_file
 from domain.audit_machine import AuditMachine, AuditPace
+from domain.breakers import BreakerFactory
 from domain.gateway import LATCH, Gateway
 from domain.gateway_policy import GatewaySettings
 from domain.ports import Journal
 from domain.risk.limits import HaltPolicy
-from domain.risk.manager import SNAPSHOT, TOLD, RiskManager
+from domain.risk.manager import BETWEEN, SNAPSHOT, TOLD, RiskManager
 from domain.risk.settings import RiskSettings
 from domain.strategies.blocks import block_ns
 from domain.strategies.evaluator import Evaluator, LiveEvaluator
@@ -87,17 +88,21 @@ def audit_parts(spec: Spec, context: ActorContext, before_append: Callable[[], N
     return Parts(machine=machine, journal=AuditJournal(writer, before_append))
 
 
-def risk(spec: Spec, context: ActorContext) -> Parts:
-    """Build the risk manager from its last snapshot; each generation is an epoch of its own."""
+def risk_parts(spec: Spec, build_breaker: BreakerFactory) -> Parts:
+    """Build the risk manager from its last snapshots; each generation is an epoch of its own."""
     journal = open_journal(spec)
     # An approval of a former life is of an older epoch, which the gateway refuses.
     configured: RiskSettings = spec.arguments["settings"]
     settings = replace(configured, generation=spec.generation, epoch=spec.generation)
     policy: HaltPolicy = spec.arguments["policy"]
-    saved = journal.snapshot(SNAPSHOT)
-    told = journal.snapshot(TOLD)
+    saved, told, between = (journal.snapshot(name) for name in (SNAPSHOT, TOLD, BETWEEN))
     machine = RiskManager(
-        settings, policy, None if saved is None else saved.values, 0 if told is None else told.values["seq"]
+        settings,
+        policy,
+        None if saved is None else saved.values,
+        0 if told is None else told.values["seq"],
+        None if between is None else between.values,
+        build_breaker,
     )
     return Parts(machine=machine, journal=journal)
 
@@ -110,10 +115,10 @@ def gateway_machine(spec: Spec, journal: Journal) -> Gateway:
 
 
 def strategy_instance(arguments: Mapping[str, Any]) -> StrategyInstance:
-    """Build the instance that `arguments` name: id, strategy, file or None, parameters."""
+    """Build the instance that `arguments` name: id, strategy, file or None with its digest, parameters."""
     registry = discover()
     if arguments["file"] is not None:
-        registry = with_file(registry, Path(arguments["file"]))
+        registry = with_file(registry, Path(arguments["file"]), arguments.get("digest"))
     definition = registry.get(arguments["strategy"])
     parameters = definition.parameters(**arguments["parameters"])
     return StrategyInstance(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
@@ -19,14 +19,15 @@ from cli.options import DEFAULT_STATE, ConfigOption, JsonOption, StateOption, Us
 from cli.output import OUT, command, print_json
 from cli.stores import Stores
 from cli.tables import print_pairs, say
-from cli.trail import find_trail, opened_index, unreadable, verifier
+from cli.trail import find_trail, find_trail_alone, opened_index, unreadable, verifier
 from cli.writing import refuse_overwriting, replacing_text
 from domain.errors import AuditError
 from domain.outbox import AuditKind
 from storage.audit.export import ExportFormat, export_records
-from storage.audit.findings import Verification
+from storage.audit.findings import Finding, Tampering, Verification
 from storage.audit.query import AuditQuery, run_query
 from storage.audit.verify import verify_trail
+from storage.state import SESSION, StateDirectory
 
 app = typer.Typer()
 
@@ -79,23 +80,27 @@ def verify(
     as_json: JsonOption = False,
 ) -> None:
     """Verify every record and checkpoint; end with exit code 1, and name the place, where something does not hold."""
-    stores = find_trail(state)
+    directory, session = find_trail_alone(state)
     if checkpoints is not None and not checkpoints.is_file():
         raise UsageError(
             f"--checkpoints: found {checkpoints}, no such file; allowed: a copy of checkpoints.jsonl"
         )
-    trail, key = stores.directory.audit, verifier(config)
+    trail, key = directory.audit, verifier(config)
+    known_end = None if session is None else session.trail_end
     begun = time.monotonic()
     try:
-        found = verify_trail(trail, key, checkpoint_copy=checkpoints, known_end=stores.session.trail_end)
+        found = verify_trail(trail, key, checkpoint_copy=checkpoints, known_end=known_end)
     except OSError as error:
         raise unreadable(trail, error) from error
     rate = found.records / max(time.monotonic() - begun, 1e-9)
+    findings = [] if found.finding is None else [found.finding]
+    if session is None:
+        findings.append(_session_missing(directory, found))
     if as_json:
-        print_json(_verification_values(found, trail, rate))
+        print_json(_verification_values(found, findings, trail, rate))
     else:
-        _print_verification(found, trail, rate)
-    if not found.holds:
+        _print_verification(found, findings, trail, rate)
+    if findings:
         raise typer.Exit(AuditError.exit_code)
 
 
@@ -186,10 +191,22 @@ def _export(stores: Stores, asked: AuditQuery, out: Path | None, form: ExportFor
         return written
 
 
-def _verification_values(found: Verification, trail: Path, rate: float) -> Mapping[str, Any]:
-    finding = found.finding
+def _session_missing(directory: StateDirectory, found: Verification) -> Finding:
+    return Finding(
+        kind=Tampering.SESSION_MISSING,
+        file=str(directory.path / SESSION),
+        line=0,
+        seq=found.records,
+        expected="the session's file, which tells with which record the trail ended in order last",
+        found="no such file: it was taken away, and nothing but the checkpoints tells where the trail should end",
+    )
+
+
+def _verification_values(
+    found: Verification, findings: Sequence[Finding], trail: Path, rate: float
+) -> Mapping[str, Any]:
     return {
-        "holds": found.holds,
+        "holds": not findings,
         "trail": str(trail),
         "records": found.records,
         "files": found.files,
@@ -199,17 +216,14 @@ def _verification_values(found: Verification, trail: Path, rate: float) -> Mappi
         "head": found.head,
         "torn_bytes": found.torn_bytes,
         "records_per_s": round(rate, 1),
-        "findings": [] if finding is None else [asdict(finding)],
+        "findings": [asdict(finding) for finding in findings],
     }
 
 
-def _print_verification(found: Verification, trail: Path, rate: float) -> None:
-    finding = found.finding
-    verdict = (
-        Text("holds", style="bold green") if finding is None else Text("DOES NOT HOLD", style="bold red")
-    )
+def _print_verification(found: Verification, findings: Sequence[Finding], trail: Path, rate: float) -> None:
+    verdict = Text("DOES NOT HOLD", style="bold red") if findings else Text("holds", style="bold green")
     pairs: list[tuple[str, str | Text]] = [("Audit trail", verdict), ("In", str(trail))]
-    if finding is not None:
+    for finding in findings:
         line = f", line {finding.line:,}" if finding.line else ""
         pairs += [
             ("Found", Text(finding.kind.value.replace("_", " "), style="red")),
@@ -217,7 +231,7 @@ def _print_verification(found: Verification, trail: Path, rate: float) -> None:
             ("Expected", finding.expected),
             ("Is", finding.found),
         ]
-    upto = "" if finding is None else " before it"
+    upto = "" if found.holds else " before it"
     pairs += [
         ("Records", f"{found.records:,}{upto}, {rate:,.0f} records/s"),
         ("Files", f"{found.files:,}"),
@@ -227,10 +241,16 @@ def _print_verification(found: Verification, trail: Path, rate: float) -> None:
     if found.holds and found.unsigned:
         pairs.append(("Unsigned", _unsigned_in_words(found.unsigned)))
     if found.torn_bytes:
-        pairs.append(
-            ("Torn", f"{found.torn_bytes:,} bytes of a last line that a crash cut; it was never acknowledged")
-        )
+        pairs.append(("Torn", f"{found.torn_bytes:,} bytes of a last line {_why_torn(found)}"))
     print_pairs(OUT, pairs)
+
+
+def _why_torn(found: Verification) -> str:
+    """Say what became of the last line: a crash cuts only what nobody had signed for."""
+    if found.finding is None:
+        return "that a crash cut; it was never acknowledged"
+    missing = found.finding.kind in (Tampering.TRUNCATED, Tampering.ROLLED_BACK)
+    return "that was cut in its midst; it is part of what is missing" if missing else "that is not whole"
 
 
 def _unsigned_in_words(records: int) -> str:

@@ -24,6 +24,7 @@ _COLUMNS = (
 )
 
 _STYLES = {
+    AuditKind.BREAKER.value: "yellow",
     AuditKind.HALT.value: "bold red",
     AuditKind.HEAT_WARNING.value: "yellow",
     AuditKind.SIGNAL_FAILURE.value: "red",

@@ -119,6 +119,11 @@ def _halt(body: Mapping[str, Any]) -> str:
     return f"{moved} by {body['raised_by']}, {body['trigger'].replace('_', ' ')}: {body['detail']}"
 
 
+def _breaker(body: Mapping[str, Any]) -> str:
+    before, after = (str(body[name]).replace("_", "-") for name in ("before", "after"))
+    return f"{before} to {after}: {body['cause']}"
+
+
 def _failure(body: Mapping[str, Any]) -> str:
     if "traceback" in body:
         return f"traceback: {str(body['traceback']).strip().splitlines()[-1]}"
@@ -150,6 +155,7 @@ WORDS = {
     AuditKind.POSITION.value: _position,
     AuditKind.DIVIDEND.value: _dividend,
     AuditKind.HEAT_WARNING.value: _heat_warning,
+    AuditKind.BREAKER.value: _breaker,
     AuditKind.HALT.value: _halt,
     AuditKind.STARTED.value: _started,
     AuditKind.STOPPED.value: _stopped,

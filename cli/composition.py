@@ -26,6 +26,9 @@ from supervisor.restart_policy import Intensity
 INLINE_PACE = AuditPace(batch_events=20_000, batch_s=3_600.0, resync_s=0.0)
 """Inline, thousands of events share one write: a crash loses the tail of a backtest, which is run again."""
 
+ROLES_BESIDE_STRATEGIES = 5
+"""Roles of an engine on Ray that are no strategies: audit, gateway, risk, feed, coordinator."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Site:
@@ -135,7 +138,7 @@ def _roles(plan: EnginePlan, site: Site) -> tuple[ChildSpec, ...]:
     return (
         role(AUDIT, site.audit, plan.audit(site.pace), ()),
         role(GATEWAY, site.gateway, keeping(GATEWAY, plan.gateway()), (AUDIT,)),
-        role(RISK, "actors.roles:risk", {**keeping(RISK, plan.risk()), **policy}, (GATEWAY,)),
+        role(RISK, "supervisor.roles:risk", {**keeping(RISK, plan.risk()), **policy}, (GATEWAY,)),
         role(FEED, site.feed, keeping(FEED, plan.feed()), (RISK,)),
         *(_strategy(plan, site, name) for name in plan.strategy_ids),
     )
@@ -194,6 +197,7 @@ def coordinator_spec(
             "first": plan.session.first,
             "mode": settings.mode.value,
             "configuration": settings.fingerprint,
+            "strategy_code": dict(plan.code),
             "bars": plan.table.fingerprint,
             "symbols": list(plan.table.symbols),
         },

@@ -13,14 +13,14 @@ from rich.text import Text
 from cli.formats import NOTHING, count
 from cli.options import ConfigOption, JsonOption, UsageError
 from cli.output import OUT, command, print_json
-from cli.registry import known_strategies, read_settings
+from cli.own_strategies import judge_own_strategies
+from cli.registry import read_settings
 from cli.tables import Column, print_pairs, print_table, say, warn
 from config.describe import DEFAULT, describe, validation_report
 from config.in_force import MARK, idle_changes_warning
 from config.loader import load
-from config.parameters import instance_parameters
-from config.settings import SECTIONS, Settings
-from config.violations import InvalidConfiguration, Violation
+from config.settings import SECTIONS
+from config.violations import Violation
 from domain.errors import ConfigurationError
 from domain.strategies.registry import discover
 
@@ -38,7 +38,7 @@ def validate(config: ConfigOption = None, as_json: JsonOption = False) -> None:
     report, idle = validation_report(config, environ, registry.definitions), ""
     if report["valid"]:
         settings = load(config, environ, registry.definitions)
-        violations = _own_strategies(settings)
+        violations = judge_own_strategies(settings)
         report |= {"valid": not violations, "violations": [violation._asdict() for violation in violations]}
         idle = idle_changes_warning(describe(settings))
     report["warnings"] = [*registry.problems, *([idle] if idle else ())]
@@ -78,19 +78,6 @@ def show(
         print_json(described)
     else:
         _print_description(described, only_changed=changed)
-
-
-def _own_strategies(settings: Settings) -> list[Violation]:
-    """Return what is wrong with the strategies that files of the user's define, and with their parameters."""
-    try:
-        instance_parameters(settings, known_strategies(settings).definitions)
-    except InvalidConfiguration as error:
-        return list(error.violations)
-    except ConfigurationError as error:
-        return [
-            Violation("strategies.yaml", "file", str(error), "repair that file, or take its strategy out")
-        ]
-    return []
 
 
 def _differs(entry: Mapping[str, Any]) -> bool:

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import sys
+from typing import TYPE_CHECKING, NoReturn
 
 from cli.interrupts import end_at_interrupts
+
+if TYPE_CHECKING:
+    from domain.errors import BreakwaterError
 
 
 def main() -> None:
@@ -36,13 +41,28 @@ def _end_now_if_ray_is_stuck(code: int) -> None:
 
 
 def _run() -> None:
-    # Loaded here and not above: that takes a second, in which SIGINT should find its handler already there.
-    from cli.app import app
+    from cli.libraries import library_fault
     from domain.errors import BreakwaterError
 
     try:
+        # Loaded here and not above: that takes a second, in which SIGINT should find its handler already there.
+        from cli.app import app
+
         # Commands are loaded when they are asked for: TRADING_MODE may forbid what one is made of, a refusal like any.
         app(prog_name="breakwater")
     except BreakwaterError as error:
-        sys.stderr.write(f"breakwater: {error}\n")
-        sys.exit(error.exit_code)
+        _refuse(error)
+    except (ImportError, OSError) as error:
+        fault = library_fault(error)
+        if fault is None:
+            raise
+        _refuse(fault)
+
+
+def _refuse(error: BreakwaterError) -> NoReturn:
+    """Say what was met before a command's own words could be: on what needs no library."""
+    if "--json" in sys.argv[1:]:
+        said = {"kind": type(error).__name__, "message": str(error)}
+        sys.stdout.write(json.dumps({"error": said, "exit_code": error.exit_code}, indent=2) + "\n")
+    sys.stderr.write(f"breakwater: {error}\n")
+    sys.exit(error.exit_code)

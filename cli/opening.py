@@ -4,21 +4,26 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from cli.fitness import fitness
 from cli.modes import refuse_other_modes
+from cli.own_strategies import refuse_own_strategies
 from cli.plan import EnginePlan, SessionPlan, refuse_untradable
 from cli.registry import read_settings
 from cli.resuming import ROLES, refuse_damaged, refuse_other_inputs, resume_at, stored_bars
 from cli.trail_held import refuse_other_trail
 from config.credentials import hand_over_audit_key
 from config.settings import Settings
+from config.strategy_code import strategy_code
+from domain.errors import StateError
 from domain.ports import Clock
+from domain.strategies.registry import discover
 from simulation.importing.importer import Imported, import_bars
 from simulation.importing.report import ImportReport
 from simulation.importing.sample import sample_path
@@ -76,6 +81,7 @@ def open_session(request: RunRequest, environ: dict[str, str], clock: Clock) -> 
     refuse_other_modes(environ)
     settings = read_settings(request.config, environ, to_trade=True)
     hand_over_audit_key(settings.credentials, os.environ)
+    refuse_own_strategies(settings)
     directory = StateDirectory(request.state)
     try:
         imported = _take(request, settings, directory, clock)
@@ -85,11 +91,21 @@ def open_session(request: RunRequest, environ: dict[str, str], clock: Clock) -> 
 
 
 def _take(request: RunRequest, settings: Settings, directory: StateDirectory, clock: Clock) -> Imported:
-    """Import the bars, then take `directory`: bars that are refused leave it untouched."""
-    with TemporaryDirectory(prefix="breakwater-import-") as scratch:
+    """Import the bars, then take `directory`: bars that are refused, or a machine that is unfit, leave it untouched."""
+    with (
+        TemporaryDirectory(prefix="breakwater-import-") as scratch,
+        _fitness(request, settings, directory) as refuse_unfit,
+    ):
         refused = Path(scratch) / "refused_bars.csv"
         imported = _bars(request, settings, refused)
+        left = session_note(directory.path)
+        killed = os.path.exists(left)
+        if not killed:
+            refuse_unfit()
         directory.lock()
+        if killed and request.runtime == "ray":
+            clear_session(left)  # it holds memory that this run may need
+            refuse_unfit()
         if request.fresh:
             # What outlived a killed engine is found by files that the archive moves away.
             stop_venue(directory.path)
@@ -98,6 +114,19 @@ def _take(request: RunRequest, settings: Settings, directory: StateDirectory, cl
         if refused.exists():
             shutil.copyfile(refused, directory.path / refused.name)
     return imported
+
+
+def _fitness(
+    request: RunRequest, settings: Settings, directory: StateDirectory
+) -> AbstractContextManager[Callable[[], None]]:
+    """Look at the machine, unless there is nothing to start: a completed session is only summed up."""
+    try:
+        stored = None if request.fresh else directory.session()
+    except (StateError, OSError):
+        stored = None  # refused in words of their own, once the directory is taken
+    if stored is not None and stored.completed:
+        return nullcontext(lambda: None)
+    return fitness(request.runtime, settings)
 
 
 def _bars(request: RunRequest, settings: Settings, kept_aside: Path) -> Imported:
@@ -131,6 +160,7 @@ def _open(
     stored = directory.session()
     bars = directory.path / "bars.parquet"
     resumed = stored is not None
+    code = strategy_code(settings, discover())
     databases = directory.databases() if resumed else _new_databases(settings, directory)
     databases.await_writers(ROLES)
     refuse_damaged(directory, databases, resumed=resumed)
@@ -148,13 +178,14 @@ def _open(
             bar=first - 1,
             first=first,
             databases=databases.template,
+            code=code,
         )
         directory.write_session(stored)
     else:
-        refuse_other_inputs(stored, imported, settings, directory)
+        refuse_other_inputs(stored, imported, settings, code, directory)
         refuse_other_trail(directory.audit, databases, ROLES, stored)
-        first = resume_at(directory, stored, first)
+        first = resume_at(directory, stored, first, len(table))
     session = SessionPlan(number=stored.number, first=first, state_dir=directory.path, bars=bars)
     pace_s = 0.0 if request.speed == 0.0 else 1.0 / request.speed
-    plan = EnginePlan(settings=settings, table=stored_bars(bars), session=session, pace_s=pace_s)
+    plan = EnginePlan(settings=settings, table=stored_bars(bars), session=session, pace_s=pace_s, code=code)
     return Opened(plan=plan, stored=stored, directory=directory, report=report, resumed=resumed)

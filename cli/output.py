@@ -17,6 +17,7 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
+from cli.libraries import library_fault
 from domain.errors import BreakwaterError
 
 P = ParamSpec("P")
@@ -32,7 +33,7 @@ def print_json(value: Mapping[str, Any]) -> None:
 
 
 def command(function: Callable[P, None]) -> Callable[P, None]:
-    """Turn the engine's own exceptions into their text on standard error and their exit code.
+    """Turn the engine's exceptions, and libraries that cannot be loaded, into text on standard error and exit codes.
 
     With `--json` the error is one JSON object on standard output as well, so that a program always gets one.
     """
@@ -46,6 +47,11 @@ def command(function: Callable[P, None]) -> Callable[P, None]:
         except BrokenPipeError:
             sys.stderr.close()  # whoever read us went away: end quietly, as `head` expects
             raise typer.Exit(1) from None
+        except (ImportError, OSError) as error:
+            fault = library_fault(error)
+            if fault is None:
+                raise
+            fail(fault, as_json=bool(kwargs.get("as_json", False)))
 
     return wrapped
 

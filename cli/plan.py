@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -39,13 +39,14 @@ class SessionPlan:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class EnginePlan:
-    """Hold what both runtimes build their roles from."""
+    """Hold what both runtimes build their roles from; `code` is that of `config.strategy_code`."""
 
     settings: Settings
     table: BarTable
     session: SessionPlan
     pace_s: float
     lease: LeaseTerms = NO_PULSES
+    code: Mapping[str, str] = field(default_factory=dict)
 
     def supervised(self) -> EnginePlan:
         """Return the plan of an engine whose roles have processes of their own: they pulse, and need leases."""
@@ -133,6 +134,7 @@ class EnginePlan:
             epoch=GENERATION,
             flattening=settings.halt_policy().flattening,
             lease=self.lease,
+            breakers=settings.strategy_breakers(),
         )
 
     def feed(self) -> MarketDataSettings:
@@ -158,6 +160,7 @@ class EnginePlan:
             "strategy_id": instance.id,
             "strategy": instance.strategy,
             "file": None if instance.file is None else str((directory / instance.file).resolve()),
+            "digest": None if instance.file is None else self.code.get(instance.file),
             "parameters": dict(instance.parameters),
             "symbols": instance.symbols,
             "bar_ns": self.table.bar_ns,

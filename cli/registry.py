@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 from config.loader import load
@@ -18,9 +19,16 @@ def read_settings(config: Path | None, environ: dict[str, str], *, to_trade: boo
     return load(config, environ, discover().definitions, to_trade=to_trade)
 
 
-def known_strategies(settings: Settings) -> StrategyRegistry:
-    """Return the registry with the files that `settings` name; raises ConfigurationError for one that does not run."""
+def known_strategies(
+    settings: Settings, before_each: Callable[[Path], None] = lambda path: None
+) -> StrategyRegistry:
+    """Return the registry with the files that `settings` name; raises ConfigurationError for one that does not run.
+
+    The files are executed here: see `cli.own_strategies`, which tries them in a process of its own. `before_each` hears
+    of each before it is.
+    """
     registry = discover()
     for path in settings.strategy_files():
+        before_each(path)
         registry = with_file(registry, path)
     return registry

@@ -8,6 +8,7 @@ from datetime import date
 from pathlib import Path
 
 from config.settings import Settings
+from config.strategy_code import code_changes
 from domain.bars import BarTable
 from domain.errors import DataError, StateError
 from domain.gateway import LATCH
@@ -23,7 +24,7 @@ from storage.catalogue import read_bars
 from storage.engine import is_begun, sqlite_url
 from storage.journal_reader import JournalReader
 from storage.location import Databases
-from storage.state import Session, StateDirectory
+from storage.state import SESSION, Session, StateDirectory
 
 ROLES = (COORDINATOR, GATEWAY, RISK, FEED)
 """The roles that keep a database."""
@@ -101,9 +102,13 @@ def stored_bars(path: Path) -> BarTable:
 
 
 def refuse_other_inputs(
-    stored: Session, imported: Imported, settings: Settings, directory: StateDirectory
+    stored: Session,
+    imported: Imported,
+    settings: Settings,
+    code: Mapping[str, str],
+    directory: StateDirectory,
 ) -> None:
-    """Raise StateError that says which inputs changed when `stored` was begun with other bars or settings."""
+    """Raise StateError that says which inputs changed when `stored` was begun with other bars, settings or `code`."""
     differing = []
     if stored.data != imported.table.fingerprint:
         differing.append("the bars (--data, --symbols, --to, or the file itself)")
@@ -113,6 +118,8 @@ def refuse_other_inputs(
         )
     if stored.configuration != settings.fingerprint:
         differing.append("the configuration (--config, or a file in it)")
+    if stored.code is not None:
+        differing += code_changes(stored.code, code, settings.directory)
     if differing:
         raise StateError(
             f"{directory.path} holds session {stored.number} of other inputs: {' and '.join(differing)} changed. "
@@ -124,16 +131,44 @@ def _day_of(table: BarTable, group: int | None) -> date:
     return date.fromordinal(int(table.session[table.starts[group or 0]]))
 
 
-def resume_at(directory: StateDirectory, stored: Session, first: int) -> int:
-    """Return the first bar group to publish, as the session's record and its databases say."""
+def resume_at(directory: StateDirectory, stored: Session, first: int, groups: int) -> int:
+    """Return the first of `groups` bar groups to publish: the one after the last that settled.
+
+    Each bar's decision is in the risk manager's database before the bar can settle. A session that ended cleanly knows
+    the last one settled, and is believed where that database has come so far; after a crash its newest snapshot tells
+    the last bar decided. If that decision never reached the gateway, the bar is published again: its order refs are the
+    same. Raises StateError when session.json is ahead of the database: bars would be passed over.
+    """
     databases = directory.databases()
-    if not is_begun(databases.url(RISK)):
-        return first
-    with closing(JournalReader.open(databases.url(RISK), RISK)) as reader:
-        decided = reader.snapshot(SNAPSHOT)
+    snapshot = _decided(databases)
+    decided = first - 1 if snapshot is None else snapshot.bar
+    if stored.bar > decided:
+        raise StateError(
+            f"{directory.path / SESSION}: found bar {stored.bar} as the last that settled, "
+            f"{_says(databases.path(RISK), snapshot, first)}: one of them was changed, or is an older copy; {_ADVICE}"
+        )
+    if stored.completed and stored.bar + 1 < groups:
+        raise StateError(
+            f"{directory.path / SESSION}: found a completed session whose last settled bar is {stored.bar}, but its "
+            f"bars go on to {groups - 1}: it was changed; {_ADVICE}"
+        )
 
     def at_gateway() -> tuple[Sequence[OrderEntry], MachineSnapshot | None]:
         with closing(JournalReader.open(databases.url(GATEWAY), GATEWAY)) as gateway:
             return gateway.orders(), gateway.snapshot(LATCH)
 
-    return bar_to_resume(settled=stored.bar, first=first, decided=decided, at_gateway=at_gateway)
+    return bar_to_resume(settled=stored.bar, first=first, decided=snapshot, at_gateway=at_gateway)
+
+
+def _decided(databases: Databases) -> MachineSnapshot | None:
+    """Return the risk manager's newest snapshot, which is of the last bar decided; None where it decided none."""
+    if not is_begun(databases.url(RISK)):
+        return None
+    with closing(JournalReader.open(databases.url(RISK), RISK)) as reader:
+        return reader.snapshot(SNAPSHOT)
+
+
+def _says(database: Path, snapshot: MachineSnapshot | None, first: int) -> str:
+    if snapshot is None:
+        return f"but {database} tells of no bar decided (the first to trade is {first})"
+    return f"but the last that {database} tells of is {snapshot.bar}"

@@ -14,6 +14,7 @@ from rich.text import Text
 from cli.formats import count
 from cli.options import ConfigOption, JsonOption
 from cli.output import OUT, command, print_json
+from cli.own_strategies import refuse_own_strategies
 from cli.registry import known_strategies, read_settings
 from cli.tables import Column, print_table, say, warn
 from config.parameters import instance_parameters, parameter_range
@@ -29,6 +30,7 @@ app = typer.Typer()
 def list_strategies(config: ConfigOption = None, as_json: JsonOption = False) -> None:
     """List the strategies with their parameters, defaults and ranges, and the instances that the books run."""
     settings = read_settings(config, dict(os.environ))
+    refuse_own_strategies(settings)
     registry = known_strategies(settings)
     report = {
         "strategies": [

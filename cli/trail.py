@@ -11,15 +11,14 @@ from tempfile import TemporaryDirectory
 from sqlalchemy.exc import SQLAlchemyError
 
 from cli.interrupts import undoing_at_interrupts
-from cli.stores import Stores, find_stores
+from cli.stores import SessionMissing, Stores, find_stores, has_trail
 from config.credentials import hand_over_audit_key, read_credentials
 from config.violations import InvalidConfiguration
 from domain.errors import AuditError, EnvironmentFault, StateError
-from storage.audit.chain import trail_files
-from storage.audit.checkpoints import CHECKPOINTS
 from storage.audit.index import AuditIndex
 from storage.audit.keys import KEY_VARIABLE, Verifier, load_signer
 from storage.engine import sqlite_url
+from storage.state import Session, StateDirectory
 
 INDEX = "index.db"
 """Name of the index beside the trail: it can be deleted at any time."""
@@ -33,7 +32,7 @@ def find_trail(state: Path) -> Stores:
     stores = find_stores(state)
     trail = stores.directory.audit
     try:
-        if not trail_files(trail) and not (trail / CHECKPOINTS).exists():
+        if not has_trail(trail):
             raise AuditError(
                 f"{trail} holds no audit trail, though session {stores.session.number} was begun here: "
                 f"it was never written, or taken away; restore it from a copy"
@@ -41,6 +40,21 @@ def find_trail(state: Path) -> Stores:
     except OSError as error:
         raise unreadable(trail, error) from error
     return stores
+
+
+def find_trail_alone(state: Path) -> tuple[StateDirectory, Session | None]:
+    """Return the state directory of a trail, and its session: None where that was taken away and the trail is there.
+
+    Raises as `find_trail` otherwise.
+    """
+    try:
+        stores = find_trail(state)
+    except SessionMissing:
+        directory = StateDirectory(state)
+        if not has_trail(directory.audit):
+            raise
+        return directory, None
+    return stores.directory, stores.session
 
 
 def verifier(config: Path | None = None) -> Verifier:

@@ -15,8 +15,15 @@ from domain.strategies.registry import BUILT_IN, StrategyRegistry
 from domain.strategies.validation import problems
 
 
-def with_file(registry: StrategyRegistry, path: Path) -> StrategyRegistry:
-    """Return `registry` with the strategies of file `path` too. Raises as `from_file`, and on a clash of names."""
+def with_file(registry: StrategyRegistry, path: Path, digest: str | None = None) -> StrategyRegistry:
+    """Return `registry` with the strategies of file `path` too. Raises as `from_file`, and on a clash of names.
+
+    A file that has not the SHA-256 `digest` any more is not executed: raises ConfigurationError.
+    """
+    if digest is not None and digest_of(path) != digest:
+        raise ConfigurationError(
+            f"{path}: changed since this session was begun; put it back, or begin a new one with --fresh"
+        )
     return registry.adding(from_file(path), str(path))
 
 
@@ -42,6 +49,16 @@ def from_file(path: Path) -> tuple[StrategyDefinition, ...]:
     if faults:
         raise ConfigurationError("\n".join(faults))
     return tuple(sorted(own.values(), key=lambda d: d.name))
+
+
+def digest_of(file: Path) -> str:
+    """Return the SHA-256 of a strategy's file; raises ConfigurationError when it cannot be read."""
+    try:
+        return hashlib.sha256(file.read_bytes()).hexdigest()
+    except OSError as error:
+        raise ConfigurationError(
+            f"{file}: cannot be read: {error.strerror or error}; name a Python file that defines strategies"
+        ) from error
 
 
 def _execute(path: Path) -> ModuleType:

@@ -70,7 +70,7 @@ class DeskRound:
         self._approvals, self._cancels, self._events = [], [], []
         self._leased, self._decided, self._counting = leased, again, again is None
         self._record(group, batches)
-        rung, owed = self._books.rung, self._books.working.exit_owed
+        rung, owed, closings = self._books.rung, self._books.working.exit_owed, self._books.closings
         if rung > Rung.ACTIVE:
             self._cancels += [ref for ref, _ in self._books.working.entries()]
         elif self._books.latch.scoped:
@@ -82,7 +82,8 @@ class DeskRound:
             for bar in group.bars:
                 counted = votes.get(bar.symbol)
                 # Where nobody spoke and no exit is owed, all is as it should be.
-                if counted is not None or rung is Rung.FLATTENING or owed(book.name, bar.symbol):
+                due = counted is not None or rung is Rung.FLATTENING or owed(book.name, bar.symbol)
+                if due or (closings and closings.owed(book.name, bar.symbol)):
                     self._consider(group, book, bar.symbol, counted or NO_VOTES)
         return self._approvals, self._cancels, self._events
 
@@ -90,6 +91,8 @@ class DeskRound:
         lots = self._books.portfolio.book_lots(book.name, symbol)
         if self._books.rung is Rung.FLATTENING:
             wanted = _CLOSE if lots else _STAY_OUT
+        elif lots and (why := self._books.closings.owed(book.name, symbol)):
+            wanted = Target(action=Action.EXIT, direction=0, confidence=1.0, reason=why)
         else:
             wanted = target(book, votes, lots, shortable=self._settings.instruments[symbol].shortable)
             owed = lots and self._books.working.exit_owed(book.name, symbol)

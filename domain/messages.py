@@ -19,6 +19,7 @@ from domain.supervision import (
     LeaseGranted,
     PublishAgain,
     Pulse,
+    ReleaseStrategy,
     RequestBarCursor,
     RoleEnded,
     RolesObserved,
@@ -261,6 +262,8 @@ RiskInbox = (
     | LeaseGranted
     | RequestBarCursor
     | StrategiesAbsent
+    | ReleaseStrategy
+    | ClosePosition
 )
 GatewayInbox = (
     Begin

@@ -28,6 +28,7 @@ class AuditKind(StrEnum):
     DIVIDEND = "dividend"
     POSITION = "position"
     HEAT_WARNING = "heat_warning"
+    BREAKER = "breaker"
     HALT = "halt"
     FAILURE = "failure"
     RECONCILIATION = "reconciliation"

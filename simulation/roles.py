@@ -13,7 +13,7 @@ from actors.latched_broker import LatchedBroker
 from actors.parts import ActorContext, Parts
 from actors.roles import Spec, audit_parts, gateway_machine, open_journal, strategy_instance, strategy_parts
 from domain.errors import BrokerUnavailable, InvariantViolation
-from domain.market_data import MarketData, MarketDataSettings
+from domain.market_data import MarketData
 from domain.messages import VENUE, BarsPublished
 from domain.ports import BrokerPort
 from domain.strategies.evaluator import BlockEvaluator, Evaluator, LiveEvaluator
@@ -49,6 +49,10 @@ class MarketRoute:
     def _connect(self) -> None:
         self._market.open()
         self._open = True
+
+
+def _market_data(spec: Spec) -> MarketData:
+    return MarketData(replace(spec.arguments["settings"], generation=spec.generation))
 
 
 def gateway(spec: Spec, context: ActorContext) -> Parts:
@@ -102,11 +106,6 @@ def inline_feed(spec: Spec, context: ActorContext) -> Parts:
     del context
     machine = _market_data(spec)
     return Parts(machine=machine, journal=open_journal(spec), feed=ReplayFeed(spec.arguments["table"]))
-
-
-def _market_data(spec: Spec) -> MarketData:
-    settings: MarketDataSettings = spec.arguments["settings"]
-    return MarketData(replace(settings, generation=spec.generation))
 
 
 def inline_strategy(spec: Spec, context: ActorContext) -> Parts:

@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 import os
 import socket
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from types import NoneType
 
 from config.database_url import BESIDE_STATE, is_allowed
 from domain.errors import StateError
@@ -25,6 +27,22 @@ _UNFINISHED = ".unfinished"
 _SESSIONS = "sessions"
 """Key of the marker under which it counts the directory's sessions; one without it has its numbers in its archives."""
 
+_KINDS: Mapping[str, tuple[type, ...]] = {
+    "number": (int,),
+    "data": (str,),
+    "configuration": (str,),
+    "runtime": (str,),
+    "begun_ns": (int,),
+    "completed": (bool,),
+    "bar": (int,),
+    "databases": (str,),
+    "first": (int, NoneType),
+    "trail_seq": (int,),
+    "trail_head": (str,),
+    "code": (dict, NoneType),
+}
+"""What each value of a session may be."""
+
 _STAYS = frozenset({MARKER, LOCK, ARCHIVE})
 
 
@@ -37,6 +55,8 @@ class Session:
     `completed` says that the data ended, so that there is nothing to resume. `databases` is the template of its
     databases' URLs, not resolved: a directory that was moved, copied or archived finds those that went with it.
     `first` is the first group that might trade, None in a session from before it was kept.
+    `code` says which code the strategies were that the configuration only names (`config.strategy_code`), None in a
+    session from before it was kept.
     `trail_seq` and `trail_head` are number and hash of the record with which the audit trail ended in order last.
     """
 
@@ -51,6 +71,7 @@ class Session:
     first: int | None = None
     trail_seq: int = 0
     trail_head: str = ""
+    code: Mapping[str, str] | None = None
 
     @property
     def trail_end(self) -> tuple[int, str] | None:
@@ -139,8 +160,7 @@ class StateDirectory:
             return None
         try:
             session = Session(**json.loads(path.read_bytes()))
-            if not is_allowed(session.databases):
-                raise ValueError(f"databases at {session.databases!r}")
+            _refuse_nonsense(session)
             return session
         except (OSError, ValueError, TypeError) as error:
             raise StateError(
@@ -240,6 +260,19 @@ class StateDirectory:
                 )
             return
         self._counted()
+
+
+def _refuse_nonsense(session: Session) -> None:
+    """Raise ValueError that names the first value of `session` which cannot be one."""
+    if not is_allowed(session.databases):
+        raise ValueError(f"databases at {session.databases!r}")
+    for name, kinds in _KINDS.items():
+        value = getattr(session, name)
+        if type(value) not in kinds:
+            raise ValueError(f"{name} is {value!r}")
+    for name, least in (("number", 1), ("bar", -1), ("trail_seq", 0)):
+        if getattr(session, name) < least:
+            raise ValueError(f"{name} is {getattr(session, name)}; allowed: {least} and more")
 
 
 def _sessions(marker: bytes) -> int:

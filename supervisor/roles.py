@@ -1,14 +1,15 @@
-"""Build the coordinator inside its process."""
+"""Build the coordinator, and the risk manager with its breakers, inside their processes."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
 from actors.parts import ActorContext, Parts
-from actors.roles import Spec, open_journal
+from actors.roles import Spec, open_journal, risk_parts
 from domain.halts import HaltLadder
 from domain.ports import Journal, Supervisor
 from domain.records import MachineSnapshot
+from supervisor.breakers import build_breaker
 from supervisor.control_parts import control_parts
 from supervisor.coordinator import ENGINE, Coordinator
 from supervisor.latch_keeper import LADDER
@@ -19,6 +20,12 @@ from supervisor.restart_policy import bears_another, recent
 
 STARTS = "starts"
 """Name of the snapshot that keeps when the coordinator itself was started within this run."""
+
+
+def risk(spec: Spec, context: ActorContext) -> Parts:
+    """Build the risk manager with the circuit breakers of its strategies."""
+    del context
+    return risk_parts(spec, build_breaker)
 
 
 def ray_coordinator(spec: Spec, context: ActorContext) -> Parts:

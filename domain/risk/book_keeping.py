@@ -22,10 +22,11 @@ from domain.records import (
 from domain.risk.account import Account, Day
 from domain.risk.assessment import assess
 from domain.risk.checks import percent
+from domain.risk.closings import Closings, Holding
 from domain.risk.exposure import exposure_of, gross_usd
 from domain.risk.heat import heat_level, portfolio_heat
-from domain.risk.latch_copy import LatchCopy, LatchNews
 from domain.risk.loss import daily_loss, drawdown, raised_peak
+from domain.risk.risk_latch import LatchNews, RiskLatch
 from domain.risk.settings import RiskSettings
 from domain.risk.triggers import AccountFigures, breached
 from domain.working_orders import WorkingOrders
@@ -51,7 +52,8 @@ class BookKeeping:
         self.day = Day(int(day[0]), float(day[1]), float(day[2]), float(day[3]))
         if "peak_equity" in values:  # set between two bars, after those figures
             self.day.peak_equity = float(values["peak_equity"])
-        self.latch = LatchCopy(settings.flattening, values)
+        self.closings = Closings(values.get("closings", {}))
+        self.latch = RiskLatch(settings.flattening, values)
         self.bar = int(values.get("bar", -1))
         self._heat_level = int(values.get("heat_level", 0))
         self._sessions: list[int] = list(values.get("sessions", ()))
@@ -146,9 +148,23 @@ class BookKeeping:
             "heat_level": self._heat_level,
             "sessions": self._sessions,
             **self.latch.to_values(),
+            "closings": self.closings.to_values(),
             **kept,
         }
         return equity, MachineSnapshot(name=SNAPSHOT, bar=group.index, at_ns=group.known_ns, values=values)
+
+    def between_bars(self) -> dict[str, Any]:
+        """Return what may change between two bars and must last, for a snapshot of its own."""
+        return {
+            **self.latch.to_values(),
+            "closings": self.closings.to_values(),
+            "peak_equity": self.day.peak_equity,
+        }
+
+    def holdings(self, book: str, symbol: str) -> list[Holding]:
+        """Return who holds `symbol`: `book`, or for "" every book."""
+        found = self.portfolio.holdings()
+        return [Holding(name, lots) for held, name, lots in found if held == symbol and book in ("", name)]
 
     def _equity_snapshot(self, group: BarGroup) -> EquitySnapshot:
         day, figures = self.day, self._figures

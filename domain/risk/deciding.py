@@ -10,25 +10,50 @@ from collections.abc import Mapping
 from typing import Any
 
 from domain.bars import BarGroup
+from domain.breakers import BreakerFactory
+from domain.commands import ClosePosition
 from domain.desk_round import DeskRound
 from domain.failures import FailureTracker
 from domain.halt_messages import PositionsClosed
 from domain.messages import COORDINATOR, GATEWAY, OrderApproved, OrdersApproved, SignalBatch
+from domain.outbox import AuditEvent, AuditKind
 from domain.outputs import Output, Persist, Send
-from domain.records import HaltTrigger
+from domain.records import HaltTrigger, MachineSnapshot
 from domain.risk.book_keeping import BookKeeping
 from domain.risk.limits import HaltPolicy
 from domain.risk.settings import RiskSettings
+from domain.risk.strategy_breakers import StrategyBreakers
+from domain.supervision import AbsentStrategy, StrategyQuarantined
+
+BETWEEN = "between_bars"
+"""Name of the snapshot of what changed since the last bar; of the two, the one of the higher edition is newer."""
+
+
+def newest(saved: Mapping[str, Any] | None, between: Mapping[str, Any] | None) -> dict[str, Any]:
+    """Return the values of the bar's snapshot, with what changed after it."""
+    values = dict(saved or {})
+    if between is not None and between["edition"] > values.get("edition", 0):
+        values.update(between)
+    return values
 
 
 class Decider:
     """Turn what was said of a bar into one `OrdersApproved`, and remember the last."""
 
     def __init__(
-        self, settings: RiskSettings, policy: HaltPolicy, books: BookKeeping, saved: Mapping[str, Any]
+        self,
+        settings: RiskSettings,
+        policy: HaltPolicy,
+        books: BookKeeping,
+        saved: Mapping[str, Any],
+        build: BreakerFactory | None,
     ) -> None:
-        """Decide on `books`, going on from the `saved` snapshot's values."""
+        """Decide on `books`, going on from the `saved` values; `build` makes the strategies' breakers."""
         self._books = books
+        self._epoch, self._strategies = settings.epoch, len(settings.strategies)
+        self._edition = int(saved.get("edition", 0))
+        self._breakers = StrategyBreakers(settings.strategies, settings.breakers, build, saved)
+        self._left_out: tuple[str, ...] = tuple(saved.get("left_out", ()))
         self._desk = DeskRound(settings, books)
         self._desk.restore(saved.get("counts", {}))
         self.failures = FailureTracker(policy, saved.get("failures"))
@@ -37,8 +62,12 @@ class Decider:
         self._sent: OrdersApproved | None = None
 
     def state(self) -> Mapping[str, Any]:
-        """Return how many intents were approved and refused, and the failures."""
-        return {**self._desk.state(), "failures": self.failures.report()}
+        """Return how many intents were approved and refused, the failures and the strategies' breakers."""
+        return {
+            **self._desk.state(),
+            "failures": self.failures.report(),
+            "breakers": self._breakers.report(),
+        }
 
     @property
     def decided(self) -> int:
@@ -54,6 +83,14 @@ class Decider:
         """Settle a bar from before the snapshot, whose orders are in the gateway's journal; None for any other."""
         return [self._send(group, [], [])] if group.index < self._counted else None
 
+    def left_out(self, group: BarGroup) -> list[AbsentStrategy]:
+        """Return the strategies whose breaker keeps them out of `group`; as it was when it was decided before."""
+        if group.index <= self._counted:
+            return [AbsentStrategy(name, "it was left out of this bar", True) for name in self._left_out]
+        found = self._breakers.left_out(group)
+        self._left_out = tuple(found)
+        return [AbsentStrategy(name, why, True) for name, why in found.items()]
+
     def raise_latch(self, group: BarGroup, trigger: HaltTrigger, why: str) -> Send:
         """Raise the local latch and tell the coordinator, ahead of everything else."""
         return Send(COORDINATOR, self._books.latch.raise_for(group, trigger, why), control=True)
@@ -63,6 +100,7 @@ class Decider:
         books = self._books
         again = group.index <= self._counted
         books.working.expire(group.index)
+        books.closings.settle(books.portfolio.book_lots)
         halts = [] if again else self._count_failures(group, batches)
         if books.end_flattening():
             closed = PositionsClosed(at_ns=group.known_ns, bar=group.index, session=group.session)
@@ -72,14 +110,18 @@ class Decider:
         )
         if again:
             return [*halts, self._send(group, approvals, cancels)]
-        warnings = books.heat_warning(group)
+        changes = [*self._breakers.take_events(), *books.heat_warning(group)]
+        self._edition += 1
         kept = {
+            "edition": self._edition,
+            **self._breakers.to_values(),
+            "left_out": list(self._left_out),
             "counts": self._desk.state(),
             "failures": self.failures.to_values(),
             "approved": [approval.intent.intent_id for approval in approvals],
             "cancels": list(cancels),
         }
-        records = Persist((*events, *warnings, *books.snapshots(group, kept)))
+        records = Persist((*events, *changes, *books.snapshots(group, kept)))
         return [*halts, records, self._send(group, approvals, cancels)]
 
     def _send(self, group: BarGroup, approvals: list[OrderApproved], cancels: list[str]) -> Send:
@@ -90,17 +132,78 @@ class Decider:
             cancels=tuple(cancels),
             rung=self._books.rung,
             latch_version=self._books.latch.version,
+            risk_epoch=self._epoch,
         )
         return Send(GATEWAY, self._sent)
 
+    # --- what people do, and what must be told -----------------------------------------------------------------------
+
+    def keep(self, *events: AuditEvent) -> Persist:
+        """Make `events` and what changed since the last bar durable."""
+        self._edition += 1
+        values = {"edition": self._edition, **self._breakers.to_values(), **self._books.between_bars()}
+        snapshot = MachineSnapshot(name=BETWEEN, bar=max(self._books.bar, 0), at_ns=0, values=values)
+        return Persist((*self._breakers.take_events(), *events, snapshot))
+
+    def close_position(self, command: ClosePosition) -> list[Output]:
+        """Owe the exits that a person asks for, and answer; a command that comes again is only answered."""
+        books = self._books
+        told = books.closings.answered(command.key)
+        if told is not None:
+            return [Send(COORDINATOR, told)]
+        told = books.closings.ask(command, books.holdings(command.book, command.symbol))
+        body = {
+            "command": "position_close",
+            "book": command.book,
+            "symbol": command.symbol,
+            "who": command.who,
+            "reason": command.reason,
+            "done": told.done,
+            "detail": told.detail,
+        }
+        event = AuditEvent(AuditKind.INTERVENTION, 0, max(books.bar, 0), command.key, False, body)
+        return [self.keep(event), Send(COORDINATOR, told)]
+
+    def release(self, strategy: str) -> list[Output]:
+        """Let a strategy that stays out take part again; nothing where it does."""
+        released = self._breakers.release(strategy, max(self._books.bar, 0))
+        return [self.keep(*released)] if released else []
+
+    def quarantined(self) -> list[Output]:
+        """Tell once more which strategies stay out."""
+        return [Send(COORDINATOR, told, control=True) for told in self._breakers.quarantined]
+
+    # --- failures ---------------------------------------------------------------------------------------------------
+
     def _count_failures(self, group: BarGroup, batches: list[SignalBatch]) -> list[Output]:
         due: tuple[HaltTrigger, str] | None = None
+        out: list[StrategyQuarantined] = []
         for batch in batches:
             for failure in batch.failures:
                 self.failures.failed_on(failure.symbol)
             if batch.failures and len(batch.failures) >= batch.evaluated:
-                self.failures.failed(batch.strategy, group.index, batch.failures[0].error)
+                error = batch.failures[0].error
+                self.failures.failed(batch.strategy, group.index, error)
                 due = due or self.failures.halt_due()  # at once: a success that follows takes nothing back
+                told = self._breakers.failed(group, batch.strategy, error)
+                out += [] if told is None else [told]
             elif batch.evaluated:
                 self.failures.succeeded(batch.strategy)
-        return [self.raise_latch(group, *due)] if due and due[0] not in self._books.latch.raised else []
+                self._breakers.succeeded(group, batch.strategy)
+        return [
+            *(Send(COORDINATOR, told, control=True) for told in out),
+            *self._raised_once(group, due),
+            *self._raised_once(group, self._half_out() if out else None),
+        ]
+
+    def _half_out(self) -> tuple[HaltTrigger, str] | None:
+        """Return the halt that half of the strategies quarantined call for (requirement B1)."""
+        out = self._breakers.quarantined
+        if 2 * len(out) < self._strategies:
+            return None
+        names = ", ".join(told.strategy for told in out)
+        why = f"{len(out)} of {self._strategies} strategies are quarantined: {names}"
+        return HaltTrigger.STRATEGIES_QUARANTINED, why
+
+    def _raised_once(self, group: BarGroup, due: tuple[HaltTrigger, str] | None) -> list[Output]:
+        return [] if due is None or due[0] in self._books.latch.raised else [self.raise_latch(group, *due)]

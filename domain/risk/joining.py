@@ -29,12 +29,14 @@ class BarJoin:
         self._batches: dict[int, dict[str, SignalBatch]] = {}
         self._absent: dict[str, AbsentStrategy] = {}
         self._excused: dict[str, AbsentStrategy] = {}
+        self._left_out: dict[str, AbsentStrategy] = {}
 
-    def begin(self, group: BarGroup) -> None:
-        """Take `group` in hand; what was said of earlier bars is dropped."""
+    def begin(self, group: BarGroup, left_out: Iterable[AbsentStrategy] = ()) -> None:
+        """Take `group` in hand without those `left_out` of it; what was said of earlier bars is dropped."""
         self.newest = group.index
         self.group, self.marked = group, False
-        self._excused = dict(self._absent)
+        self._left_out = {each.strategy: each for each in left_out}
+        self._excused = self._absent | self._left_out
         self._batches = {bar: spoken for bar, spoken in self._batches.items() if bar >= group.index}
 
     def advance(self, advanced: int) -> None:
@@ -50,7 +52,7 @@ class BarJoin:
         """Wait no more for these, all that are absent now; the bar at hand waits for none that was absent before."""
         self._absent = {each.strategy: each for each in absent}
         if self.group is not None:
-            self._excused.update(self._absent)
+            self._excused = self._excused | self._absent | self._left_out
 
     def market_is_done(self, group: BarGroup) -> bool:
         """Say whether the market's word on `group` has come, where it is waited for."""

@@ -18,6 +18,8 @@ from typing import Any, assert_never
 
 from domain.awaited import LATCH_ASKS, Awaited
 from domain.bars import BarGroup
+from domain.breakers import BreakerFactory
+from domain.commands import ClosePosition
 from domain.errors import InvariantViolation
 from domain.halt_messages import HaltReviewed, LatchChanged, LatchHeld, ReviewHalt
 from domain.lease import PULSE_TIMER, Lease, Standing
@@ -37,14 +39,14 @@ from domain.messages import RISK as ROLE
 from domain.outputs import CancelTimer, Output, Send, SetTimer
 from domain.records import HaltTrigger, Rung
 from domain.risk.book_keeping import SNAPSHOT, BookKeeping
-from domain.risk.deciding import Decider
+from domain.risk.deciding import BETWEEN, Decider, newest
 from domain.risk.joining import BarJoin
 from domain.risk.journal_follower import TOLD, JournalFollower
 from domain.risk.limits import HaltPolicy
 from domain.risk.settings import RiskSettings
-from domain.supervision import BarCursor, LeaseGranted, RequestBarCursor, StrategiesAbsent
+from domain.supervision import BarCursor, LeaseGranted, ReleaseStrategy, RequestBarCursor, StrategiesAbsent
 
-__all__ = ["SNAPSHOT", "TOLD", "RiskManager"]
+__all__ = ["BETWEEN", "SNAPSHOT", "TOLD", "RiskManager"]
 
 SIGNAL_TIMER = "signals"
 REVIEW_ASKS = 2 * LATCH_ASKS
@@ -58,19 +60,28 @@ class RiskManager:
     """Join bars, fills and signals; keep the books; approve orders."""
 
     def __init__(
-        self, settings: RiskSettings, policy: HaltPolicy, saved: Mapping[str, Any] | None, told: int = 0
+        self,
+        settings: RiskSettings,
+        policy: HaltPolicy,
+        saved: Mapping[str, Any] | None,
+        told: int = 0,
+        between: Mapping[str, Any] | None = None,
+        build_breaker: BreakerFactory | None = None,
     ) -> None:
         """Start from the saved snapshot (None: a new session); the journal is asked for on `Begin`.
 
-        `told` is the journal's sequence up to which the positions' changes are on record (snapshot `TOLD`).
+        `told` is the journal's sequence up to which the positions' changes are on record (snapshot `TOLD`), `between`
+        what changed since the saved bar (snapshot `BETWEEN`).
         """
+        values = newest(saved, between)
         self._settings = settings
         self._lease = Lease(ROLE, settings.generation, settings.lease)
-        self._books = BookKeeping(settings, saved)
-        self._decider = Decider(settings, policy, self._books, saved or {})
+        self._books = BookKeeping(settings, values)
+        self._decider = Decider(settings, policy, self._books, values, build_breaker)
         self._join = BarJoin(settings.strategies, lockstep=settings.lockstep)
         self._journal = JournalFollower(self._books, settings.answer_deadline_s, told)
         self._ready = self._at_rest = False
+        self._commands: list[ClosePosition] = []
         self._reviewing: ReviewHalt | None = None
         self._review_due = Awaited("review", settings.answer_deadline_s, REVIEW_ASKS)
 
@@ -84,7 +95,8 @@ class RiskManager:
                 return self._proceed()
             case JournalUpdate():
                 self._join.advance(message.advanced)
-                return [*self._journal.take(message), *self._say_ready(), *self._proceed()]
+                outputs = [*self._journal.take(message), *self._say_ready()]
+                return [*outputs, *self._carry_out(), *self._proceed()]
             case TimerFired(name=name):
                 return self._timer(name)
             case LeaseGranted():
@@ -98,6 +110,11 @@ class RiskManager:
             case StrategiesAbsent(absent=absent):
                 self._join.take_absent(absent)
                 return self._proceed()
+            case ClosePosition():
+                self._commands.append(message)
+                return self._carry_out()
+            case ReleaseStrategy(strategy=strategy):
+                return self._decider.release(strategy)
             case RequestBarCursor(requester=requester):
                 return [Send(requester, BarCursor(bar=self._decider.decided))]
             case Begin():  # what a slow gateway told before is told again, and ready means: since this
@@ -134,13 +151,26 @@ class RiskManager:
     def _tell_again(self) -> list[Output]:
         return [Send(COORDINATOR, halt, control=True) for halt in self._books.latch.unheard()]
 
+    def _carry_out(self) -> list[Output]:
+        """Do what people asked for, once the books are whole."""
+        if self._journal.behind:
+            return []
+        commands, self._commands = self._commands, []
+        return [output for command in commands for output in self._decider.close_position(command)]
+
     def _latched(self, latch: LatchChanged) -> list[Output]:
-        """Hold the latch; a halt of ours that a lowering did not know of is told once more."""
+        """Hold the latch and say so.
+
+        A lowering that does not know of a halt of ours is not held yet: that halt is told once more, and the
+        coordinator says it anew.
+        """
         news = self._books.take_latch(latch)
         if not FAILURE_TRIGGERS.isdisjoint(news.ended):
             self._decider.failures.reset()
-        again = self._tell_again() if latch.lowers else []
-        return [Send(COORDINATOR, LatchHeld(role=ROLE, version=latch.version)), *again]
+        kept = [self._decider.keep()] if news.changed else []
+        if latch.lowers and (unheard := self._tell_again()):
+            return [*kept, *unheard]
+        return [*kept, Send(COORDINATOR, LatchHeld(role=ROLE, version=latch.version))]
 
     def _reviewed(self, answer: HaltReviewed) -> list[Output]:
         books, group = self._books, self._join.group
@@ -171,7 +201,7 @@ class RiskManager:
                     self._review_due.again("the review of the halt latch"),
                 ]
             case _ if name == PULSE_TIMER:
-                return [*self._beat(), *self._tell_again()]
+                return [*self._beat(), *self._tell_again(), *self._decider.quarantined()]
             case _:
                 raise InvariantViolation(f"the risk manager sets no timer {name}")
 
@@ -184,7 +214,7 @@ class RiskManager:
         if settled is not None:
             self._join.newest = group.index
             return settled
-        self._join.begin(group)
+        self._join.begin(group, self._decider.left_out(group))
         return self._proceed()
 
     def _proceed(self) -> list[Output]:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from domain.instruments import Instrument
 from domain.lease import NO_PULSES, LeaseTerms
 from domain.risk.limits import BookSettings, RiskLimits
+from domain.risk.strategy_breakers import StrategyBreakerTerms
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -19,7 +20,7 @@ class RiskSettings:
     is this manager's generation. `lockstep` makes each bar wait for the simulated market's word that it is done.
     `flattening` names the halt triggers that close every position. Deadlines are in seconds of the control clock:
     for all signals of a bar, and for another role's answer before it is asked for again; so is `lease`, without which
-    nothing is entered.
+    nothing is entered. `breakers` says when a strategy that fails is left out; None: never.
     """
 
     limits: RiskLimits
@@ -38,3 +39,4 @@ class RiskSettings:
     epoch: int
     flattening: frozenset[str] = frozenset()
     lease: LeaseTerms = NO_PULSES
+    breakers: StrategyBreakerTerms | None = None

@@ -74,7 +74,8 @@ class Judged:
 class Sifted:
     """Hold all rows of the files with the code of each: 0 unless it is of a chosen symbol, up to the end, and refused.
 
-    `mine` marks the rows of the `chosen` symbols, `judged` is None when none of them has a stamp and a symbol.
+    `mine` marks the rows of the `chosen` symbols, `judged` is None when none of them has a stamp and a symbol, or when
+    all are refused and too few to tell a bar size.
     """
 
     files: Sequence[RawFile]
@@ -94,9 +95,13 @@ class Sifted:
 
     def refused(self) -> dict[str, int]:
         """Return the number of rows refused under each rule."""
-        values, counts = np.unique(self.codes[self.codes != 0], return_counts=True)
-        found = {RULES[code].value: int(count) for code, count in zip(values, counts, strict=True)}
-        return found | ({RowRule.RAGGED.value: self.ragged} if self.ragged else {})
+        return counted(self.codes) | ({RowRule.RAGGED.value: self.ragged} if self.ragged else {})
+
+
+def counted(codes: Codes) -> dict[str, int]:
+    """Return the number of rows refused under each rule, lines that were no rows apart."""
+    values, counts = np.unique(codes[codes != 0], return_counts=True)
+    return {RULES[code].value: int(count) for code, count in zip(values, counts, strict=True)}
 
 
 def sift(
@@ -120,8 +125,11 @@ def sift(
     usable = np.flatnonzero(mine & (codes == 0))
     judged = None
     if len(usable):
-        judged = _judge(path, rows.take(usable), usable, names, calendar, files[0].layout.adjustment, end)
-        codes[judged.index] = np.where(judged.after_end, 0, judged.codes)
+        bar_ns = _bar_ns(path, rows, usable, codes)
+        if bar_ns is not None:
+            kept = rows.take(usable)
+            judged = _judge(path, kept, usable, names, calendar, files[0].layout.adjustment, end, bar_ns)
+            codes[judged.index] = np.where(judged.after_end, 0, judged.codes)
     return Sifted(
         files=files,
         names=names,
@@ -135,6 +143,21 @@ def sift(
     )
 
 
+def _bar_ns(path: Path, rows: Rows, usable: Ints, codes: Codes) -> int | None:
+    """Return the bar size of the `usable` rows; None where it cannot be told and all break a rule, put into `codes`."""
+    chosen = rows.take(usable)
+    try:
+        return infer_bar_ns(chosen.symbol_id, chosen.ts_ns)
+    except DataError as error:
+        codes[usable] = value_faults(chosen)
+        if codes[usable].all():
+            return None
+        refused = ", ".join(f"{rule} {count}" for rule, count in sorted(counted(codes).items()))
+        raise DataError(
+            f"{path}: {error}{f'; rows refused besides: {refused}' if refused else ''}"
+        ) from error
+
+
 def _judge(
     path: Path,
     rows: Rows,
@@ -143,9 +166,9 @@ def _judge(
     calendar: str,
     adjustment: Adjustment,
     end: date | None,
+    bar_ns: int,
 ) -> Judged:
     try:
-        bar_ns = infer_bar_ns(rows.symbol_id, rows.ts_ns)
         placement = place(rows.ts_ns, bar_ns, calendar)
     except DataError as error:
         raise DataError(f"{path}: {error}") from error

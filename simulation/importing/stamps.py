@@ -22,6 +22,8 @@ _FIRST_NS = int(np.datetime64("1900-01-01", "ns").astype(np.int64))
 _LAST_NS = int(np.datetime64("2200-01-01", "ns").astype(np.int64))
 _DATE_NUMBERS = (19_000_101, 21_991_231)
 _EPOCH_UNITS = ((1e11, 1_000_000_000), (1e14, 1_000_000), (1e17, 1_000), (np.inf, 1))
+_TELLING_STEPS = 5
+"""Fewer steps between bars may all be gaps: a week of daily bars has four and a weekend."""
 _MIXED_SHARE = 0.05
 _MIXED_STEPS = 10
 _FOREIGN_RUN = 20
@@ -91,12 +93,20 @@ def infer_bar_ns(symbol_id: NDArray[np.int16], ts_ns: Ints) -> int:
     steps = np.diff(ts_ns[order])
     inside = same & (steps > 0)
     if not inside.any():
-        raise DataError("the bar size cannot be told: no symbol has two bars at different times")
+        few = "one bar is" if len(ts_ns) == 1 else "no symbol has two bars at different times, which is"
+        raise DataError(
+            f"{few} too few: the size of bars is told from the time between two of one symbol; name a file with more"
+        )
     sizes, counts = np.unique(steps[inside], return_counts=True)
     bar_ns = int(sizes[np.argmax(counts)])
     if abs(bar_ns - DAY_NS) <= HOUR_NS:
         bar_ns = DAY_NS  # local midnights lie 23 or 25 hours apart when clocks change
     if bar_ns > DAY_NS or DAY_NS % bar_ns:
+        if inside.sum() < _TELLING_STEPS:
+            raise DataError(
+                f"too few bars to tell their size: they lie {describe_ns(bar_ns)} apart, as bars round a weekend, a "
+                f"holiday or a gap may; name a file with more, for daily bars with two of following days"
+            )
         raise DataError(f"bars of {describe_ns(bar_ns)}; only bars of a day, or of a part of it, are read")
     owner = symbol_id[order][1:]
     _refuse_mixed(bar_ns, steps, inside, owner)

@@ -21,6 +21,7 @@ class Tampering(StrEnum):
     ROLLED_BACK = "rolled_back"
     UNSIGNED = "unsigned"
     CHECKPOINT = "checkpoint"
+    SESSION_MISSING = "session_missing"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

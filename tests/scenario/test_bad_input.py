@@ -194,14 +194,38 @@ def test_library_that_cannot_be_imported_is_named(bars: Path, tmp_path: Path) ->
     assert not (tmp_path / "state").exists()
 
 
-def test_too_little_shared_memory_is_said_and_nothing_stays(
+def test_too_little_shared_memory_is_said_before_anything_is_made(
     bars: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     small = Capacity(memory=8_192 * MIB, shared=64 * MIB)
     monkeypatch.setattr("supervisor.ray_environment.measure_capacity", lambda: small)
     result = run(tmp_path / "state", "--data", bars, "--runtime", "ray")
     assert_refused(result, 4, "/dev/shm has 64 MiB free", "--shm-size")
-    assert not (tmp_path / "state" / "venue" / "address.json").exists(), "the venue was stopped again"
+    assert not (tmp_path / "state").exists()
+    done = session(request(bars, tmp_path / "done"))
+    assert done["completed"]
+    assert run(tmp_path / "done", "--data", bars, "--runtime", "ray").exit_code == 0, (
+        "it has nothing to start"
+    )
+
+
+def test_ray_that_cannot_be_imported_is_said_before_anything_is_made(
+    bars: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    broken = tmp_path / "broken" / "ray"
+    broken.mkdir(parents=True)
+    (broken / "__init__.py").write_text("raise ImportError('libgrpc.so.9: cannot open shared object file')\n")
+    monkeypatch.setenv("PYTHONPATH", str(broken.parent))
+    result = run(tmp_path / "state", "--data", bars, "--runtime", "ray")
+    assert_refused(
+        result,
+        4,
+        "Ray cannot be imported",
+        "libgrpc.so.9",
+        "make clean setup",
+        "or run with --runtime inline",
+    )
+    assert not (tmp_path / "state").exists()
 
 
 # --- the state directory -------------------------------------------------------------------------------------------

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import random
 import re
 from collections import Counter
@@ -170,6 +171,63 @@ def test_fresh_archives_the_session_and_counts_on(tmp_path: Path) -> None:
     assert {name: text for name, text in archived.items() if name != "breakwater.json"} == {
         name.removeprefix(f"{here}/"): text for name, text in found.items() if name.startswith(here)
     }
+
+
+@pytest.mark.parametrize("ahead", [1, 40])
+def test_session_file_ahead_of_the_databases_is_refused_and_passes_over_no_bar(
+    ahead: int, reference: Reference, tmp_path: Path
+) -> None:
+    asked, stopped = stopped_after(20, reference, tmp_path)
+    last = stopped["bars"] - 1
+    rewrite(asked.state, bar=last + ahead)
+    before = _contents(asked.state)
+    found = (
+        f"session.json: found bar {last + ahead} as the last that settled, but the last that "
+        f"{asked.state / 'risk.db'} tells of is {last}"
+    )
+    with pytest.raises(StateError, match=re.escape(found)):
+        session(asked)
+    assert _contents(asked.state) == before
+    rewrite(asked.state, bar=last)
+    assert not differences(reference.summary, session(asked))
+
+
+def test_session_file_behind_the_databases_is_a_crashs_and_they_are_believed(
+    reference: Reference, tmp_path: Path
+) -> None:
+    asked, _ = stopped_after(20, reference, tmp_path)
+    rewrite(asked.state, bar=-1)
+    assert not differences(reference.summary, session(asked))
+
+
+def test_session_file_that_tells_of_bars_before_any_was_decided_is_refused(
+    reference: Reference, tmp_path: Path
+) -> None:
+    asked = request(reference.data, tmp_path / "state", config=reference.config)
+    assert session(asked, stop_at_look=0)["bars"] == 0
+    rewrite(asked.state, bar=0)
+    with pytest.raises(
+        StateError, match=r"found bar 0 .* tells of no bar decided \(the first to trade is 0\)"
+    ):
+        session(asked)
+    rewrite(asked.state, bar=-1)
+    assert not differences(reference.summary, session(asked))
+
+
+def test_session_that_says_it_completed_before_its_bars_end_is_refused(
+    reference: Reference, tmp_path: Path
+) -> None:
+    asked, stopped = stopped_after(20, reference, tmp_path)
+    rewrite(asked.state, completed=True)
+    words = f"a completed session whose last settled bar is {stopped['bars'] - 1}"
+    with pytest.raises(StateError, match=re.escape(words)):
+        session(asked)
+
+
+def rewrite(state: Path, **values: object) -> None:
+    """Change values of session.json, as a person with an editor would."""
+    path = state / "session.json"
+    path.write_text(json.dumps({**json.loads(path.read_bytes()), **values}), encoding="utf-8")
 
 
 def _contents(folder: Path) -> dict[str, bytes]:

@@ -91,6 +91,21 @@ def test_a_tail_cut_behind_a_checkpoint_is_found(invoke: Invoke, traded: Traded)
     assert "truncated" in result.stdout
 
 
+def test_a_last_line_cut_in_its_midst_is_a_crashs_only_when_nobody_had_signed_it(
+    invoke: Invoke, traded: Traded
+) -> None:
+    file = only_file(traded.path)
+    whole = file.read_bytes()
+    file.write_bytes(whole[:-7])
+    text = invoke("audit", "verify", "--state", traded.path).stdout
+    assert "truncated" in text
+    assert "bytes of a last line that was cut in its midst; it is part of what is missing" in text
+    assert "crash" not in text
+    file.write_bytes(whole + b'{"seq":')
+    text = invoke("audit", "verify", "--state", traded.path).stdout
+    assert "7 bytes of a last line that a crash cut; it was never acknowledged" in text
+
+
 def test_the_key_of_another_machine_is_told_from_tampering(
     invoke: Invoke, traded: Traded, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -184,6 +199,36 @@ def test_a_trail_that_was_taken_away_does_not_pass(invoke: Invoke, traded: Trade
     result = invoke("audit", "verify", "--state", traded.path)
     assert result.exit_code == 1
     assert "holds no audit trail" in result.stderr
+
+
+@pytest.mark.parametrize("archived", [False, True])
+def test_a_trail_whose_session_was_taken_away_is_verified_and_does_not_pass(
+    invoke: Invoke, traded: Traded, archived: bool
+) -> None:
+    (traded.path / "session.json").unlink()
+    if archived:  # an archived session has no marker
+        (traded.path / "breakwater.json").unlink()
+    result = invoke("audit", "verify", "--state", traded.path, "--json")
+    report = json.loads(result.stdout)
+    (finding,) = report["findings"]
+    assert (result.exit_code, report["holds"]) == (1, False)
+    assert (finding["kind"], finding["file"]) == ("session_missing", str(traded.path / "session.json"))
+    assert report["records"] == traded.summary["audit"]["events"], "every record was verified all the same"
+    text = invoke("audit", "verify", "--state", traded.path).stdout
+    assert "session missing" in text
+    assert "before it" not in text
+
+
+def test_a_cut_trail_without_its_session_is_told_as_both(invoke: Invoke, traded: Traded) -> None:
+    (traded.path / "session.json").unlink()
+    file = only_file(traded.path)
+    file.write_bytes(b"".join(file.read_bytes().splitlines(keepends=True)[:20]))
+    result = invoke("audit", "verify", "--state", traded.path, "--json")
+    assert result.exit_code == 1
+    assert [each["kind"] for each in json.loads(result.stdout)["findings"]] == [
+        "truncated",
+        "session_missing",
+    ]
 
 
 # --- query ----------------------------------------------------------------------------------------------------------

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from actors.clock import SystemClock
-from cli.composition import INLINE_PACE, inline_specs, ray_specs
+from cli.composition import INLINE_PACE, ROLES_BESIDE_STRATEGIES, inline_specs, ray_specs
 from cli.opening import open_session
 from domain.messages import AUDIT
 from domain.ports import Supervisor
@@ -43,3 +43,9 @@ def test_inline_engine_at_a_pace_keeps_records_as_one_that_trades_does(tmp_path:
         group.close()
         assert audit.arguments["pace"] == (opened.plan.live_pace() if speed else INLINE_PACE)
     assert opened.plan.live_pace() != INLINE_PACE
+
+
+def test_as_many_roles_as_the_memory_check_counts_run_on_ray(tmp_path: Path) -> None:
+    asked = request(thin_market(tmp_path / "bars.csv"), tmp_path / "state")
+    with open_session(asked, dict(os.environ), SystemClock()) as opened:
+        assert len(ray_specs(opened.plan)) == ROLES_BESIDE_STRATEGIES + len(opened.plan.strategy_ids)

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -60,6 +61,25 @@ def test_a_place_without_a_session_is_refused(
     assert (result.exit_code, result.stdout) == (code, "")
     assert says in result.stderr
     assert str(path) in result.stderr
+
+
+@pytest.mark.parametrize("command", [each for each in READERS if each != ("audit", "verify")], ids=" ".join)
+def test_what_a_session_left_without_its_file_is_not_taken_for_no_session(
+    invoke: Invoke, traded: Traded, command: tuple[str, str]
+) -> None:
+    (traded.path / "session.json").unlink()
+    result = invoke(*command, "--state", traded.path)
+    assert (result.exit_code, result.stdout) == (4, "")
+    for words in (f"{traded.path / 'session.json'} is missing", "risk.db", "an audit trail", "--fresh"):
+        assert words in result.stderr
+
+
+def test_databases_without_session_and_trail_are_named_by_verify_too(invoke: Invoke, traded: Traded) -> None:
+    (traded.path / "session.json").unlink()
+    shutil.rmtree(traded.path / "audit")
+    result = invoke("audit", "verify", "--state", traded.path)
+    assert result.exit_code == 4
+    assert "session.json is missing" in result.stderr
 
 
 def test_with_json_a_refusal_is_one_object_too(invoke: Invoke, tmp_path: Path) -> None:

@@ -20,7 +20,7 @@ KEYS = [f"{file}: {key}" for file, about in SHOWN["files"].items() for key in ab
 READERS = ("actors", "cli", "domain", "simulation", "storage", "supervisor")
 TELLING = {
     "retention_years", "require_positive_expectancy", "cooldown_s",
-    "keep_protective_stops", "panic_mode", "close_positions", "breakers", "order_placement", "position_updates",
+    "keep_protective_stops", "panic_mode", "close_positions", "risk_calculation", "order_placement", "position_updates",
 }  # fmt: skip
 """Names of keys and sections that can mean nothing else in the code; those of a stop take one value only."""
 

@@ -45,7 +45,7 @@ def test_with_pulses_it_is_ready_once_it_holds_its_first_lease_and_tells_when_it
     ready = Send(COORDINATOR, Ready(role=AUDIT, generation=3))
     granted = LeaseGranted(nonce=1, bars_head=-1, journal_head=-1, rung=Rung.ACTIVE, latch_version=0)
     pulse, clock, timer = machine.handle(Begin())
-    assert (clock, timer) == (SetTimer("lease.1", 5.0), SetTimer("pulse", 1.0))
+    assert (clock, timer) == (SetTimer("lease.1", 5.0, strict=True), SetTimer("pulse", 1.0))
     assert machine.handle(granted) == [ready]
     assert machine.handle(granted) == []
     assert machine.handle(TimerFired(name="lease.1")) == []

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from domain.lease import NO_PULSES
 from domain.strategies.evaluator import BlockEvaluator, LiveEvaluator
 from simulation.roles import inline_strategy
 from simulation.synthetic import MarketSpec, synthesise
@@ -49,6 +50,7 @@ def test_only_our_own_strategies_see_whole_blocks(strategy: str, expected: type,
         "symbols": None,
         "bar_ns": table.bar_ns,
         "continuous": table.continuous,
+        "lease": NO_PULSES,
         "table": table,
     }
     spec = ChildSpec(role="strategy:s1", factory="simulation.roles:inline_strategy", arguments=arguments)

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import stat
 import subprocess
@@ -96,6 +97,26 @@ def test_a_session_is_kept_and_replaced(state: StateDirectory) -> None:
 def test_a_spoilt_session_file_is_refused_by_name(state: StateDirectory, content: str) -> None:
     (state.path / SESSION).write_text(content)
     with pytest.raises(StateError, match=r"session\.json is no session file.*--fresh"):
+        state.session()
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("bar", "12"),
+        ("bar", True),
+        ("bar", -2),
+        ("completed", 1),
+        ("number", 0),
+        ("first", 1.5),
+        ("data", None),
+    ],
+)
+def test_a_session_value_that_cannot_be_one_is_named(state: StateDirectory, name: str, value: object) -> None:
+    state.write_session(SESSION_ONE)
+    written = json.loads((state.path / SESSION).read_bytes())
+    (state.path / SESSION).write_text(json.dumps({**written, name: value}))
+    with pytest.raises(StateError, match=re.escape(f"session.json is no session file: {name} is {value!r}")):
         state.session()
 
 

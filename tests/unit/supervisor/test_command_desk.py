@@ -60,7 +60,7 @@ class FakeEngine:
     def __init__(self) -> None:
         self.reasons: list[str] = []
 
-    def status(self) -> Mapping[str, Any]:
+    def state(self) -> Mapping[str, Any]:
         return {"phase": "running", "rung": "ACTIVE"}
 
     def stop(self, reason: str) -> list[Output]:

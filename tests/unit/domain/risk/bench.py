@@ -36,9 +36,10 @@ from domain.records import (
     Record,
 )
 from domain.risk.limits import BookSettings, HaltPolicy, RiskLimits
-from domain.risk.manager import SNAPSHOT, RiskManager
+from domain.risk.manager import BETWEEN, SNAPSHOT, RiskManager
 from domain.risk.settings import RiskSettings
 from domain.signals import Signal, SignalFailure
+from supervisor.breakers import build_breaker
 from tests.money import LIMITS, stock
 
 DAY_NS = 86_400_000_000_000
@@ -143,6 +144,7 @@ def order_entry(intent: OrderIntent, seq: int, state: OrderState, filled: int = 
 class Round:
     """Hold all that one bar led to."""
 
+    sent: tuple[Send, ...]
     orders: tuple[OrdersApproved, ...]
     halts: tuple[RaiseHalt, ...]
     reviews: tuple[ReviewHalt, ...]
@@ -170,6 +172,14 @@ class Round:
         return [event.body["denied"] for event in self.events(AuditKind.ASSESSMENT) if event.body["denied"]]
 
     @property
+    def between(self) -> MachineSnapshot:
+        """Return the newest snapshot of what changed between two bars."""
+        *_, last = (
+            each for each in self.records if isinstance(each, MachineSnapshot) and each.name == BETWEEN
+        )
+        return last
+
+    @property
     def snapshot(self) -> MachineSnapshot:
         """Return the snapshot to restart from."""
         (only,) = (
@@ -194,6 +204,7 @@ class Bench:
         ladder: HaltLadder | None = None,
         entries: Sequence[JournalEntry] = (),
         resting: Mapping[str, OrderIntent] | None = None,
+        between: Mapping[str, Any] | None = None,
     ) -> None:
         """Start the manager and let it read the journal."""
         self.settings = configured or settings()
@@ -205,7 +216,7 @@ class Bench:
         self.reviews = True
         self.hears = True
         self.gate_open = True
-        self.manager = RiskManager(self.settings, policy, saved)
+        self.manager = RiskManager(self.settings, policy, saved, between=between, build_breaker=build_breaker)
         *told, asked, _ = self.manager.handle(Begin())
         sent = [output for output in told if isinstance(output, Send)]
         self.told = [output.message for output in sent if isinstance(output.message, RaiseHalt)]
@@ -217,11 +228,13 @@ class Bench:
         if self.ladder.version:
             self.manager.handle(self.latch())
 
-    def reborn(self, snapshot: MachineSnapshot | None) -> Bench:
-        """Return the bench with a manager rebuilt from its snapshot, as stored, and the journal."""
-        saved = None if snapshot is None else json.loads(json.dumps(snapshot.values))
+    def reborn(self, snapshot: MachineSnapshot | None, between: MachineSnapshot | None = None) -> Bench:
+        """Return the bench with a manager rebuilt from its snapshots, as stored, and the journal."""
+        saved, changed = (
+            None if each is None else json.loads(json.dumps(each.values)) for each in (snapshot, between)
+        )
         ladder = HaltLadder(self.policy, json.loads(json.dumps(self.ladder.to_values())))
-        return Bench(self.settings, self.policy, saved, ladder, self.entries, self.resting)
+        return Bench(self.settings, self.policy, saved, ladder, self.entries, self.resting, changed)
 
     def update(
         self, entries: tuple[JournalEntry, ...] = (), advanced: int = -1, last: bool = False
@@ -257,6 +270,7 @@ class Bench:
             outputs += self._handled(message)
         sent = [output.message for output in outputs if isinstance(output, Send)]
         return Round(
+            sent=tuple(output for output in outputs if isinstance(output, Send)),
             orders=tuple(message for message in sent if isinstance(message, OrdersApproved)),
             halts=tuple(message for message in sent if isinstance(message, RaiseHalt)),
             reviews=tuple(message for message in sent if isinstance(message, ReviewHalt)),

@@ -101,6 +101,11 @@ def test_pulses_tell_the_epoch_and_whether_it_is_ready_and_at_rest() -> None:
     assert beat(bench).at_rest
 
 
+def test_every_decision_tells_the_epoch_it_was_made_in() -> None:
+    """The gateway learns of a newer risk manager also from a bar that approves nothing."""
+    assert Bench(settings(epoch=7)).bar(0, PRICES).approved.risk_epoch == 7
+
+
 def test_without_a_lease_nothing_is_entered_and_exits_go_on() -> None:
     """A lapse is no halt: nothing is cancelled here, and what it kept from being entered is counted."""
     bench = leased()

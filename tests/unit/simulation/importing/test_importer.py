@@ -272,6 +272,27 @@ def test_a_file_of_bad_rows_only_is_refused_with_counts_and_still_kept_aside(
     assert len((tmp_path / "refused.csv").read_text().splitlines()) == 41
 
 
+@pytest.mark.parametrize("count", [1, 3])
+def test_a_file_of_so_few_bad_rows_that_their_size_cannot_be_told_is_refused_for_the_rows(
+    count: int, lines: Lines, take: Take, tmp_path: Path
+) -> None:
+    text = [row(DAYS[0]).replace("1000", "-1")] * count
+    with pytest.raises(
+        DataError, match=f"no bar can be used; rows refused: negative_volume {count}; the first"
+    ):
+        take(lines("A.csv", GENERIC, *text), kept_aside=tmp_path / "refused.csv")
+    assert len((tmp_path / "refused.csv").read_text().splitlines()) == count + 1
+
+
+def test_a_single_bar_is_too_few_and_what_was_refused_besides_is_counted(lines: Lines, take: Take) -> None:
+    path = lines("A.csv", GENERIC, row(DAYS[0]))
+    with pytest.raises(DataError, match=r"A\.csv: one bar is too few: .*; name a file with more$"):
+        take(path)
+    path = lines("B.csv", GENERIC, row(DAYS[0]), row("yesterday"), row(DAYS[0]).replace("1000", "-1"))
+    with pytest.raises(DataError, match=r"too few: .*rows refused besides: bad_stamp 1, negative_volume 1$"):
+        take(path)
+
+
 def test_rows_with_rubbish_for_a_symbol_are_refused(lines: Lines, take: Take) -> None:
     text = [row(day, "A/B/C" if i == 3 else "") if i in (3, 4) else row(day) for i, day in enumerate(DAYS)]
     assert take(lines("A.csv", GENERIC, *text)).report.refused == {"unknown_symbol": 2}

@@ -94,7 +94,10 @@ def test_steps_between_symbols_do_not_count() -> None:
 @pytest.mark.parametrize(
     ("steps", "said"),
     [
-        ([], "cannot be told"),
+        ([], "one bar is too few: the size of bars is told from the time between two"),
+        ([0], "no symbol has two bars at different times, which is too few"),
+        ([3 * DAY_NS], "too few bars to tell their size: they lie 3 days apart, as bars round a weekend"),
+        ([7 * MINUTE] * 4, "too few bars to tell their size: they lie 7 minutes apart"),
         ([7 * DAY_NS] * 5, "7 days"),
         ([7 * MINUTE] * 5, "7 minutes"),
         ([MINUTE] * 50 + [HOUR_NS] * 30, "mixed: mostly 1 minute, also 1 hour"),

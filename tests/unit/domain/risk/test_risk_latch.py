@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from domain.halt_messages import LatchChanged
 from domain.records import HaltTrigger, Rung
-from domain.risk.latch_copy import LatchCopy
+from domain.risk.risk_latch import RiskLatch
 from tests.unit.domain.risk.bench import group
 
 T = HaltTrigger
@@ -21,12 +21,12 @@ def word(version: int, rung: Rung = Rung.ACTIVE, *, lowers: bool = True, **chang
     return LatchChanged(rung=rung, lowers=lowers, version=version, **values)
 
 
-def stored(latch: LatchCopy) -> LatchCopy:
-    return LatchCopy(frozenset(), json.loads(json.dumps(latch.to_values())))
+def stored(latch: RiskLatch) -> RiskLatch:
+    return RiskLatch(frozenset(), json.loads(json.dumps(latch.to_values())))
 
 
 def test_word_that_lowers_ends_the_causes_it_does_not_name() -> None:
-    latch = LatchCopy(frozenset(), {})
+    latch = RiskLatch(frozenset(), {})
     latch.hold(word(4, Rung.HALTED, lowers=False, active=(T.HEAT, T.DAILY_LOSS)))
     news = latch.hold(word(5, Rung.REDUCING, active=(T.DAILY_LOSS,)))
     assert (news.changed, news.ended) == (True, {T.HEAT})
@@ -34,7 +34,7 @@ def test_word_that_lowers_ends_the_causes_it_does_not_name() -> None:
 
 
 def test_word_that_crossed_a_halt_of_ours_lowers_nothing_until_it_was_heard() -> None:
-    latch = LatchCopy(frozenset(), {})
+    latch = RiskLatch(frozenset(), {})
     latch.raise_for(group(0, {}), T.HEAT, "why")
     assert latch.hold(word(5)).ended == frozenset()
     assert latch.rung is Rung.HALTED
@@ -44,7 +44,7 @@ def test_word_that_crossed_a_halt_of_ours_lowers_nothing_until_it_was_heard() ->
 
 def test_new_peak_is_due_once_a_version_also_after_a_restart() -> None:
     """B4: a person may set a new reference peak; told again, a later equity must not become one."""
-    latch = LatchCopy(frozenset(), {})
+    latch = RiskLatch(frozenset(), {})
     assert latch.hold(word(5, new_peak=True)).new_peak
     for again in (latch, stored(latch)):
         assert not again.hold(word(5, new_peak=True)).new_peak
@@ -53,7 +53,7 @@ def test_new_peak_is_due_once_a_version_also_after_a_restart() -> None:
 
 
 def test_scoped_halts_are_those_of_the_last_word_and_are_kept() -> None:
-    latch = LatchCopy(frozenset(), {})
+    latch = RiskLatch(frozenset(), {})
     both = (("book:main", Rung.HALTED), ("symbol:AAPL", Rung.REDUCING))
     assert latch.hold(word(1, lowers=False, scoped=both)).changed
     assert not latch.hold(word(1, lowers=False, scoped=both)).changed
@@ -85,7 +85,7 @@ def test_scoped_halts_are_those_of_the_last_word_and_are_kept() -> None:
 def test_rung_falls_only_on_a_word_that_lowers_is_no_older_and_leaves_no_halt_unheard(
     words: list[Any],
 ) -> None:
-    latch = LatchCopy(frozenset(), {})
+    latch = RiskLatch(frozenset(), {})
     for each in words:
         rung, version = latch.rung, latch.version
         if isinstance(each, LatchChanged):

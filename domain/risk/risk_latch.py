@@ -32,7 +32,7 @@ class LatchNews(NamedTuple):
 NO_NEWS = LatchNews(changed=False, ended=frozenset(), new_peak=False)
 
 
-class LatchCopy:
+class RiskLatch:
     """Raise by itself, follow the coordinator, and lower only on its word."""
 
     def __init__(self, flattening: Collection[str], values: Mapping[str, Any]) -> None:

@@ -1,0 +1,148 @@
+"""Keep a circuit breaker for each strategy: one that fails abstains for a while, and for good when probes fail too.
+
+Three failures in a row open it (figures: configuration): its votes are left out and it blocks no symbol. After the
+timeout, in time of the bars, its evaluations are let through as probes; successes close the breaker, and failed probes
+quarantine the strategy until a person releases it (requirements B1, B5, B6).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any, NamedTuple
+
+from domain.bars import BarGroup
+from domain.breakers import Breaker, BreakerFactory, BreakerState, BreakerTerms
+from domain.outbox import AuditEvent, AuditKind
+from domain.supervision import StrategyQuarantined
+
+QUARANTINED = "quarantined"
+
+
+class StrategyBreakerTerms(NamedTuple):
+    """Say when a strategy's breaker opens and closes, and after how many failed probes it stays out."""
+
+    breaker: BreakerTerms
+    quarantine_after_probes: int
+
+
+class StrategyBreakers:
+    """Say whose votes count, note what became of them, and record every change."""
+
+    def __init__(
+        self,
+        strategies: Iterable[str],
+        terms: StrategyBreakerTerms | None,
+        build: BreakerFactory | None,
+        saved: Mapping[str, Any],
+    ) -> None:
+        """Go on from `saved` (of `to_values`); without terms, or nobody to build them, there are no breakers."""
+        self._terms, self._build = terms, build
+        self._breakers: dict[str, Breaker] = {}
+        self._failed_probes: dict[str, int] = dict(saved.get("failed_probes", {}))
+        self._out: dict[str, StrategyQuarantined] = {
+            name: StrategyQuarantined(strategy=name, bar=bar, why=why)
+            for name, (bar, why) in saved.get(QUARANTINED, {}).items()
+        }
+        self._events: list[AuditEvent] = []
+        values = saved.get("breakers", {})
+        for name in sorted(strategies):
+            self._renew(name, values.get(name, {}))
+
+    def _renew(self, name: str, values: Mapping[str, Any]) -> None:
+        if self._terms is not None and self._build is not None:
+            self._breakers[name] = self._build(name, self._terms.breaker, values)
+
+    @property
+    def quarantined(self) -> tuple[StrategyQuarantined, ...]:
+        """Return those that stay out until they are released, sorted by name."""
+        return tuple(told for _, told in sorted(self._out.items()))
+
+    def left_out(self, group: BarGroup) -> dict[str, str]:
+        """Return, with the reason, whose votes do not count at `group`; breakers whose time is over let a probe in."""
+        found = {}
+        for name, breaker in self._breakers.items():
+            if name in self._out:
+                found[name] = f"quarantined: {self._out[name].why}"
+                continue
+            before = breaker.state
+            if not breaker.allows(group.known_ns):
+                found[name] = "its circuit breaker is open"
+            elif breaker.state is not before:
+                self._note(group, name, before, "its time is over: what it says now is a probe")
+        return found
+
+    def succeeded(self, group: BarGroup, name: str) -> None:
+        """Note that an evaluation that was let through succeeded."""
+        breaker = self._breakers.get(name)
+        if breaker is None:
+            return
+        before = breaker.state
+        breaker.succeeded(group.known_ns)
+        if breaker.state is not before:
+            self._failed_probes.pop(name, None)
+            self._note(group, name, before, "its probes succeeded")
+
+    def failed(self, group: BarGroup, name: str, error: str) -> StrategyQuarantined | None:
+        """Note that an evaluation that was let through failed; return the word of a quarantine that follows."""
+        breaker = self._breakers.get(name)
+        if breaker is None or self._terms is None:
+            return None
+        before = breaker.state
+        breaker.failed(group.known_ns)
+        if breaker.state is before:
+            return None
+        if before is BreakerState.CLOSED:
+            self._note(
+                group, name, before, f"{self._terms.breaker.failures} evaluations failed in a row: {error}"
+            )
+            return None
+        self._note(group, name, before, f"the probe failed: {error}")
+        probes = self._failed_probes[name] = self._failed_probes.get(name, 0) + 1
+        if probes < self._terms.quarantine_after_probes:
+            return None
+        why = f"{probes} probes failed, the last: {error}"
+        told = self._out[name] = StrategyQuarantined(strategy=name, bar=group.index, why=why)
+        self._events.append(_change(group.known_ns, group.index, name, breaker.state, QUARANTINED, why))
+        return told
+
+    def release(self, name: str, bar: int) -> list[AuditEvent]:
+        """Let `name` take part again as one that never failed; return the record, none where it was not out.
+
+        When a person does that no data say, so it is no part of what two runs must share.
+        """
+        if self._out.pop(name, None) is None:
+            return []
+        self._failed_probes.pop(name, None)
+        self._renew(name, {})
+        released = _change(0, bar, name, QUARANTINED, BreakerState.CLOSED, "a person released it")
+        return [released._replace(decision=False)]
+
+    def take_events(self) -> list[AuditEvent]:
+        """Return the records of what changed since this was last asked."""
+        events, self._events = self._events, []
+        return events
+
+    def to_values(self) -> dict[str, Any]:
+        """Return the state to persist, JSON-able."""
+        breakers = {name: values for name, each in self._breakers.items() if (values := each.to_values())}
+        return {
+            "breakers": breakers,
+            "failed_probes": dict(sorted(self._failed_probes.items())),
+            QUARANTINED: {told.strategy: (told.bar, told.why) for told in self.quarantined},
+        }
+
+    def report(self) -> dict[str, str]:
+        """Return each strategy's state for people to read."""
+        return {
+            name: QUARANTINED if name in self._out else each.state.value
+            for name, each in self._breakers.items()
+        }
+
+    def _note(self, group: BarGroup, name: str, before: BreakerState, cause: str) -> None:
+        after = self._breakers[name].state
+        self._events.append(_change(group.known_ns, group.index, name, before, after, cause))
+
+
+def _change(at_ns: int, bar: int, name: str, before: str, after: str, cause: str) -> AuditEvent:
+    body = {"before": str(before), "after": str(after), "cause": cause}
+    return AuditEvent(AuditKind.BREAKER, at_ns, bar, name, True, body)
