@@ -33,13 +33,7 @@ from domain.messages import (
 from domain.outbox import AuditEvent, AuditKind
 from domain.outputs import Output, Persist, Send, SetTimer
 from domain.records import MachineSnapshot
-from domain.supervision import (
-    Pulse,
-    RoleEnded,
-    RolesObserved,
-    RoleStarted,
-    StrategyQuarantined,
-)
+from domain.supervision import Pulse, RoleEnded, RolesObserved, RoleStarted, StrategyQuarantined
 from supervisor.agents import ChildAgents
 from supervisor.child import Status, Verdict
 from supervisor.children import Children
@@ -49,12 +43,12 @@ from supervisor.faults import Faults, failure_of
 from supervisor.latch_keeper import NOTHING_FOUND, FoundLatch, LatchKeeper
 from supervisor.lowering import HOLDERS
 from supervisor.phase import STOPPING, CoordinatorSettings, Phase
+from supervisor.reminders import BEGIN_TIMER, reminders
 from supervisor.upkeep import Upkeep
 
 ENGINE = "engine"
 """Name of the snapshot from which a coordinator that restarts within a run goes on."""
 
-BEGIN_TIMER = "begin"
 _RESTARTED = {"error": "it ended", "verdict": "restarted"}
 
 
@@ -205,9 +199,7 @@ class Coordinator:
 
     def _timer(self, name: str) -> list[Output]:
         if name == BEGIN_TIMER:
-            if self._phase in STOPPING:
-                return []
-            return [*self._children.begin_again(), SetTimer(BEGIN_TIMER, self._settings.answer_deadline_s)]
+            return reminders(self._phase, self._children, self._draining, self._settings.answer_deadline_s)
         if self._desk.owns(name):
             return self._desk.overdue(name)
         if name not in HOLDERS:
@@ -226,8 +218,9 @@ class Coordinator:
             return []
         if ending.verdict is Verdict.EXPECTED:
             if undrained and not self._children[message.role].plan.strategies:
-                # What it still held is in its journal, and the next start's to bring to its end.
-                self._faults.ended_it(failure_of(message.role, message.why))
+                self._faults.ended_it(
+                    failure_of(message.role, message.why)
+                )  # the next start brings it to its end
             return self._passed_over(message.role)
         given_up = [] if ending.failed is None else self._failed_for_good(ending.failed)
         return [*ending.outputs, *given_up, *self._kept()]

@@ -30,7 +30,9 @@ RULES: tuple[Rule, ...] = (
     Rule("OrdersApproved", True, True, True, 4, "the bar does not settle and is published again"),
     Rule("JournalUpdate", True, True, True, 4, "a gap, or a head in a lease's answer, is asked for"),
     Rule("BarSettled", True, True, True, 3, "the bar does not settle and is published again"),
-    Rule("BrokerUpdate", False, True, True, 4, "a wire loses nothing but with its connection: a reconciliation"),
+    Rule(
+        "BrokerUpdate", False, True, True, 4, "a wire loses nothing but with its connection: a reconciliation"
+    ),
     Rule("RequestJournal", True, True, True, 1, "asked for again after a deadline"),
     Rule("RaiseHalt", True, True, True, 3, "who raised it holds it, and tells again at the next review"),
     Rule("LatchChanged", True, True, True, 3, "the latch rides in every lease, a lowering is told again"),

@@ -43,8 +43,8 @@ MOST_DELIVERED = 60_000
 STALL_S = 240.0
 """Virtual seconds without a settled bar after which a run counts as stuck.
 
-What may rightly keep one bar: a venue that is down for 70 s, an acknowledgement that does not come for 10 s, a reconnect
-after up to 32 s and an absence proven over 30 s, some of it twice.
+What may rightly keep one bar: a venue that is down for 70 s, an acknowledgement that does not come for 10 s, a
+reconnect after up to 32 s and an absence proven over 30 s, some of it twice.
 """
 
 _SLICE = 64

@@ -40,10 +40,11 @@ from domain.supervision import (
 )
 from supervisor.child import ChildPlan
 from supervisor.child_spec import RestartPolicy
-from supervisor.coordinator import BEGIN_TIMER, ENGINE, Coordinator
+from supervisor.coordinator import ENGINE, Coordinator
 from supervisor.latch_keeper import LADDER
 from supervisor.lowering import HELD_TIMER
 from supervisor.phase import ENDED, CoordinatorSettings, Phase
+from supervisor.reminders import BEGIN_TIMER
 from supervisor.restart_policy import Intensity
 from tests.fakes.memory_journal import MemoryJournal
 from tests.unit.domain.test_halts import policy
@@ -755,6 +756,20 @@ def test_a_begin_that_was_lost_is_said_again() -> None:
 
 
 # --- its own restart --------------------------------------------------------------------------------------------------
+
+
+def test_a_drain_that_was_lost_is_said_again(bench: Bench) -> None:
+    """Fault search, seed 75: the stop then hung until its deadline."""
+    bench.give(Drain(reason="signal", cancel_entries=False))
+    again = bench.machine.handle(TimerFired(name=BEGIN_TIMER))
+    assert again == [Send(FEED, Drain(reason="signal", cancel_entries=False)), SetTimer(BEGIN_TIMER, 6.0)]
+    bench.stop()
+    assert bench.machine.handle(TimerFired(name=BEGIN_TIMER)) == []
+
+
+def test_a_start_of_the_feed_that_was_lost_is_said_again(bench: Bench) -> None:
+    """Fault search, seed 135."""
+    assert bench.give(TimerFired(name=BEGIN_TIMER)) == [Send(FEED, StartFeed())]
 
 
 def reborn(bench: Bench, **changes: Any) -> Bench:
