@@ -14,6 +14,7 @@ from cli.opening import Opened, RunRequest, open_session
 from cli.plan import EnginePlan
 from cli.progress import progress
 from cli.ray_engine import RayEngine
+from cli.silent_exits import refusing_silent_exits
 from cli.summary import Summary, summarise
 from cli.tables import warn
 from config.describe import describe
@@ -43,7 +44,7 @@ def _trade(request: RunRequest, opened: Opened, signals: StopSignals, console: C
     plan = opened.plan
     runtime, shutdown = plan.settings.engine.runtime, plan.settings.shutdown
     last = len(plan.table)
-    with progress(console, plan.table, plan.session.first) as show:
+    with progress(console, plan.table, plan.session.first) as show, refusing_silent_exits():
         engine: Engine = ENGINES[request.runtime](plan)
         show.begin()
         try:
