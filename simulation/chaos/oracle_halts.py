@@ -9,6 +9,7 @@ from domain.broker import OrderType, PlaceOrder, signed
 from domain.latch_copy import LATCH
 from domain.messages import COORDINATOR, GATEWAY
 from domain.records import HaltRecord, IntentKind, MachineSnapshot
+from simulation.chaos.faults import FaultKind
 from simulation.chaos.world import World
 
 
@@ -16,9 +17,15 @@ def restarts(world: World) -> list[str]:
     """Supervision: no role is started more often within the window than its intensity bears."""
     found: list[str] = []
     starts: defaultdict[tuple[int, str], list[float]] = defaultdict(list)
+    # A person may start a role as often as they like, and its record is clean again then.
+    asked = {
+        (strike.run, strike.fault.where.partition(" ")[2])
+        for strike in world.timeline.struck
+        if strike.fault.kind is FaultKind.COMMAND
+    }
     for built in world.timeline.built_roles:
         # Ray starts the coordinator, which counts for itself and gives up; one that dies before that counts nothing.
-        if built.role != COORDINATOR:
+        if built.role != COORDINATOR and (built.run, built.role) not in asked:
             starts[(built.run, built.role)].append(built.at_s)
     most, within_s = world.intensity
     for (run, role), times in starts.items():

@@ -151,8 +151,8 @@ class World:
                 return runtime.ended_by or "idle"
             settled = self._position(runtime)
             if settled not in (position, -1):
-                position, moved_s = settled, self.clock.now_s - runtime.jumped_s
-            if self.clock.now_s - runtime.jumped_s - moved_s > STALL_S:
+                position, moved_s = settled, self.clock.now_s - runtime.occasions.jumped_s
+            if self.clock.now_s - runtime.occasions.jumped_s - moved_s > STALL_S:
                 return "stalled"
         if phase is Phase.FAILED:
             return "failed"
