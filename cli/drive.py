@@ -29,6 +29,10 @@ class Engine(Protocol):
         """Return the state of coordinator, feed and risk manager."""
         ...
 
+    def snapshot(self) -> Mapping[str, Any]:
+        """Return what the display shows (`cli.snapshot`), without waiting for who is busy."""
+        ...
+
     def close(self, *, orderly: bool = True) -> None:
         """End everything it started: role after role, or all at once when not `orderly`."""
         ...

@@ -84,6 +84,17 @@ class InlineEngine:
         """Return the state of coordinator, feed and risk manager."""
         return {role: self._runtime.snapshot(role)["state"] for role in (COORDINATOR, FEED, RISK)}
 
+    def snapshot(self) -> Mapping[str, Any]:
+        """Return what the display shows: the coordinator's state, and the machines' as they are at this moment."""
+        seen = {role: self._runtime.snapshot(role) for role in self._runtime.roles() if role != VENUE}
+        state = seen[COORDINATOR]["state"]
+        roles = {
+            role: {**told, **({"queued": seen[role]["queued"]} if role in seen else {})}
+            for role, told in state["roles"].items()
+        }
+        views = {role: answer["state"] for role, answer in seen.items() if role != COORDINATOR}
+        return {**state, "roles": roles, "views": views}
+
     def close(self, *, orderly: bool = True) -> None:
         """Close every role and the venue; one process has nothing to wait for, so `orderly` changes nothing.
 

@@ -50,6 +50,7 @@ class RunRequest:
     speed: float
     runtime: str
     fresh: bool
+    plain: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

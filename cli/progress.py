@@ -1,40 +1,41 @@
-"""Show a run's progress: bars done, rate, time left, the day traded, and the account as it moves."""
+"""Show how a run goes: a screen that is kept up to date on a terminal, a line now and then elsewhere."""
 
 from __future__ import annotations
 
-import math
+import sys
 import time
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime, timedelta
-from typing import NamedTuple, Protocol
+from typing import Protocol
 
-from rich.console import Console, RenderableType
-from rich.progress import BarColumn, Progress, TextColumn
-from rich.text import Text
+from rich.console import Console
 
+from cli.controls import Controls
+from cli.display.live import LiveScreen, Watched
+from cli.display.terminal import Terminal, may_hold
+from cli.display.view import Snapshot
 from cli.drive import States
+from cli.meter import Clock, Meter
 from domain.bars import BarTable
-from domain.messages import COORDINATOR, FEED, RISK
-from domain.strategies.blocks import DAY_NS
 from supervisor.phase import Phase
+from supervisor.signals import StopSignals
 
 _PLAIN_LINES = 10
 """Lines over the whole way where the output is no terminal ..."""
 _PLAIN_LEAST_S, _PLAIN_MOST_S = 1.0, 15.0
 """... but no line within the first of these seconds of another, and one when the second have passed."""
-_WINDOW_S = 30.0
-"""Seconds that the rate looks back."""
-
-Clock = Callable[[], float]
 
 
 class Show(Protocol):
     """Take the engine's states a few times a second, once it is built."""
 
-    def begin(self) -> None:
-        """Measure the rate from now on: the engine is built and begins."""
+    @property
+    def stop_reason(self) -> str:
+        """Return why who watches wants the run stopped in order, "" while nobody does."""
+        ...
+
+    def begin(self, engine: Watched, controls: Controls | None) -> None:
+        """Watch `engine`, and measure the rate from now on: it is built and begins."""
         ...
 
     def __call__(self, states: States) -> None:
@@ -42,133 +43,33 @@ class Show(Protocol):
         ...
 
 
-class Standing(NamedTuple):
-    """Be how far a run is: bars done of how many, bars a second and seconds left (None: not known yet)."""
-
-    phase: str
-    done: int
-    total: int
-    rate: float | None
-    left_s: float | None
-    day: str
-    account: str
-
-    @property
-    def share(self) -> float:
-        """Return the part that is done."""
-        return self.done / self.total if self.total else 1.0
-
-    @property
-    def pace(self) -> str:
-        """Return rate and time left as text, as much as is known."""
-        if self.rate is None:
-            return ""
-        rate = f"{_figure(self.rate)} bars/s"
-        return rate if self.left_s is None else f"{rate}  ETA {timedelta(seconds=math.ceil(self.left_s))}"
-
-
-class Meter:
-    """Work out where a run stands from its engine's states."""
-
-    def __init__(self, table: BarTable, first: int, clock: Clock) -> None:
-        """Measure a run that begins with bar group `first` of `table`."""
-        self._table, self._first, self._clock = table, first, clock
-        self.total = len(table) - first
-        self._looks: deque[tuple[float, int]] = deque([(clock(), 0)])
-
-    def begin(self) -> None:
-        """Measure the rate from now on."""
-        self._looks.clear()
-        self._looks.append((self._clock(), 0))
-
-    def read(self, states: States) -> Standing:
-        """Return where the run stands now; its rate is that of the last half minute."""
-        following = max(self._first, int(states[FEED].get("next", self._first)))
-        done, total = following - self._first, self.total
-        rate, phase = self._rate(done), str(states[COORDINATOR].get("phase", Phase.STARTING.value))
-        return Standing(
-            phase=phase,
-            done=done,
-            total=total,
-            rate=rate,
-            left_s=(total - done) / rate if rate and phase == Phase.RUNNING.value else None,
-            day=self._day(following - 1) if done else "",
-            # Before the first bar a resumed risk manager may not have read yet what it holds.
-            account=account_line(states) if done else "",
-        )
-
-    def _rate(self, done: int) -> float | None:
-        """Return bars a second; the time before the first bar is the start's and does not count."""
-        now = self._clock()
-        if not done:
-            self.begin()
-        self._looks.append((now, done))
-        while len(self._looks) > 2 and now - self._looks[1][0] >= _WINDOW_S:
-            self._looks.popleft()
-        begun, before = self._looks[0]
-        return (done - before) / (now - begun) if done and now > begun else None
-
-    def _day(self, group: int) -> str:
-        at = datetime.fromtimestamp(int(self._table.open_ns[self._table.starts[group]]) // 10**9, UTC)
-        return at.strftime("%Y-%m-%d" if self._table.bar_ns >= DAY_NS else "%Y-%m-%d %H:%M")
-
-
 @contextmanager
-def progress(console: Console, table: BarTable, first: int, clock: Clock = time.monotonic) -> Iterator[Show]:
-    """Yield what shows states on `console`: a live bar on a terminal, a line now and then elsewhere."""
+def progress(
+    console: Console,
+    table: BarTable,
+    first: int,
+    *,
+    opening: Snapshot,
+    signals: StopSignals,
+    plain: bool = False,
+    clock: Clock = time.monotonic,
+) -> Iterator[Show]:
+    """Yield what shows states on `console`: a screen on a terminal unless `plain`, lines elsewhere.
+
+    `opening` is what is known before the engine says anything. A signal that ends the process at once has the
+    terminal given back first.
+    """
     meter = Meter(table, first, clock)
-    if console.is_terminal:
-        with _Bar(console) as bar:
-            yield _Live(bar, meter)
-    else:
+    if plain or not may_hold(console.file):
         yield _Plain(console, meter, clock)
-
-
-class _Bar(Progress):
-    """Be a Rich progress bar over the line of the account, which a terminal of 80 columns has no room for beside it."""
-
-    def __init__(self, console: Console) -> None:
-        super().__init__(
-            TextColumn("[bold]{task.description}"),
-            BarColumn(bar_width=None),
-            TextColumn("{task.percentage:>3.0f}%"),
-            TextColumn("{task.fields[bars]}"),
-            TextColumn("{task.fields[pace]}", style="cyan"),
-            console=console,
-            transient=True,
-            expand=True,
-        )
-
-    def get_renderables(self) -> Iterable[RenderableType]:
-        """Yield the bar and under it the account."""
-        yield from super().get_renderables()
-        for task in self.tasks:
-            yield Text(str(task.fields["account"]), style="dim", no_wrap=True, overflow="ellipsis")
-
-
-class _Live:
-    """Move a Rich progress bar."""
-
-    def __init__(self, bar: _Bar, meter: Meter) -> None:
-        self._bar, self._meter = bar, meter
-        self._task = bar.add_task("starting", total=None, bars="", pace="", account="")
-
-    def begin(self) -> None:
-        """Measure the rate from now on."""
-        self._meter.begin()
-
-    def __call__(self, states: States) -> None:
-        """Move the bar to where the feed stands."""
-        at = self._meter.read(states)
-        self._bar.update(
-            self._task,
-            total=at.total if at.done else None,
-            completed=at.done,
-            description=at.phase,
-            bars=f"{at.done:,}/{at.total:,}",
-            pace=at.pace,
-            account=_joined(at.day, at.account),
-        )
+        return
+    keys = sys.stdin.fileno() if may_hold(sys.stdin) else None
+    terminal = Terminal(console.file.fileno(), keys)
+    with (
+        signals.at_once(lambda: terminal.give_back(for_good=True)),
+        LiveScreen(console, terminal, meter, opening) as show,
+    ):
+        yield show
 
 
 class _Plain:
@@ -177,9 +78,10 @@ class _Plain:
     def __init__(self, console: Console, meter: Meter, clock: Clock) -> None:
         self._console, self._meter, self._clock = console, meter, clock
         self._parts, self._phase, self._printed = 0, Phase.STARTING.value, clock()
+        self.stop_reason = ""
         console.print(f"{self._phase}: {meter.total:,} bars to trade", highlight=False, soft_wrap=True)
 
-    def begin(self) -> None:
+    def begin(self, engine: Watched, controls: Controls | None) -> None:
         """Measure the rate from now on."""
         self._meter.begin()
 
@@ -196,18 +98,5 @@ class _Plain:
         self._console.print(line, highlight=False, soft_wrap=True)
 
 
-def account_line(states: States) -> str:
-    """Return equity, drawdown, positions and, when it is up, the halt."""
-    risk = states[RISK]
-    if "equity" not in risk:
-        return ""
-    rung = "" if risk["rung"] == "ACTIVE" else f"  {risk['rung']}"
-    return f"equity ${risk['equity']:,.0f}  drawdown {risk['drawdown']:.1%}  positions {len(risk['positions'])}{rung}"
-
-
 def _joined(*parts: str) -> str:
     return "  ".join(part for part in parts if part)
-
-
-def _figure(rate: float) -> str:
-    return f"{rate:,.0f}" if rate >= 10.0 else f"{rate:.2g}"

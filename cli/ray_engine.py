@@ -76,6 +76,10 @@ class RayEngine:
             self._known[role] = views.get(role) or self._known.get(role, {})
         return {COORDINATOR: self._coordinator, **self._known}
 
+    def snapshot(self) -> Mapping[str, Any]:
+        """Return what the display shows: the coordinator's state as it was asked for last."""
+        return self._coordinator
+
     def close(self, *, orderly: bool = True) -> None:
         """Stop every role, in order when `orderly`, then Ray, then the venue: what it holds is in its journal."""
         try:

@@ -59,6 +59,9 @@ RuntimeOption = Annotated[
     str, typer.Option("--runtime", metavar="ray|inline", help="One process a role, or all in this one.")
 ]
 FreshOption = Annotated[bool, typer.Option("--fresh", help="Archive the state directory and start anew.")]
+PlainOption = Annotated[
+    bool, typer.Option("--plain", help="Print a line now and then instead of the screen of a terminal.")
+]
 DetailsOption = Annotated[bool, typer.Option("--details", help="With --json: list orders and fills.")]
 
 
@@ -71,6 +74,7 @@ def run(
     speed: SpeedOption = "0",
     runtime: RuntimeOption = "ray",
     fresh: FreshOption = False,
+    plain: PlainOption = False,
     details: DetailsOption = False,
     config: ConfigOption = None,
     state: StateOption = DEFAULT_STATE,
@@ -96,6 +100,7 @@ def run(
             speed=pace,
             runtime=runtime,
             fresh=fresh,
+            plain=plain,
         )
         # Progress goes to standard error in either case: what stands on the output is the summary, and it alone.
         with only_json() if as_json else nullcontext():

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from rich.console import Console
 
 from actors.clock import SystemClock
+from cli.controls import SocketControls
 from cli.drive import Engine, Outcome, drive
 from cli.inline_engine import InlineEngine
 from cli.opening import Opened, RunRequest, open_session
@@ -21,6 +22,7 @@ from config.describe import describe
 from config.in_force import idle_changes_warning
 from domain.messages import FEED
 from storage.files import reporting_full_disk
+from supervisor.control_client import ControlClient
 from supervisor.signals import StopSignals
 
 ENGINES: dict[str, Callable[[EnginePlan], Engine]] = {"ray": RayEngine, "inline": InlineEngine}
@@ -44,13 +46,21 @@ def _trade(request: RunRequest, opened: Opened, signals: StopSignals, console: C
     plan = opened.plan
     runtime, shutdown = plan.settings.engine.runtime, plan.settings.shutdown
     last = len(plan.table)
-    with progress(console, plan.table, plan.session.first) as show, refusing_silent_exits():
+    opening = {
+        "mode": plan.settings.mode.value,
+        "session": plan.session.number,
+        "waiting_for": ["Ray, the venue and every role's process"] if request.runtime == "ray" else [],
+    }
+    watched = progress(
+        console, plan.table, plan.session.first, opening=opening, signals=signals, plain=request.plain
+    )
+    with watched as show, refusing_silent_exits():
         engine: Engine = ENGINES[request.runtime](plan)
-        show.begin()
+        show.begin(engine, SocketControls(ControlClient(plan.session.state_dir), plan.settings.mode.value))
         try:
             outcome = drive(
                 engine,
-                stop_requested=lambda: signals.reason,
+                stop_requested=lambda: signals.reason or show.stop_reason,
                 stop_forced=lambda: signals.forced,
                 show=show,
                 stall_s=runtime.lockstep_stall_s + 2.0 * plan.pace_s,

@@ -160,6 +160,10 @@ class ExecutionBook:
         """Return the ids of all executions booked."""
         return self._executions.ids()
 
+    def newest_executions(self, most: int) -> list[ExecutionEntry]:
+        """Return up to `most` executions, the newest first."""
+        return self._executions.newest(most)
+
     def executed_lots(self, ref: str) -> int:
         """Return the lots of an order's standing executions."""
         return self._executed.get(ref, 0)

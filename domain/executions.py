@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import KeysView
+from itertools import islice
 from typing import NamedTuple
 
 from domain.errors import InvariantViolation
@@ -42,6 +43,10 @@ class Executions:
     def get(self, exec_id: str) -> ExecutionEntry | None:
         """Return the entry of `exec_id`, None for one never taken."""
         return self._entries.get(exec_id)
+
+    def newest(self, most: int) -> list[ExecutionEntry]:
+        """Return up to `most` of them, the last taken first."""
+        return list(islice(reversed(self._entries.values()), most))
 
     def standing(self) -> list[ExecutionEntry]:
         """Return the executions that count, in no particular order."""

@@ -17,6 +17,7 @@ from domain.commands import CancelOrders, ResolveOrder
 from domain.errors import InvariantViolation
 from domain.execution_book import ExecutionBook
 from domain.gateway_policy import GatewaySettings
+from domain.gateway_state import book_state
 from domain.halt_messages import LatchChanged, LatchHeld
 from domain.latch_copy import LATCH, LatchCopy
 from domain.lease import Lease, Standing
@@ -98,17 +99,13 @@ class Gateway:
     def state(self) -> Mapping[str, Any]:
         """Return gate, lease, latch, open orders and counts."""
         return {
+            **book_state(self._book, self._settings.cash.currency),
             "gate_open": self._link.gate_open,
             "connection": self._link.number,
             "lease_held": self._lease.held,
             "rung": self._latch.rung.name,
             "latch_version": self._latch.version,
             "scoped": {scope: rung.name for scope, rung in sorted(self._latch.scoped.items())},
-            "open_orders": len(self._book.open_refs),
-            "orders": len(self._book.orders),
-            "journal_head": self._book.seq,
-            "cash_micro": self._book.cash.cash_micro(self._settings.cash.currency),
-            "duplicate_executions": self._book.duplicates,
             "refused": self._orders.refused,
             "settling": next(iter(self._settling.bars), None),
         }

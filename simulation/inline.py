@@ -139,6 +139,10 @@ class InlineRuntime:
         """Return the machine of a role of this process; raises NotRunning for an unknown role."""
         return self._shell(role).machine
 
+    def roles(self) -> tuple[str, ...]:
+        """Return the roles that were spawned and have not ended."""
+        return tuple(self._shells)
+
     @property
     def clock(self) -> VirtualClock:
         """Return the clock that all roles share."""

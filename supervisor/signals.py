@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import signal
 import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from queue import Empty, SimpleQueue
 from types import FrameType, TracebackType
 from typing import Any
@@ -52,7 +54,8 @@ class StopSignals:
         self._arrivals: SimpleQueue[int] = SimpleQueue()
         self._terminals = [number for number in (0, 1, 2) if os.isatty(number)]
         self._before: dict[signal.Signals, Any] = {}
-        self._enforcer = threading.Timer(FORCE_S, os._exit, (FORCED,))
+        self._undo: Callable[[], None] = _nothing
+        self._enforcer = threading.Timer(FORCE_S, self._end)
         self._enforcer.daemon = True
 
     def __enter__(self) -> StopSignals:
@@ -71,6 +74,15 @@ class StopSignals:
         self._enforcer.cancel()
         for number, handler in self._before.items():
             signal.signal(number, handler)
+
+    @contextmanager
+    def at_once(self, undo: Callable[[], None]) -> Iterator[None]:
+        """Call `undo` before a signal ends the process at once, while in the block: nothing else gets to run then."""
+        self._undo = undo
+        try:
+            yield
+        finally:
+            self._undo = _nothing
 
     @property
     def requested(self) -> bool:
@@ -104,6 +116,7 @@ class StopSignals:
                 return
         self._count += 1
         if self._count > 2:
+            self._undo()
             signal.signal(number, signal.SIG_DFL)
             os.kill(os.getpid(), number)
             return
@@ -115,9 +128,17 @@ class StopSignals:
             self._first = signal.Signals(number).name
         self._arrivals.put(number)
 
+    def _end(self) -> None:
+        self._undo()
+        os._exit(FORCED)
+
     def _leave_terminal(self) -> None:
         gone = [number for number in self._terminals if not os.isatty(number)]
         nowhere = os.open(os.devnull, os.O_RDWR)
         for number in gone:
             os.dup2(nowhere, number)
         os.close(nowhere)
+
+
+def _nothing() -> None:
+    """Undo nothing."""

@@ -25,6 +25,7 @@ from domain.risk.checks import percent
 from domain.risk.closings import Closings, Holding
 from domain.risk.exposure import exposure_of, gross_usd
 from domain.risk.heat import heat_level, portfolio_heat
+from domain.risk.holdings import holdings_state, limits_state
 from domain.risk.loss import daily_loss, drawdown, raised_peak
 from domain.risk.risk_latch import LatchNews, RiskLatch
 from domain.risk.settings import RiskSettings
@@ -242,6 +243,10 @@ class BookKeeping:
             "is_safe_to_trade": assessment.is_safe_to_trade,
             "reasons": list(assessment.reasons),
             "positions": self.portfolio.lots(),
+            **holdings_state(self.portfolio, self.marks, self.working),
+            "opening_equity": self._settings.cash_micro / MICRO,
+            "day_start_equity": day.start_equity,
+            "limits": limits_state(self._settings.limits),
             "working": len(self.working),
             "rung": self.rung.name,
             "raised": sorted(self.latch.raised),

@@ -66,6 +66,7 @@ class StrategyRunner:
         self._failures = 0
         self._last: tuple[SignalFailure, ...] = ()
         self._knows_past = self._ready = self._at_rest = False
+        self._said: tuple[int, int, list[Signal]] | None = None
 
     def handle(self, message: StrategyInbox) -> list[Output]:
         """Return what follows from `message`."""
@@ -95,6 +96,22 @@ class StrategyRunner:
             "bars": self._bars,
             "failures": self._failures,
             "last_failures": [f"{failure.symbol}: {failure.kind}: {failure.error}" for failure in self._last],
+            "last_said": self._last_said(),
+        }
+
+    def _last_said(self) -> Mapping[str, Any]:
+        """Return the newest bar with signals: how many each way, and the surest; worked out only when asked."""
+        if self._said is None:
+            return {}
+        bar, at_ns, signals = self._said
+        strongest = max(signals, key=lambda signal: signal.confidence)
+        buys = sum(signal.direction > 0 for signal in signals)
+        return {
+            "bar": bar,
+            "at_ns": at_ns,
+            "buys": buys,
+            "sells": len(signals) - buys,
+            "strongest": [strongest.symbol, strongest.direction, strongest.confidence],
         }
 
     def _came(self, group: BarGroup) -> list[Output]:
@@ -157,6 +174,8 @@ class StrategyRunner:
             elif said.direction:
                 signals.append(said)
         self._bars += 1
+        if signals:
+            self._said = (group.index, group.known_ns, signals)
         if failures:
             self._failures += len(failures)
             self._last = tuple(failures)

@@ -126,6 +126,18 @@ def test_batch_is_sent_for_every_bar_even_when_all_abstain() -> None:
     assert [(batch.evaluated, batch.signals, batch.failures) for batch in batches] == [(1, (), ())] * 3
 
 
+def test_the_last_bar_with_signals_is_told_and_the_surest_of_them() -> None:
+    machine = runner(MOMENTUM_20)
+    assert machine.state()["last_said"] == {}
+    said = [batch for group in groups_of(sample("AAPL")) if (batch := published(machine, group)).signals]
+    assert said, "the sample has signals"
+    last, told = said[-1], machine.state()["last_said"]
+    assert (told["bar"], told["at_ns"]) == (last.bar, last.at_ns)
+    assert told["buys"] + told["sells"] == len(last.signals)
+    surest = max(signal.confidence for signal in last.signals)
+    assert told["strongest"] in [list(signal) for signal in last.signals if signal.confidence == surest]
+
+
 def test_batch_is_sent_for_a_group_without_bars_or_without_its_symbols() -> None:
     """The risk manager waits for every strategy at every bar."""
     (group,) = groups_of(bars_of([1.0]))

@@ -1,0 +1,156 @@
+"""Measure the order path on Ray: a bar leaves the feed until its order's bytes are at the venue's socket.
+
+Six strategies speak at each bar, and each bar makes one order. Floors, against a bare Ray skeleton with the same
+fan-out, join, durable insert and socket write, in turns: p50 at most 1.5 times, p99 at most 2 times. With 500 symbols
+in each message: transport, a bar's way to the last strategy, at most 1.3 times that of one symbol, the whole path 3.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterable, Sequence
+from datetime import date
+from pathlib import Path
+from statistics import median
+from tempfile import TemporaryDirectory
+
+import yaml
+
+from benchmarks.engine_runs import planned
+from benchmarks.ordering import TRADED
+from benchmarks.probes import (
+    DECIDED,
+    HEARD,
+    JOINED,
+    PUBLISHED,
+    SAID,
+    TAKEN,
+    WRITTEN,
+    Notes,
+    probes,
+    read_notes,
+)
+from benchmarks.report import Bound, Figure, report
+from benchmarks.skeleton import round_times
+from cli.drive import drive
+from cli.ray_engine import RayEngine
+from cli.registry import read_settings
+from config.settings import Settings
+from simulation.synthetic import MarketSpec, synthesise
+from tests.sizes import prove_size
+
+BARS = prove_size(400, 2_000)
+TURNS = prove_size(1, 3)
+WARM = 50
+"""Bars at the beginning that do not count: nobody's code is warm yet."""
+STRATEGIES = tuple(f"ordering_{number}" for number in range(6))
+MANY_SYMBOLS = 500
+MOST_P50, MOST_P99, MOST_TRANSPORT, MOST_WHOLE = 1.5, 2.0, 1.3, 3.0
+STAGES = (
+    ("feed to last strategy", PUBLISHED, HEARD),
+    ("last strategy speaks", HEARD, SAID),
+    ("strategies to risk manager", SAID, JOINED),
+    ("risk manager decides", JOINED, DECIDED),
+    ("risk manager to gateway", DECIDED, TAKEN),
+    ("gateway: commit and write", TAKEN, WRITTEN),
+)
+
+
+def settings_of(folder: Path) -> Settings:
+    """Return the shipped configuration with six strategies that make an order at each bar."""
+    file = str(Path(__file__).with_name("ordering.py"))
+    strategies = [{"id": name, "strategy": "ordering", "file": file} for name in STRATEGIES]
+    book = {
+        "id": "main",
+        "share": 1.0,
+        "rule": "vote",
+        "min_votes": 2,
+        "allow_short": False,
+        "strategies": list(STRATEGIES),
+    }
+    documents = {"strategies.yaml": {"strategies": strategies}, "books.yaml": {"books": [book]}}
+    for name, document in documents.items():
+        (folder / name).write_text(yaml.safe_dump(document), encoding="utf-8")
+    return read_settings(folder, dict(os.environ))
+
+
+def engine_notes(symbols: int) -> Notes:
+    """Trade `BARS` bars of as many symbols on Ray and return what was noted."""
+    names = (TRADED, *(f"Z{number:03}" for number in range(1, symbols)))
+    table = synthesise(MarketSpec(seed=7, symbols=names, first=date(2000, 1, 3), sessions=BARS + WARM))
+    with TemporaryDirectory(prefix="breakwater-bench-") as name:
+        folder = Path(name)
+        with planned(settings_of(folder), table, 0) as plan, probes(folder):
+            engine = RayEngine(plan)
+            try:
+                drive(engine, stop_requested=lambda: "", show=lambda states: None, stall_s=60.0, stop_s=30.0)
+            finally:
+                engine.close()
+        return read_notes(folder)
+
+
+def between(notes: Notes, begin: str, end: str) -> list[int]:
+    """Return, for each warm bar with an order, the nanoseconds from the last `begin` to the last `end`, sorted.
+
+    Of a bar that was published again only the first time counts.
+    """
+    spent = []
+    for bar, written in notes[WRITTEN].items():
+        first, last = notes[begin].get(bar), notes[end].get(bar)
+        if bar < WARM or not written or first is None or last is None:
+            continue
+        started = first[0] if begin == PUBLISHED else first[-1]
+        spent.append((last[0] if end == WRITTEN else last[-1]) - started)
+    return sorted(spent)
+
+
+def part(values: Sequence[int], share: float) -> float:
+    """Return the value of sorted `values` below which that share of them lies, in ms."""
+    return values[min(len(values) - 1, int(share * len(values)))] / 1e6
+
+
+def main() -> int:
+    """Measure, show and keep the figures; return 1 when a floor is missed."""
+    ones, bares = [], []
+    for _ in range(TURNS):
+        ones.append(engine_notes(1))
+        bares.append(sorted(round_times(BARS + WARM)[WARM:]))
+    return report(
+        "order_path", [*against_bare(ones, bares), *against_one(ones[-1], engine_notes(MANY_SYMBOLS))]
+    )
+
+
+def against_bare(ones: Sequence[Notes], bares: Sequence[Sequence[int]]) -> Iterable[Figure]:
+    """Yield the path's figures beside the skeleton's: of several turns the middle ratio."""
+    paths = [between(notes, PUBLISHED, WRITTEN) for notes in ones]
+    how = f"{len(paths[0]):,} bars with an order, six strategies, {TURNS} turns"
+    for name, share, most in (("p50", 0.50, MOST_P50), ("p99", 0.99, MOST_P99)):
+        ratios = [part(path, share) / part(bare, share) for path, bare in zip(paths, bares, strict=True)]
+        yield Figure(
+            f"bare skeleton, {name}",
+            median(part(bare, share) for bare in bares),
+            "ms",
+            "the same number of rounds",
+        )
+        yield Figure(
+            f"bar to order on the wire, {name}", median(part(path, share) for path in paths), "ms", how
+        )
+        yield Figure(f"order path to skeleton, {name}", median(ratios), "", how, most, Bound.AT_MOST)
+    for words, begin, end in STAGES:
+        yield Figure(f"of it: {words}, p50", part(between(ones[-1], begin, end), 0.5), "ms", "the last turn")
+
+
+def against_one(one: Notes, many: Notes) -> Iterable[Figure]:
+    """Yield what 500 symbols in each message cost, beside one."""
+    how = f"{MANY_SYMBOLS} symbols in each message, p50 to p50"
+    for words, end, most in (("transport", HEARD, MOST_TRANSPORT), ("whole path", WRITTEN, MOST_WHOLE)):
+        single, wide = (part(between(notes, PUBLISHED, end), 0.5) for notes in (one, many))
+        yield Figure(f"{words}, {MANY_SYMBOLS} symbols, p50", wide, "ms", how, beside=f"one: {single:.2f} ms")
+        yield Figure(f"{words}, {MANY_SYMBOLS} symbols to one", wide / single, "", how, most, Bound.AT_MOST)
+    for words, begin, end in STAGES:
+        yield Figure(f"{MANY_SYMBOLS} symbols: {words}, p50", part(between(many, begin, end), 0.5), "ms", how)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

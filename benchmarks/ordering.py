@@ -1,0 +1,47 @@
+"""Define a strategy for benchmarks that makes an order at every bar: in on one day, out on the next.
+
+Loaded as a user's strategy file; only the symbol that is named first, by the alphabet of the benchmark, gets signals.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from domain.bars import SymbolBars
+from domain.strategies.protocol import Range, SignalArrays, StrategyDefinition
+
+TRADED = "A000"
+"""The one symbol with signals: the order path is the same with one symbol and with 500."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OrderingParameters:
+    """Set how sure it is."""
+
+    confidence: float = 0.9
+
+
+def _warmup(params: OrderingParameters) -> int:
+    del params
+    return 1
+
+
+def _signals(bars: SymbolBars, params: OrderingParameters) -> SignalArrays:
+    count = len(bars)
+    if bars.symbol != TRADED:
+        return SignalArrays(np.zeros(count, np.int8), np.zeros(count))
+    odd = (bars.open_ns // bars.bar_ns) % 2 == 1
+    return SignalArrays(np.where(odd, 1, -1).astype(np.int8), np.full(count, params.confidence))
+
+
+ORDERING = StrategyDefinition(
+    name="ordering",
+    summary="In on one bar, out on the next: for benchmarks of the order path.",
+    source="benchmarks/bench_order_path.py",
+    parameters=OrderingParameters,
+    ranges={"confidence": Range(0.6, 1.0, 0.1)},
+    warmup=_warmup,
+    signals=_signals,
+)
