@@ -179,10 +179,14 @@ class Coordinator:
         outputs = [] if self._phase in STOPPING else self._children.begin_due()
         if self._phase is Phase.RUNNING:
             outputs += self._upkeep.back(role)
-        elif self._phase is Phase.STARTING and self._children.all_ready:
-            self._phase = Phase.RUNNING
-            outputs += [*self._latch.announced(), Send(FEED, StartFeed())]
-        return [*outputs, *self._kept()]
+        return [*outputs, *self._run_once_ready(), *self._kept()]
+
+    def _run_once_ready(self) -> list[Output]:
+        """Let the feed begin once every child that is to run is ready, whatever became of the last one."""
+        if self._phase is not Phase.STARTING or not self._children.all_ready:
+            return []
+        self._phase = Phase.RUNNING
+        return [*self._latch.announced(), Send(FEED, StartFeed())]
 
     def _pulse(self, pulse: Pulse) -> list[Output]:
         """Grant a lease, and take from the pulse what its edges may have failed to tell."""
@@ -218,12 +222,10 @@ class Coordinator:
             return []
         if ending.verdict is Verdict.EXPECTED:
             if undrained and not self._children[message.role].plan.strategies:
-                self._faults.ended_it(
-                    failure_of(message.role, message.why)
-                )  # the next start brings it to its end
+                self._faults.ended_it(failure_of(message.role, message.why))
             return self._passed_over(message.role)
         given_up = [] if ending.failed is None else self._failed_for_good(ending.failed)
-        return [*ending.outputs, *given_up, *self._kept()]
+        return [*ending.outputs, *given_up, *self._run_once_ready(), *self._kept()]
 
     def _failed(self, message: RoleFailed) -> list[Output]:
         body = {name: getattr(message, name) for name in ("role", "error", "traceback", "fatal")}

@@ -772,6 +772,19 @@ def test_a_start_of_the_feed_that_was_lost_is_said_again(bench: Bench) -> None:
     assert bench.give(TimerFired(name=BEGIN_TIMER)) == [Send(FEED, StartFeed())]
 
 
+def test_a_strategy_quarantined_at_the_start_keeps_nobody_from_starting() -> None:
+    """Fault search, seed 442: no role was left to say that it was ready, and the engine never began."""
+    bench = Bench()
+    bench.begin()
+    for role in (AUDIT, GATEWAY, RISK, FEED, *STRATEGIES[:2]):
+        bench.give(Ready(role=role, generation=1))
+    for generation in range(1, 4):
+        bench.give(ended(STRATEGIES[2], generation))
+    assert bench.phase is Phase.STARTING
+    assert Send(FEED, StartFeed()) in bench.give(ended(STRATEGIES[2], 4))
+    assert bench.phase is Phase.RUNNING
+
+
 def reborn(bench: Bench, **changes: Any) -> Bench:
     kept = bench.journal.snapshot(ENGINE)
     assert kept is not None
