@@ -223,6 +223,8 @@ class Coordinator:
         if ending.verdict is Verdict.EXPECTED:
             if undrained and not self._children[message.role].plan.strategies:
                 self._faults.ended_it(failure_of(message.role, message.why))
+            if message.role in (RISK, GATEWAY):  # the feed's bar can no longer settle
+                self._children.give_up(FEED)
             return self._passed_over(message.role)
         given_up = [] if ending.failed is None else self._failed_for_good(ending.failed)
         return [*ending.outputs, *given_up, *self._run_once_ready(), *self._kept()]
@@ -273,9 +275,8 @@ class Coordinator:
         return [*self._draining.asked()]
 
     def _drained(self, role: str) -> list[Output]:
-        if self._phase is not Phase.DRAINING or not self._draining.drained(role):
-            return []
-        return self._drain_next()
+        moves_on = self._phase is Phase.DRAINING and self._draining.drained(role)
+        return self._drain_next() if moves_on else []
 
     def _passed_over(self, role: str) -> list[Output]:
         """Drain on without a role that ended, and without those that were given up with it."""

@@ -673,6 +673,15 @@ def test_a_stop_that_a_role_did_not_live_to_finish_is_no_clean_end(
     assert bench.phase is phase
 
 
+@pytest.mark.parametrize("role", [GATEWAY, RISK])
+def test_a_stop_does_not_wait_for_a_feed_whose_bar_can_no_longer_settle(bench: Bench, role: str) -> None:
+    """Fault search, seed 382: the gateway died while the feed waited for its bar, and nobody starts it anew."""
+    bench.give(Drain(reason="signal", cancel_entries=False))
+    assert drains(bench.give(ended(role))) == [{GATEWAY: STRATEGIES[0], RISK: GATEWAY}[role]]
+    bench.stop()
+    assert bench.phase is Phase.FAILED
+
+
 def figures(role: str, *, busy_s: float = 0.0, rss_bytes: int = 10) -> RolesObserved:
     return RolesObserved(figures=(RoleFigures(role, 1, 7, rss_bytes, busy_s, 0, {"bars": 3}),))
 
