@@ -19,23 +19,18 @@ from actors.roles import Spec
 from cli import ray_engine
 from cli.composition import ray_specs
 from cli.plan import EnginePlan
-from domain.broker import BrokerCommand, PlaceOrder
-from domain.messages import BarsPublished, OrdersApproved, SignalBatch
+from domain.broker import BrokerCommand, BrokerUpdate, PlaceOrder
+from domain.messages import BarsPublished, JournalUpdate, OrdersApproved, SignalBatch
 from domain.outputs import Output, Send
 from domain.ports import BrokerPort, Machine, Mailbox
 from supervisor.child_spec import ChildSpec, load_factory
 
-PUBLISHED, HEARD, SAID, JOINED, DECIDED, TAKEN, WRITTEN = (
-    "published",
-    "heard",
-    "said",
-    "joined",
-    "decided",
-    "taken",
-    "written",
-)
-"""A bar's way: out of the feed, into and out of a strategy, its last signals at and the orders out of the risk manager,
-into the gateway, and its first order's bytes at the venue's socket."""
+PUBLISHED, HEARD, SAID, JOINED = "published", "heard", "said", "joined"
+"""A bar's way through the strategies: out of the feed, into and out of a strategy, its signals at the risk manager;"""
+MOVED, KNOWN = "moved", "known"
+"""beside it through the venue: what it executed at the gateway, and that at the risk manager, which waits for both;"""
+DECIDED, TAKEN, WRITTEN = "decided", "taken", "written"
+"""then orders out of the risk manager, into the gateway, and the first one's bytes at the venue's socket."""
 
 Notes = Mapping[str, Mapping[int, Sequence[int]]]
 """What was noted: by kind, by bar, the times in order."""
@@ -73,6 +68,10 @@ class ProbedMachine:
                 self._note(JOINED, bar, begun)
             case OrdersApproved(bar=bar):
                 self._note(TAKEN, bar, begun)
+            case BrokerUpdate(advanced=bar) if bar >= 0:
+                self._note(MOVED, bar, begun)
+            case JournalUpdate(advanced=bar) if bar >= 0:
+                self._note(KNOWN, bar, begun)
             case _:
                 pass
         noted = False
