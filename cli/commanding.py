@@ -10,9 +10,10 @@ from typing import Annotated, Any
 import typer
 from rich.text import Text
 
+from cli.audit_words import plain
 from cli.options import UsageError
 from cli.output import OUT, print_json
-from cli.tables import say, warn
+from cli.tables import say
 from config.mode import trading_mode
 from domain.commands import Verb
 from domain.errors import Busy, CommandRefused, NotRunning
@@ -83,7 +84,7 @@ def give(
             raise
         body = unheard(error)
     if not body["ok"] and not as_json:
-        raise CommandRefused(str(body["detail"]))
+        raise CommandRefused(_told(body))
     if as_json:
         print_json(body)
     else:
@@ -108,6 +109,9 @@ def _print(body: Mapping[str, Any], verb: Verb) -> None:
     style = "bold green" if body["effective"] else "bold yellow"
     word = verb.value.replace("_", " ")
     again = " (this key was used before: nothing was done anew)" if body.get("again") else ""
-    say(OUT, Text.assemble((how, style), f"  {word}: {body['detail']}{again}"))
-    for problem in body.get("warnings", ()):
-        warn(str(problem))
+    say(OUT, Text.assemble((how, style), f"  {word}: {_told(body)}{again}"))
+
+
+def _told(body: Mapping[str, Any]) -> str:
+    facts = plain(body.get("facts", {}))
+    return f"{body['detail']} ({facts})" if facts else str(body["detail"])

@@ -192,15 +192,7 @@ def coordinator_spec(
         answer_deadline_s=settings.engine.runtime.answer_deadline_s,
         flattening=settings.halt_policy().flattening,
         desk=plan.desk(),
-        started={
-            "session": plan.session.number,
-            "first": plan.session.first,
-            "mode": settings.mode.value,
-            "configuration": settings.fingerprint,
-            "strategy_code": dict(plan.code),
-            "bars": plan.table.fingerprint,
-            "symbols": list(plan.table.symbols),
-        },
+        started=_started(plan),
     )
     return ChildSpec(
         role=COORDINATOR,
@@ -213,3 +205,16 @@ def coordinator_spec(
         },
         queue=plan.queue,
     )
+
+
+def _started(plan: EnginePlan) -> dict[str, Any]:
+    """Return what the audit trail says of the engine's start."""
+    return {
+        "session": plan.session.number,
+        "first": plan.session.first,
+        "mode": plan.settings.mode.value,
+        "configuration": plan.settings.fingerprint,
+        "strategy_code": dict(plan.code),
+        "bars": plan.table.fingerprint,
+        "symbols": list(plan.table.symbols),
+    }

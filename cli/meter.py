@@ -80,7 +80,8 @@ class Meter:
             rate=rate,
             left_s=(total - done) / rate if rate and phase == Phase.RUNNING.value else None,
             day=self._day(following - 1) if done else "",
-            account=account_line(states),
+            # Before the first bar a resumed risk manager may not have read yet what it holds.
+            account=account_line(states) if done else "",
         )
 
     def _rate(self, done: int) -> float | None:

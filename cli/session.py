@@ -15,6 +15,7 @@ from cli.opening import Opened, RunRequest, open_session
 from cli.plan import EnginePlan
 from cli.progress import progress
 from cli.ray_engine import RayEngine
+from cli.silent_exits import refusing_silent_exits
 from cli.summary import Summary, summarise
 from cli.tables import warn
 from config.describe import describe
@@ -50,9 +51,10 @@ def _trade(request: RunRequest, opened: Opened, signals: StopSignals, console: C
         "session": plan.session.number,
         "waiting_for": ["Ray, the venue and every role's process"] if request.runtime == "ray" else [],
     }
-    with progress(
+    watched = progress(
         console, plan.table, plan.session.first, opening=opening, signals=signals, plain=request.plain
-    ) as show:
+    )
+    with watched as show, refusing_silent_exits():
         engine: Engine = ENGINES[request.runtime](plan)
         show.begin(engine, SocketControls(ControlClient(plan.session.state_dir), plan.settings.mode.value))
         try:

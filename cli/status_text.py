@@ -20,6 +20,9 @@ from storage.latch_file import LatchFile
 from supervisor.latch_keeper import LADDER
 
 _STYLES = {"ACTIVE": "bold green", "REDUCING": "bold yellow", "HALTED": "bold red", "FLATTENING": "bold red"}
+_WALL_NS = 1_000_000_000 * 1_000_000_000
+"""2001: what is older is no wall time."""
+
 _WELL = frozenset({"ready"})
 
 _ROLE_COLUMNS = (
@@ -126,7 +129,8 @@ def _scope(scope: str) -> str:
 
 
 def _cause(cause: Mapping[str, Any]) -> str:
-    since = f", {utc(cause['since_ns'] // 1_000_000_000 * 1_000_000_000)}" if cause["since_ns"] > 0 else ""
+    # An inline engine's clock is its own and begins at 0: no time that people know.
+    since = f", {utc(cause['since_ns'])}" if cause["since_ns"] > _WALL_NS else ""
     where = f"{cause['scope'].replace(':', ' ', 1)}, " if cause["scope"] else ""
     return f"{where}{cause['trigger'].replace('_', ' ')}: {cause['detail']} ({cause['rung']}{since})"
 

@@ -74,9 +74,11 @@ def _latch(state: Path) -> Finding:
 
 def _database(stores: Stores, role: str) -> Finding:
     check = f"database {role}"
-    if not is_begun(stores.directory.database_url(role)):
-        return warning(check, "not begun", "none, where the session has just begun; else `breakwater run`")
     try:
+        if not is_begun(stores.directory.database_url(role)):
+            return warning(
+                check, "not begun", "none, where the session has just begun; else `breakwater run`"
+            )
         with reading(stores, role) as reader:
             events = reader.outbox_range()[1]
     except BreakwaterError as error:

@@ -10,7 +10,6 @@ NOT_IN_FORCE: tuple[str, ...] = (
     "engine.yaml: account.id",
     "engine.yaml: audit.retention_years",
     "risk_management.yaml: require_positive_expectancy",
-    "risk_management.yaml: halt.cooldown_s",
     "risk_management.yaml: halt.keep_protective_stops",
     "risk_management.yaml: emergency.panic_mode",
     "retry.yaml: default.*",

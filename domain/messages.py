@@ -236,48 +236,17 @@ class RequestJournal:
     after_seq: int
 
 
+RoleInbox = Begin | Drain | TimerFired | LeaseGranted
+"""What every role but the coordinator takes."""
+
 FeedInbox = (
-    Begin
-    | StartFeed
-    | Drain
-    | TimerFired
-    | BarsArrived
-    | DataEnded
-    | RequestHistory
-    | BarSettled
-    | PublishAgain
-    | BarCursor
-    | LeaseGranted
+    RoleInbox | StartFeed | BarsArrived | DataEnded | RequestHistory | BarSettled | PublishAgain | BarCursor
 )
-StrategyInbox = Begin | Drain | TimerFired | BarHistory | BarsPublished | LeaseGranted
-RiskInbox = (
-    Begin
-    | Drain
-    | TimerFired
-    | BarsPublished
-    | SignalBatch
-    | JournalUpdate
-    | LatchChanged
-    | HaltReviewed
-    | LeaseGranted
-    | RequestBarCursor
-    | StrategiesAbsent
-    | ReleaseStrategy
-    | ClosePosition
-)
-GatewayInbox = (
-    Begin
-    | Drain
-    | TimerFired
-    | OrdersApproved
-    | BrokerUpdate
-    | BrokerLink
-    | RequestJournal
-    | LatchChanged
-    | LeaseGranted
-    | CancelOrders
-    | ResolveOrder
-)
+StrategyInbox = RoleInbox | BarHistory | BarsPublished
+BarInbox = BarsPublished | SignalBatch | JournalUpdate | RequestBarCursor | StrategiesAbsent
+RiskInbox = RoleInbox | BarInbox | LatchChanged | HaltReviewed | ReleaseStrategy | ClosePosition
+OrderInbox = OrdersApproved | BrokerUpdate | BrokerLink | CancelOrders | ResolveOrder
+GatewayInbox = RoleInbox | OrderInbox | RequestJournal | LatchChanged
 SupervisionInbox = Pulse | RoleStarted | RoleEnded | RolesObserved | StrategyQuarantined
 CoordinatorInbox = (
     Begin
@@ -292,16 +261,8 @@ CoordinatorInbox = (
     | Command
     | CommandDone
 )
-AuditInbox = Begin | Drain | TimerFired | OutboxRecords | LeaseGranted
+AuditInbox = RoleInbox | OutboxRecords
 ShellInbox = RequestOutbox | OutboxAcknowledged
 
-Message = (
-    FeedInbox
-    | StrategyInbox
-    | RiskInbox
-    | GatewayInbox
-    | CoordinatorInbox
-    | AuditInbox
-    | ShellInbox
-    | ClosePosition
-)
+RoleMessage = FeedInbox | StrategyInbox | RiskInbox | GatewayInbox | AuditInbox
+Message = RoleMessage | CoordinatorInbox | ShellInbox

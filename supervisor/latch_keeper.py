@@ -119,14 +119,16 @@ class LatchKeeper:
     # --- at a start -----------------------------------------------------------------------------------------------
 
     def begun(self) -> list[Output]:
-        """Compare the latch's file with the ladder, once, at a start: the higher of the two holds.
+        """Compare the latch's file with the ladder, once, at a start, and bring the file to the ladder.
 
-        What a person wrote while no engine ran is a cause of its own, also where the ladder stands as high. Nobody is
-        told yet: roles may not be up, and `announced` follows once they are.
+        A file that this ladder wrote, of a version it has passed or reached, is what a crash left between store and
+        file: the store holds who moved the latch since, and why. Any other raises: a person wrote it while no engine
+        heard, it cannot be read, or the store is an older one than the file has seen. Nobody is told yet: roles may
+        not be up, and `announced` follows once they are.
         """
         found, self._found = self._found, NOTHING_FOUND
-        by_person = found.rung > Rung.ACTIVE and found.version == 0
-        if found.rung <= self._ladder.rung and not by_person:
+        ours = 1 <= found.version <= self._ladder.version
+        if ours or found.rung is Rung.ACTIVE:
             return self._file()
         self._written = (
             Rung.ACTIVE

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import psutil
@@ -39,7 +40,8 @@ def clear_session(file: Path) -> int:
     except (FileNotFoundError, ValueError, KeyError, TypeError):
         return 0  # none noted
     for process in left:
-        process.kill()
+        with suppress(psutil.NoSuchProcess):  # what it worked for is dead: it may end by itself at any moment
+            process.kill()
     if session.name.startswith(SESSION_PREFIX):
         remove_session_dir(session)
     file.unlink(missing_ok=True)

@@ -10,7 +10,7 @@ from domain.outbox import AuditEvent, AuditKind
 from domain.outputs import Output, Persist, Send
 from domain.records import HaltTrigger, Rung
 from domain.supervision import LeaseGranted, PublishAgain, Pulse, RoleEnded, StrategiesAbsent
-from supervisor.child import Verdict
+from supervisor.child import Status, Verdict
 from supervisor.children import Children
 from supervisor.faults import failure_of
 from supervisor.latch_keeper import LatchKeeper
@@ -68,7 +68,12 @@ class Upkeep:
         return Ending(verdict, [told, *outputs])
 
     def half_out(self) -> list[Output]:
-        """Halt when half of the strategies are quarantined (requirement B1); nothing while that is on record."""
+        """Halt when half of the strategies are quarantined (requirement B1); nothing while that is on record.
+
+        Where breakers alone did it, the risk manager halts by itself, at the bar of the last one.
+        """
+        if not self._children.in_status(Status.QUARANTINED):
+            return []
         out, total = self._children.quarantined()
         trigger = HaltTrigger.STRATEGIES_QUARANTINED
         if not out or 2 * len(out) < total or trigger in self._latch.ladder.active:

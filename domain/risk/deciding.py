@@ -20,6 +20,7 @@ from domain.outbox import AuditEvent, AuditKind
 from domain.outputs import Output, Persist, Send
 from domain.records import HaltTrigger, MachineSnapshot
 from domain.risk.book_keeping import BookKeeping
+from domain.risk.joining import STILL_ABSENT
 from domain.risk.limits import HaltPolicy
 from domain.risk.settings import RiskSettings
 from domain.risk.strategy_breakers import StrategyBreakers
@@ -179,6 +180,8 @@ class Decider:
         due: tuple[HaltTrigger, str] | None = None
         out: list[StrategyQuarantined] = []
         for batch in batches:
+            if batch.failures and batch.failures[0].kind == STILL_ABSENT:
+                continue
             for failure in batch.failures:
                 self.failures.failed_on(failure.symbol)
             if batch.failures and len(batch.failures) >= batch.evaluated:

@@ -13,6 +13,10 @@ from domain.messages import SignalBatch
 from domain.signals import SignalFailure
 from domain.supervision import AbsentStrategy
 
+ABSENT = "absent"
+STILL_ABSENT = "still absent"
+"""Kind of the failures of every bar of an absence but its first: a process that ended has failed once (B1)."""
+
 
 class BarJoin:
     """Hold the bar at hand and what has come for it."""
@@ -30,6 +34,7 @@ class BarJoin:
         self._absent: dict[str, AbsentStrategy] = {}
         self._excused: dict[str, AbsentStrategy] = {}
         self._left_out: dict[str, AbsentStrategy] = {}
+        self._counted: set[str] = set()
 
     def begin(self, group: BarGroup, left_out: Iterable[AbsentStrategy] = ()) -> None:
         """Take `group` in hand without those `left_out` of it; what was said of earlier bars is dropped."""
@@ -51,6 +56,7 @@ class BarJoin:
     def take_absent(self, absent: Iterable[AbsentStrategy]) -> None:
         """Wait no more for these, all that are absent now; the bar at hand waits for none that was absent before."""
         self._absent = {each.strategy: each for each in absent}
+        self._counted &= self._absent.keys()
         if self.group is not None:
             self._excused = self._excused | self._absent | self._left_out
 
@@ -85,7 +91,10 @@ class BarJoin:
                 continue
             batch = spoken.get(name)
             if batch is None and absent is not None:
-                batch = failed_batch(name, group, "absent", absent.why)
+                batch = failed_batch(
+                    name, group, STILL_ABSENT if name in self._counted else ABSENT, absent.why
+                )
+                self._counted.add(name)
             if batch is not None:
                 found.append(batch)
         return found

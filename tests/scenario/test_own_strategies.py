@@ -14,7 +14,7 @@ from cli.opening import RunRequest
 from config.loader import SHIPPED
 from domain.errors import ConfigurationError
 from tests.scenario.bars import market, rows, write_csv
-from tests.scenario.engine import request, session
+from tests.scenario.engine import breakwater, request, session
 from tests.scenario.test_bad_input import RUNTIMES, assert_refused, run
 
 
@@ -88,6 +88,24 @@ def test_parameters_that_a_strategy_of_ones_own_refuses_are_refused_before_anyth
     config = own_strategy(tmp_path / "config", MINE, {"days": 12})
     assert_refused(run(tmp_path / "state", "--data", bars, "--config", config), 4, "days", "from 1 to 9")
     assert not (tmp_path / "state").exists()
+
+
+def test_strategy_that_ends_its_process_while_it_trades_does_not_end_an_inline_run_as_if_all_were_well(
+    bars: Path, tmp_path: Path
+) -> None:
+    """It is one that raises: its evaluations fail, and are told. On Ray it ends a process of its own."""
+    source = MINE.replace(
+        "signals=lambda bars, parameters: SignalArrays(", "signals=lambda bars, parameters: leave("
+    )
+    config = own_strategy(tmp_path / "config", f"import os\n\ndef leave(*_):\n    os._exit(0)\n\n{source}")
+    state = tmp_path / "state"
+    done = breakwater(
+        *("run", "--data", bars, "--state", state, "--config", config, "--runtime", "inline", "--json")
+    )
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["completed"]
+    told = breakwater("audit", "query", "--state", state, "--text", "os._exit(0) was called", "--json")
+    assert json.loads(told.stdout)["shown"] > 0
 
 
 # --- what a session is held to -------------------------------------------------------------------------------------

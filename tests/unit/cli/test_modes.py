@@ -66,6 +66,20 @@ def test_commands_that_read_work_and_load_nothing_of_the_simulation(
 
 
 @pytest.mark.parametrize(
+    ("arguments", "code"),
+    [("status", 3), ("halt --reason x", 0), ("resume --reason x", 3), ("agents list", 3), ("doctor", 0)],
+)
+def test_commands_that_steer_load_neither_ray_nor_pandas_nor_the_simulation(
+    arguments: str, code: int, traded: Traded
+) -> None:
+    """C1; what halts must be there at once, and in every mode."""
+    done = Done("LIVE", *arguments.split(), "--state", traded.path)
+    assert done.loaded.isdisjoint({"ray", "pandas", "simulation", "numba", "pyarrow"})
+    if arguments != "doctor":  # which finds that the shipped configuration is no live one
+        assert done.exit_code == code, done.stderr
+
+
+@pytest.mark.parametrize(
     "arguments", ["--help", "--version", "run --help", "data --help", "data import --help"]
 )
 def test_help_and_version_work_in_live(arguments: str) -> None:

@@ -63,6 +63,15 @@ def test_a_line_tells_bars_share_rate_time_left_day_and_account() -> None:
     )
 
 
+def test_account_is_shown_only_once_a_bar_was_done() -> None:
+    """A resumed session that is stopped before its first bar would show no position though it holds some."""
+    empty = {"equity": 1_234_567.0, "drawdown": 0.0, "positions": {}, "rung": "ACTIVE"}
+    first = 1_000
+    unread = [(2.0, states(first, risk=empty)), (3.0, states(first, "draining", empty))]
+    lines = plain([*unread, (5.0, states(first + 1, "stopped"))], first=first)
+    assert [("positions" in line) for line in lines] == [False, False, True]
+
+
 def test_a_line_is_never_broken_over_two() -> None:
     assert all(line.startswith("running: ") for line in plain([(i * 20.0, states(i)) for i in range(1, 9)]))
 

@@ -19,7 +19,7 @@ SHOWN = describe(load(None, {}))
 KEYS = [f"{file}: {key}" for file, about in SHOWN["files"].items() for key in about["keys"]]
 READERS = ("actors", "cli", "domain", "simulation", "storage", "supervisor")
 TELLING = {
-    "retention_years", "require_positive_expectancy", "cooldown_s",
+    "retention_years", "require_positive_expectancy",
     "keep_protective_stops", "panic_mode", "close_positions", "risk_calculation", "order_placement", "position_updates",
 }  # fmt: skip
 """Names of keys and sections that can mean nothing else in the code; those of a stop take one value only."""
@@ -67,7 +67,7 @@ def test_shipped_configuration_changes_none_of_them() -> None:
 
 def test_changes_of_them_are_named_and_no_others(tmp_path: Path) -> None:
     for file, before, after in (
-        ("risk_management.yaml", "cooldown_s: 300", "cooldown_s: 301"),
+        ("risk_management.yaml", "panic_mode: true", "panic_mode: false"),
         ("shutdown.yaml", "deadline_s: 30.0", "deadline_s: 20.0"),
         ("breakers.yaml", "broker: {failures: 3", "broker: {failures: 4"),
         ("retry.yaml", "broker_connection: {attempts: 5", "broker_connection: {attempts: 4"),
@@ -78,5 +78,5 @@ def test_changes_of_them_are_named_and_no_others(tmp_path: Path) -> None:
         path.write_text(text.replace(before, after), encoding="utf-8")
     assert idle_changes_warning(describe(load(tmp_path, {}))) == (
         "changed in your configuration, but not in force yet: "
-        "risk_management.yaml: halt.cooldown_s, breakers.yaml: broker.failures"
+        "risk_management.yaml: emergency.panic_mode, breakers.yaml: broker.failures"
     )

@@ -151,10 +151,23 @@ def test_a_person_who_halts_while_nothing_runs_is_heard_also_where_it_is_halted_
     assert later.begun() == [], "once recorded it does not come back by its file"
 
 
-def test_a_file_that_a_crash_left_above_a_ladder_that_was_lowered_halts_again() -> None:
-    """0014: fail closed; the person resumes once more."""
+@pytest.mark.parametrize("how", ["resume", "review"])
+def test_a_file_that_a_crash_left_above_a_ladder_that_was_lowered_follows_the_ladder(how: str) -> None:
+    """0014: the store holds who lowered it, or by which rule; a replay goes on as if it had not been killed."""
+    latch = keeper(patience=1)
+    latch.handle(raising())
+    if how == "resume":
+        outputs = latch.resume("", "ann: fixed", new_peak=False)
+    else:
+        outputs = latch.handle(ReviewHalt(at_ns=9, bar=9, session=2))
+    later = keeper(saved_in(outputs), found=FoundLatch(Rung.HALTED, 1, "heat: why"))
+    assert later.begun() == [WriteLatch(Rung.ACTIVE, 2, "")]
+    assert later.rung is Rung.ACTIVE
+
+
+def test_a_file_newer_than_the_store_halts_the_store_is_not_the_one_that_wrote_it() -> None:
     saved = saved_in(halted().resume("", "ann: fixed", new_peak=False))
-    latch = keeper(saved, found=FoundLatch(Rung.HALTED, 1, "heat: why"))
+    latch = keeper(saved, found=FoundLatch(Rung.HALTED, 3, "manual: storm"))
     latch.begun()
     assert (latch.rung, latch.state()["causes"]) == (Rung.HALTED, ["kill_switch"])
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from collections import Counter
 from typing import Any
 
 import pytest
@@ -333,3 +334,22 @@ def test_every_word_on_the_latch_is_confirmed() -> None:
         latch = LatchChanged(rung=Rung.REDUCING, lowers=lowers, version=version, active=())
         outputs = bench.manager.handle(latch)
         assert Send(COORDINATOR, LatchHeld(role="risk", version=version)) in outputs
+
+
+def test_an_absence_of_many_bars_is_one_failure_and_the_next_one_another() -> None:
+    """B1: a process death counts as a failure; at a fast pace its restart lasts for many bars."""
+    bench = Bench()
+
+    def bar(index: int, names: str) -> Counter[str]:
+        today = group(index, PRICES)
+        said = [batch(index, name, {"AAPL": BUY}, evaluated=1) for name in names]
+        decided = bench.deliver(BarsPublished(group=today), bench.trade(today), *said)
+        assert (decided.approved.approvals == ()) == (names == "ab"), "A2: a bar without it makes no order"
+        return Counter(bench.manager.state()["failures"]["totals"])
+
+    bench.deliver(absent("c"))
+    assert [bar(index, "ab")["c"] for index in range(3)] == [1, 1, 1]
+    bench.deliver(absent())
+    assert bar(3, "abc")["c"] == 1
+    bench.deliver(absent("c"))
+    assert bar(4, "ab")["c"] == 2
