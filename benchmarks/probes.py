@@ -14,8 +14,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from actors.parts import ActorContext, Parts
-from actors.roles import Spec
+from actors.parts import ActorContext, Parts, Spec
 from cli import ray_engine
 from cli.composition import ray_specs
 from cli.plan import EnginePlan
