@@ -288,7 +288,13 @@ def test_a_single_bar_is_too_few_and_what_was_refused_besides_is_counted(lines: 
     path = lines("A.csv", GENERIC, row(DAYS[0]))
     with pytest.raises(DataError, match=r"A\.csv: one bar is too few: .*; name a file with more$"):
         take(path)
-    path = lines("B.csv", GENERIC, row(DAYS[0]), row("yesterday"), row(DAYS[0]).replace("1000", "-1"))
+    path = lines(
+        "B.csv",
+        GENERIC,
+        row(DAYS[0]),
+        row(DAYS[0]).replace(str(DAYS[0]), "yesterday"),
+        row(DAYS[0]).replace("1000", "-1"),
+    )
     with pytest.raises(DataError, match=r"too few: .*rows refused besides: bad_stamp 1, negative_volume 1$"):
         take(path)
 
