@@ -19,6 +19,7 @@ from cli.drive import States, drive
 from cli.ray_engine import RayEngine
 from config.settings import Settings
 from domain.messages import COORDINATOR, FEED
+from supervisor.ray_runtime import SERVERS
 
 MIB = 2**20
 YEARS = 1.5
@@ -66,6 +67,8 @@ def _name(process: psutil.Process, roles: Mapping[int, str]) -> str:
         return f"{ACTOR} {COORDINATOR}"
     if "simulation.venue" in line:
         return "venue"
+    if process.name() in SERVERS:
+        return f"Ray: {process.name()}"
     # Ray's own: by script, by what it calls itself, or by program.
     words = line.split()
     script = next((word for word in words[1:] if word.endswith(".py")), "")
