@@ -52,7 +52,7 @@ def ray_specs(plan: EnginePlan) -> tuple[ChildSpec, ...]:
         audit="actors.roles:audit",
         gateway="simulation.roles:gateway",
         feed="simulation.roles:feed",
-        strategies="actors.roles:strategies",
+        strategies="actors.strategy_roles:strategies",
         pace=plan.live_pace(),
         group=None,
         given={FEED: {"bars": str(plan.session.bars)}},

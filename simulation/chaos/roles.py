@@ -7,8 +7,9 @@ from functools import cache
 from typing import Any
 
 from actors.latched_broker import LatchedBroker
-from actors.parts import ActorContext, Parts
-from actors.roles import Spec, gateway_machine, open_journal, strategies_parts, strategy_instance
+from actors.parts import ActorContext, Parts, Spec
+from actors.roles import gateway_machine, open_journal
+from actors.strategy_roles import strategies_parts, strategy_instance
 from domain.audit_machine import AuditMachine
 from domain.strategies.protocol import StrategyInstance
 
