@@ -35,8 +35,8 @@ class Log(Protocol):
 
 
 def log_path(state_dir: Path, role: str) -> Path:
-    """Return where `role` logs below `state_dir`; the colon of a strategy's address is no part of a file name."""
-    return state_dir / "logs" / f"{role.replace(':', '-')}.log"
+    """Return where `role` logs below `state_dir`; colon and slash of an address are no part of a file name."""
+    return state_dir / "logs" / f"{role.replace(':', '-').replace('/', '-')}.log"
 
 
 def open_log(state_dir: Path, role: str, generation: int) -> Log:

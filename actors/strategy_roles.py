@@ -19,6 +19,9 @@ from domain.strategies.registry import discover
 from domain.strategies.runner import RunnerSettings, StrategyRunner
 from domain.strategies.voice import Voice, VoiceSettings
 
+EvaluatorOf = Callable[[StrategyInstance, frozenset[str] | None], Evaluator]
+"""Build the evaluator of an instance that watches these symbols (None: all that come)."""
+
 
 def strategy_instance(arguments: Mapping[str, Any]) -> StrategyInstance:
     """Build the instance that `arguments` name: id, strategy, file or None with its digest, parameters."""
@@ -36,12 +39,12 @@ def strategies(spec: Spec, context: ActorContext) -> Parts:
     """Build strategies that evaluate each block up to now as bars come."""
     del context
     bar_ns, continuous = spec.arguments["bar_ns"], spec.arguments["continuous"]
-    return strategies_parts(spec, lambda instance: LiveEvaluator(instance, bar_ns, continuous))
+    return strategies_parts(spec, lambda instance, _: LiveEvaluator(instance, bar_ns, continuous))
 
 
 def strategies_parts(
     spec: Spec,
-    evaluator_of: Callable[[StrategyInstance], Evaluator],
+    evaluator_of: EvaluatorOf,
     instance_of: Callable[[Mapping[str, Any]], StrategyInstance] = strategy_instance,
 ) -> Parts:
     """Build the role of one or several strategies, each around its evaluator."""
@@ -59,6 +62,8 @@ def strategies_parts(
             strategy_id=instance.strategy_id,
             symbols=None if symbols is None else frozenset(symbols),
             warmup=instance.warmup,
+            part=told["part"],
+            parts=told["parts"],
         )
-        voices.append(Voice(voice, evaluator_of(instance)))
+        voices.append(Voice(voice, evaluator_of(instance, voice.symbols)))
     return Parts(machine=StrategyRunner(settings, voices))

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
-from cli.sharing import Speaker, strategy_roles
+from cli.sharing import Speaker, speakers, strategy_roles
 from config.settings import Settings
 from domain.audit_machine import AuditPace
 from domain.bars import BarTable
@@ -69,7 +70,15 @@ class EnginePlan:
     @property
     def strategy_roles(self) -> dict[str, tuple[Speaker, ...]]:
         """Return the strategies' roles and who speaks through each."""
-        return strategy_roles(self.settings)
+        return strategy_roles(self.settings, self.table.symbols)
+
+    @property
+    def _shards(self) -> dict[str, tuple[frozenset[str], ...]]:
+        shared = [each for each in speakers(self.settings, self.table.symbols) if each.parts > 1]
+        return {
+            name: tuple(frozenset(each.symbols or ()) for each in parts)
+            for name, parts in groupby(shared, key=lambda each: each.instance.id)
+        }
 
     @property
     def queue(self) -> int:
@@ -127,6 +136,7 @@ class EnginePlan:
             limits=settings.risk_limits(),
             books=settings.book_settings(),
             strategies=self.strategy_ids,
+            shards=self._shards,
             instruments=self.instruments,
             currency=account.currency,
             cash_micro=round(account.initial_cash * MICRO),
@@ -176,6 +186,8 @@ class EnginePlan:
             "digest": None if instance.file is None else self.code.get(instance.file),
             "parameters": dict(instance.parameters),
             "symbols": speaker.symbols,
+            "part": speaker.part,
+            "parts": speaker.parts,
         }
 
     def journal(self, role: str, group: CommitGroup | None) -> dict[str, Any]:

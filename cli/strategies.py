@@ -79,6 +79,7 @@ def instance_values(settings: Settings, registry: StrategyRegistry) -> list[dict
             "books": [book.id for book in settings.books.books if item.id in book.strategies],
             "symbols": None if item.symbols is None else list(item.symbols),
             "file": item.file,
+            "shards": item.shards,
             "warmup_bars": registry.definitions[item.strategy].warmup(parameters[item.id]),
             "parameters": {
                 name: _plain(value) for name, value in dataclasses.asdict(parameters[item.id]).items()
@@ -105,6 +106,7 @@ _INSTANCE_COLUMNS = (
     Column("Books"),
     Column("Warm-up", right=True),
     Column("Symbols", wraps=8, spare=1),
+    Column("Shards", right=True, spare=2),
     Column("Parameters", wraps=24),
 )
 
@@ -145,5 +147,6 @@ def _instance_row(instance: Mapping[str, Any]) -> Sequence[str]:
         ", ".join(instance["books"]) or "none",
         f"{instance['warmup_bars']:,} bars",
         "all" if instance["symbols"] is None else ", ".join(instance["symbols"]),
+        str(instance["shards"]),
         ", ".join(parameters),
     )

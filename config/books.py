@@ -52,6 +52,9 @@ class StrategyInstance(Section):
     ] = FrozenMap()
     symbols: Annotated[tuple[Symbol, ...], entries("Symbols it watches", fewest=1, most=10_000)] | None = None
     file: Annotated[str, text("Python file that defines the strategy", pattern=FILE)] | None = None
+    shards: Annotated[
+        int, number("Processes among which its symbols are shared out", "parts", least=1, most=64)
+    ] = 1
 
 
 class Strategies(Section):

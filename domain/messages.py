@@ -13,7 +13,7 @@ from domain.commands import CancelOrders, ClosePosition, Command, CommandDone, R
 from domain.halt_messages import HaltInbox, HaltReviewed, LatchChanged
 from domain.outbox import OutboxAcknowledged, OutboxRecords, RequestOutbox
 from domain.records import IntentKind, JournalEntry, Rung
-from domain.signals import Signal, SignalFailure
+from domain.signals import Signal, SignalFailure, speaker_name
 from domain.supervision import (
     BarCursor,
     LeaseGranted,
@@ -36,9 +36,9 @@ AUDIT = "audit"
 VENUE = "venue"
 
 
-def strategy_role(strategy_id: str) -> str:
-    """Return the address of a strategy instance's actor."""
-    return f"strategy:{strategy_id}"
+def strategy_role(speaker: str) -> str:
+    """Return the address of the actor of a strategy, or of one part of it."""
+    return f"strategy:{speaker}"
 
 
 def pack_role(number: int) -> str:
@@ -159,7 +159,8 @@ class BarSettled:
 class SignalBatch:
     """Bring the risk manager one strategy's signals of one bar; sent for every bar.
 
-    `evaluated` counts the symbols it looked at; abstentions (direction 0) are left out of `signals`.
+    `evaluated` counts the symbols it looked at; abstentions (direction 0) are left out of `signals`. Of a strategy
+    whose symbols are shared out, this is what `part` (from 1) of `parts` says.
     """
 
     at_ns: int
@@ -168,6 +169,13 @@ class SignalBatch:
     evaluated: int
     signals: tuple[Signal, ...]
     failures: tuple[SignalFailure, ...]
+    part: int = 1
+    parts: int = 1
+
+    @property
+    def speaker(self) -> str:
+        """Return who speaks: the strategy, or its part."""
+        return speaker_name(self.strategy, self.part, self.parts)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

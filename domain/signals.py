@@ -21,3 +21,13 @@ class SignalFailure(NamedTuple):
     kind: str
     error: str
     traceback: str
+
+
+def speaker_name(strategy: str, part: int, parts: int) -> str:
+    """Return what one that speaks goes by: a strategy's id, or "id/2" for the second part of its symbols."""
+    return strategy if parts == 1 else f"{strategy}/{part}"
+
+
+def strategy_of(speaker: str) -> str:
+    """Return the id of the strategy for which `speaker` speaks."""
+    return speaker.partition("/")[0]

@@ -97,7 +97,10 @@ class RolesObserved:
 
 
 class AbsentStrategy(NamedTuple):
-    """Be a strategy that cannot speak now: while it `abstains` it neither votes nor blocks, else it has failed."""
+    """Be a strategy that cannot speak now: while it `abstains` it neither votes nor blocks, else it has failed.
+
+    Where its symbols are shared out, `strategy` names the part ("id/2"): only its symbols are concerned.
+    """
 
     strategy: str
     why: str

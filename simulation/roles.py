@@ -115,9 +115,10 @@ def inline_strategies(spec: Spec, context: ActorContext) -> Parts:
     del context
     table = spec.arguments["table"]
 
-    def evaluator(instance: StrategyInstance) -> Evaluator:
+    def evaluator(instance: StrategyInstance, watched: frozenset[str] | None) -> Evaluator:
         if instance.definition in BUILT_IN:
-            bars = [symbol_bars(table, symbol) for symbol in table.symbols]
+            symbols = table.symbols if watched is None else sorted(watched.intersection(table.symbols))
+            bars = [symbol_bars(table, symbol) for symbol in symbols]
             return BlockEvaluator(instance, bars, table.bar_ns, table.continuous)
         # A stranger's strategy may look ahead, and a whole block would let it: it sees what has come, as on Ray.
         return LiveEvaluator(instance, table.bar_ns, table.continuous)

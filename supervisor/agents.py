@@ -76,9 +76,8 @@ class ChildAgents:
         """Let a quarantined strategy run again, its failures forgotten."""
         child = self._known(role)
         released: list[Output] = [
-            Send(RISK, ReleaseStrategy(strategy=strategy), True) for strategy in child.held_out
+            Send(RISK, ReleaseStrategy(strategy=strategy), True) for strategy in self._children.let_in(role)
         ]
-        child.held_out.clear()
         if child.status is Status.QUARANTINED:
             return self._told([*released, *self._children.start(role)]), f"{role} is released and starts"
         if not released:
@@ -86,9 +85,11 @@ class ChildAgents:
         return self._told(released), f"{role} is released: its breaker begins anew"
 
     def _known(self, role: str) -> Child:
-        sharing = self._children.role_of(role.removeprefix(strategy_role("")))
-        if role not in self._children and sharing:
-            raise CommandRefused(f"{role} shares its process with others: the role is {sharing}")
+        speaks_through = self._children.roles_of(role.removeprefix(strategy_role("")))
+        if role not in self._children and speaks_through:
+            raise CommandRefused(
+                f"{role} is no role of its own; it speaks through {', '.join(speaks_through)}"
+            )
         if role not in self._children:
             raise CommandRefused(f"no role {role!r}; there are: {', '.join(self._children.roles)}")
         return self._children[role]

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, NamedTuple
 
+from domain.signals import strategy_of
 from domain.supervision import RoleFigures
 from supervisor.child_spec import RestartPolicy
 
@@ -42,9 +43,9 @@ class Verdict(StrEnum):
 class ChildPlan(NamedTuple):
     """Say what the coordinator must know of a role.
 
-    It begins after the roles `after`. `strategies` are the ids that speak through it. A child that is at one message
-    for more than `most_busy_s` seconds hangs, one above `most_rss_bytes` (0: no bound) has outgrown its leave: both
-    are ended and started anew.
+    It begins after the roles `after`. `strategies` are those that speak through it: ids, or parts of one ("id/2"). A
+    child that is at one message for more than `most_busy_s` seconds hangs, one above `most_rss_bytes` (0: no bound) has
+    outgrown its leave: both are ended and started anew.
     """
 
     role: str
@@ -59,8 +60,8 @@ class ChildPlan(NamedTuple):
 class Child:
     """Be one child: its present generation, where it stands, when it ended before and why last.
 
-    `doomed` says why it is being ended at this moment, "" while nobody wants that. `held_out` are its strategies whose
-    breaker keeps them out until they are released, with the reason.
+    `doomed` says why it is being ended at this moment, "" while nobody wants that. `held_out` are the ids of its
+    strategies whose breaker keeps them out until they are released, with the reason.
     """
 
     plan: ChildPlan
@@ -77,7 +78,7 @@ class Child:
     def report(self) -> dict[str, Any]:
         """Return what people see of it."""
         seen = self.figures
-        held_out = all(strategy in self.held_out for strategy in self.plan.strategies) and self.held_out
+        held_out = all(strategy_of(name) in self.held_out for name in self.plan.strategies) and self.held_out
         return {
             "generation": self.generation,
             "status": Status.QUARANTINED.value if held_out else self.status.value,
@@ -92,5 +93,5 @@ class Child:
 
     def _held_out_why(self) -> str:
         """Return why breakers keep its strategies out, by name where it has several."""
-        named = len(self.plan.strategies) > 1
+        named = len(set(map(strategy_of, self.plan.strategies))) > 1
         return "; ".join(f"{name}: {why}" if named else why for name, why in self.held_out.items())

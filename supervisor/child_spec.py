@@ -30,7 +30,7 @@ class ChildSpec:
     returns its `Parts`. `arguments` are what it needs, picklable. `after` names the roles that must be at work
     before this one begins; it is stopped before them. `generation` counts starts of the role from 1. `stop_s` is how
     long, in seconds, it may take to stop before it is killed, `queue` how many messages may wait in its normal lane.
-    `strategies` are the ids of those that speak through it. A role that is at one message for more than `most_busy_s`
+    `strategies` are the names of those that speak through it. A role that is at one message for more than `most_busy_s`
     seconds hangs; `most_rss_bytes` bounds the memory of its process (0: no bound).
     """
 

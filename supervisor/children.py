@@ -7,15 +7,26 @@ the engine. What is known is kept in a snapshot, so that a coordinator that rest
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
-from typing import Any
+from fractions import Fraction
+from typing import Any, NamedTuple
 
 from domain.messages import Begin
 from domain.outputs import EndRole, Output, Send, StartRoles
+from domain.signals import strategy_of
 from domain.supervision import AbsentStrategy, RoleEnded, RoleFigures, RoleStarted
 from supervisor.child import OUT, WHICHEVER, Child, ChildPlan, Status, Verdict
 from supervisor.child_spec import RestartPolicy
 from supervisor.restart_policy import Intensity, bears_another, recent
+
+
+class Quarantined(NamedTuple):
+    """Be who is quarantined, by name: how many strategies they make up, and of how many."""
+
+    names: tuple[str, ...]
+    out: Fraction
+    strategies: int
 
 
 class Children:
@@ -47,10 +58,13 @@ class Children:
         """Return the roles of all children."""
         return tuple(self._children)
 
-    def role_of(self, strategy: str) -> str:
-        """Return the role through which `strategy` speaks, "" where there is none such."""
-        roles = (role for role, child in self._children.items() if strategy in child.plan.strategies)
-        return next(roles, "")
+    def roles_of(self, strategy: str) -> list[str]:
+        """Return the roles through which a strategy speaks, all its parts."""
+        return [
+            role
+            for role, child in self._children.items()
+            if strategy in map(strategy_of, child.plan.strategies)
+        ]
 
     def to_values(self) -> dict[str, Any]:
         """Return what a restart goes on from, JSON-able."""
@@ -81,22 +95,37 @@ class Children:
             for strategy in child.plan.strategies
         )
 
-    def quarantined(self) -> tuple[set[str], int]:
-        """Return the strategies that are quarantined, by their ends or by their breakers, and how many there are."""
-        out: set[str] = set()
-        total = 0
-        for child in self._children.values():
-            total += len(child.plan.strategies)
-            out |= set(child.plan.strategies) if child.status is Status.QUARANTINED else child.held_out.keys()
-        return out, total
+    def quarantined(self) -> Quarantined:
+        """Return which strategies are quarantined, by their ends or by their breakers.
+
+        Of one whose symbols are shared out each part counts as that part of one.
+        """
+        speaking = [(name, child) for child in self._children.values() for name in child.plan.strategies]
+        parts = Counter(strategy_of(name) for name, _ in speaking)
+        out = sorted(
+            name
+            for name, child in speaking
+            if child.status is Status.QUARANTINED or strategy_of(name) in child.held_out
+        )
+        weight = sum((Fraction(1, parts[strategy_of(name)]) for name in out), Fraction())
+        return Quarantined(tuple(out), weight, len(parts))
 
     def hold_out(self, strategy: str, why: str) -> bool:
-        """Note that a strategy's breaker keeps it out; return whether that is news."""
-        for child in self._children.values():
-            if strategy in child.plan.strategies and strategy not in child.held_out:
-                child.held_out[strategy] = why
-                return True
-        return False
+        """Note that a strategy's breaker keeps it out, with all its parts; return whether that is news."""
+        concerned = [
+            self._children[role] for role in self.roles_of(strategy) if strategy not in self[role].held_out
+        ]
+        for child in concerned:
+            child.held_out[strategy] = why
+        return bool(concerned)
+
+    def let_in(self, role: str) -> tuple[str, ...]:
+        """Return which strategies of a role breakers keep out, and forget it; their other parts come back too."""
+        released = tuple(self._children[role].held_out)
+        for strategy in released:
+            for each in self.roles_of(strategy):
+                self._children[each].held_out.pop(strategy, None)
+        return released
 
     # --- what becomes of them ---------------------------------------------------------------------------------------
 

@@ -74,11 +74,10 @@ class Upkeep:
         """
         if not self._children.in_status(Status.QUARANTINED):
             return []
-        out, total = self._children.quarantined()
-        trigger = HaltTrigger.STRATEGIES_QUARANTINED
-        if not out or 2 * len(out) < total or trigger in self._latch.ladder.active:
+        quarantined, trigger = self._children.quarantined(), HaltTrigger.STRATEGIES_QUARANTINED
+        if 2 * quarantined.out < quarantined.strategies or trigger in self._latch.ladder.active:
             return []
-        names = ", ".join(sorted(out))
+        out = f"{float(quarantined.out):g} of {quarantined.strategies}"
         halt = RaiseHalt(
             at_ns=0,
             bar=-1,
@@ -86,7 +85,7 @@ class Upkeep:
             rung=Rung.HALTED,
             trigger=trigger,
             raised_by=COORDINATOR,
-            detail=f"{len(out)} of {total} strategies are quarantined: {names}",
+            detail=f"{out} strategies are quarantined: {', '.join(quarantined.names)}",
         )
         return self._latch.raise_latch(halt)
 

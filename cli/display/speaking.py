@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from cli.display.fields import Fields
 from domain.messages import RISK
+from domain.signals import strategy_of
 
 
 class Strategy(NamedTuple):
@@ -24,36 +25,42 @@ class Strategy(NamedTuple):
 
 
 def strategies(views: Fields, roles: Fields) -> tuple[Strategy, ...]:
-    """Return the strategies by name: what each tells of itself, and what the risk manager tells of it."""
+    """Return the strategies by id: what each tells of itself, and what the risk manager tells of it.
+
+    What the parts of one tell is put together.
+    """
     risk = views.within(RISK)
     failures, breakers = risk.within("failures"), risk.within("breakers")
     totals, consecutive = failures.within("totals"), failures.within("consecutive")
-    told = {name: Fields(own) for role, _ in views.named() for name, own in _spoken(views, role)}
-    named = {str(name) for role, _ in roles.named() for name in roles.within(role).listed("strategies")}
+    told: dict[str, list[Fields]] = {}
+    for role, _ in roles.named():
+        for name in roles.within(role).listed("strategies"):
+            told.setdefault(strategy_of(str(name)), [])
+    for role, _ in views.named():
+        for name, own in views.within(role).within("strategies").named():
+            told.setdefault(strategy_of(name), []).append(Fields(own))
     return tuple(
-        _strategy(name, told.get(name, Fields(None)), breakers, totals.whole(name), consecutive.whole(name))
-        for name in sorted(named | told.keys())
+        _strategy(name, parts, breakers, totals.whole(name), consecutive.whole(name))
+        for name, parts in sorted(told.items())
     )
 
 
-def _spoken(views: Fields, role: str) -> list[tuple[str, object]]:
-    return views.within(role).within("strategies").named()
-
-
-def _strategy(name: str, own: Fields, breakers: Fields, failed: int, in_a_row: int) -> Strategy:
-    said = own.within("last_said")
-    bars = own.number("bars")
-    said_bar = said.number("bar")
+def _strategy(name: str, parts: list[Fields], breakers: Fields, failed: int, in_a_row: int) -> Strategy:
+    bars = [seen for own in parts if (seen := own.number("bars")) is not None]
+    said = [own.within("last_said") for own in parts]
+    newest = max((bar for each in said if (bar := each.number("bar")) is not None), default=None)
+    last = [each for each in said if newest is not None and each.number("bar") == newest]
+    surest = [found for each in last if (found := _said(each.listed("strongest"))) is not None]
     return Strategy(
         name=name,
         breaker=breakers.within(name).text("state")
         or ("" if breakers.within(name).named() else breakers.text(name)),
-        said=_said(said.listed("strongest")),
-        buys=said.whole("buys"),
-        sells=said.whole("sells"),
-        said_bar=None if said_bar is None else int(said_bar),
-        bars=None if bars is None else int(bars),
-        failures=max(failed, own.whole("failures")),
+        said=max(surest, key=lambda found: found[2], default=None),
+        buys=sum(each.whole("buys") for each in last),
+        sells=sum(each.whole("sells") for each in last),
+        said_bar=None if newest is None else int(newest),
+        bars=int(max(bars)) if bars else None,
+        failures=max(failed, sum(own.whole("failures") for own in parts)),
         in_a_row=in_a_row,
     )
 

@@ -190,17 +190,18 @@ class Decider:
         due: tuple[HaltTrigger, str] | None = None
         out: list[StrategyQuarantined] = []
         for batch in batches:
-            if batch.failures and batch.failures[0].kind == STILL_ABSENT:
-                continue
-            for failure in batch.failures:
+            # Who is still absent has been counted; of a strategy in parts the others speak on.
+            failed = [failure for failure in batch.failures if failure.kind != STILL_ABSENT]
+            evaluated = batch.evaluated - len(batch.failures) + len(failed)
+            for failure in failed:
                 self.failures.failed_on(failure.symbol)
-            if batch.failures and len(batch.failures) >= batch.evaluated:
-                error = batch.failures[0].error
+            if failed and len(failed) >= evaluated:
+                error = failed[0].error
                 self.failures.failed(batch.strategy, group.index, error)
                 due = due or self.failures.halt_due()  # at once: a success that follows takes nothing back
                 told = self._breakers.failed(group, batch.strategy, error)
                 out += [] if told is None else [told]
-            elif batch.evaluated:
+            elif evaluated:
                 self.failures.succeeded(batch.strategy)
                 self._breakers.succeeded(group, batch.strategy)
         return [

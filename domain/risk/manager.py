@@ -78,7 +78,7 @@ class RiskManager:
         self._lease = Lease(ROLE, settings.generation, settings.lease)
         self._books = BookKeeping(settings, values)
         self._decider = Decider(settings, policy, self._books, values, build_breaker)
-        self._join = BarJoin(settings.strategies, lockstep=settings.lockstep)
+        self._join = BarJoin(settings.strategies, settings.shards, lockstep=settings.lockstep)
         self._journal = JournalFollower(self._books, settings.answer_deadline_s, told)
         self._ready = self._at_rest = False
         self._commands: list[ClosePosition] = []

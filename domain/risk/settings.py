@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from domain.instruments import Instrument
 from domain.lease import NO_PULSES, LeaseTerms
@@ -20,7 +20,8 @@ class RiskSettings:
     is this manager's generation. `lockstep` makes each bar wait for the simulated market's word that it is done.
     `flattening` names the halt triggers that close every position. Deadlines are in seconds of the control clock:
     for all signals of a bar, and for another role's answer before it is asked for again; so is `lease`, without which
-    nothing is entered. `breakers` says when a strategy that fails is left out; None: never.
+    nothing is entered. `breakers` says when a strategy that fails is left out; None: never. `shards` are, of each
+    strategy whose symbols are shared out among parts, those of each part.
     """
 
     limits: RiskLimits
@@ -40,3 +41,4 @@ class RiskSettings:
     flattening: frozenset[str] = frozenset()
     lease: LeaseTerms = NO_PULSES
     breakers: StrategyBreakerTerms | None = None
+    shards: Mapping[str, tuple[frozenset[str], ...]] = field(default_factory=dict)

@@ -10,7 +10,7 @@ from domain.bars import BarGroup
 from domain.error_texts import describe, traced
 from domain.errors import Recoverable
 from domain.messages import SignalBatch
-from domain.signals import Signal, SignalFailure
+from domain.signals import Signal, SignalFailure, speaker_name
 from domain.strategies.checking import Failed, FailureKind
 from domain.strategies.evaluator import Evaluation, Evaluator
 
@@ -20,16 +20,21 @@ KEPT = 2
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VoiceSettings:
-    """Say which strategy speaks, of which symbols (None: every symbol that comes), after how many bars of warm-up."""
+    """Say which strategy speaks, of which symbols (None: every symbol that comes), after how many bars of warm-up.
+
+    Where its symbols are shared out, this is `part` (from 1) of `parts`.
+    """
 
     strategy_id: str
     symbols: frozenset[str] | None
     warmup: int
+    part: int = 1
+    parts: int = 1
 
     @property
     def name(self) -> str:
         """Return what its state and its absence go by."""
-        return self.strategy_id
+        return speaker_name(self.strategy_id, self.part, self.parts)
 
 
 class Voice:
@@ -111,6 +116,8 @@ class Voice:
             evaluated=len(group.bars),
             signals=tuple(signals),
             failures=tuple(failures),
+            part=self._settings.part,
+            parts=self._settings.parts,
         )
 
     def _evaluated(self, group: BarGroup) -> list[Evaluation]:

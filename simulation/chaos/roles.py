@@ -37,7 +37,7 @@ def strategies(spec: Spec, context: ActorContext) -> Parts:
     """Build strategies round what `arguments["evaluator"]`, a function of the id, returns."""
     del context
     evaluator = spec.arguments["evaluator"]
-    return strategies_parts(spec, lambda instance: evaluator(instance.strategy_id), _instance)
+    return strategies_parts(spec, lambda instance, _: evaluator(instance.strategy_id), _instance)
 
 
 def _instance(told: Mapping[str, Any]) -> StrategyInstance:

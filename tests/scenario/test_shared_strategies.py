@@ -6,7 +6,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
+from config.loader import SHIPPED
 from tests.scenario.bars import thin_market
 from tests.scenario.engine import request, run_json, session
 from tests.scenario.settings import tight, write_config
@@ -28,6 +30,16 @@ def packs(folder: Path, per_actor: int) -> Path:
     return write_config(
         tight(folder / "config"), "engine.yaml", {"supervision.strategies_per_actor": per_actor}
     )
+
+
+def parts(folder: Path, shards: int, per_actor: int = 1) -> Path:
+    """Write a configuration in which every second strategy has so many parts."""
+    config = packs(folder, per_actor)
+    document = yaml.safe_load((SHIPPED / "strategies.yaml").read_text(encoding="utf-8"))
+    for instance in document["strategies"][::2]:
+        instance["shards"] = shards
+    (config / "strategies.yaml").write_text(yaml.safe_dump(document), encoding="utf-8")
+    return config
 
 
 def traded(summary: dict[str, Any]) -> tuple[Any, ...]:
@@ -60,3 +72,25 @@ def test_packs_on_ray_decide_what_strategies_apart_decide(
     assert together["runtime"] == "ray"
     assert together["audit"]["decisions_digest"] == apart["audit"]["decisions_digest"]
     assert together["details"] == apart["details"]
+
+
+@pytest.mark.parametrize(("shards", "per_actor"), [(2, 1), (3, 4), (64, 1)])
+def test_parts_decide_what_whole_strategies_decide(
+    shards: int, per_actor: int, data: Path, apart: dict[str, Any], tmp_path: Path
+) -> None:
+    shared = session(request(data, tmp_path / "state", config=parts(tmp_path, shards, per_actor)))
+    assert traded(shared) == traded(apart)
+
+
+@pytest.mark.ray
+@pytest.mark.parametrize(("shards", "per_actor"), [(2, 1), (3, 4)])
+def test_parts_on_ray_decide_what_whole_strategies_decide(
+    shards: int, per_actor: int, data: Path, apart: dict[str, Any], tmp_path: Path
+) -> None:
+    """Alone, a process each; and packed, parts of one strategy beside another."""
+    shared = run_json(
+        *("--data", data, "--config", parts(tmp_path, shards, per_actor), "--state", tmp_path / "state"),
+        *("--runtime", "ray"),
+    )
+    assert shared["audit"]["decisions_digest"] == apart["audit"]["decisions_digest"]
+    assert shared["details"] == apart["details"]

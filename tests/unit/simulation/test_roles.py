@@ -48,6 +48,8 @@ def test_only_our_own_strategies_see_whole_blocks(strategy: str, expected: type,
         "file": None if strategy == "momentum" else str(file),
         "parameters": {},
         "symbols": None,
+        "part": 1,
+        "parts": 1,
     }
     arguments: dict[str, Any] = {
         "instances": (instance,),

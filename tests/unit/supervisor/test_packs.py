@@ -30,7 +30,8 @@ class Bench:
             for role, names in packs.items()
         ]
         self.children = Children(plans, Intensity(most=3, within_s=60.0), None)
-        self.upkeep = Upkeep(self.children, LatchKeeper(HaltLadder(policy()), frozenset(), 6.0))
+        self.latch = LatchKeeper(HaltLadder(policy()), frozenset(), 6.0)
+        self.upkeep = Upkeep(self.children, self.latch)
         self.agents = ChildAgents(self.children, self.upkeep, lambda: [])
         for role in packs:
             self.children.started(RoleStarted(role=role, generation=1, pid=7, at_s=0.0))
@@ -69,7 +70,7 @@ def test_a_pack_that_ends_too_often_is_quarantined_whole_and_others_trade_on(ben
     outputs = bench.end("strategies:2", times=4)
     absent = tuple(AbsentStrategy(name, "its process ended", True) for name in "cd")
     assert Send(RISK, StrategiesAbsent(absent=absent), True) in outputs
-    assert bench.children.quarantined() == ({"c", "d"}, 4)
+    assert bench.children.quarantined() == (("c", "d"), 2, 4)
     assert bench.report("strategies:1") == ("ready", "")
 
 
@@ -91,9 +92,60 @@ def test_release_of_a_pack_lets_all_of_it_take_part_again(bench: Bench) -> None:
 
 
 def test_order_to_a_strategy_that_shares_a_role_names_the_role(bench: Bench) -> None:
-    with pytest.raises(CommandRefused, match=r"strategy:c shares its process.*the role is strategies:2"):
+    with pytest.raises(
+        CommandRefused, match="strategy:c is no role of its own; it speaks through strategies:2"
+    ):
         bench.agents.stop("strategy:c")
     with pytest.raises(CommandRefused, match="no role 'strategy:x'"):
         bench.agents.stop("strategy:x")
     bench.agents.stop("strategies:2")
     assert bench.children["strategies:2"].status is Status.STOPPED
+
+
+SHARDS: dict[str, tuple[str, ...]] = {
+    "strategy:a/1": ("a/1",),
+    "strategy:a/2": ("a/2",),
+    "strategy:b": ("b",),
+}
+
+
+def test_the_end_of_a_part_is_told_as_that_of_the_part() -> None:
+    outputs = Bench(SHARDS).end("strategy:a/2")
+    absent = (AbsentStrategy("a/2", "its process ended", False),)
+    assert Send(RISK, StrategiesAbsent(absent=absent), True) in outputs
+
+
+@pytest.mark.parametrize(
+    ("ended", "detail"),
+    [
+        (("strategy:a/1",), ""),
+        (("strategy:a/1", "strategy:a/2"), "1 of 2 strategies are quarantined: a/1, a/2"),
+        (("strategy:b",), "1 of 2 strategies are quarantined: b"),
+    ],
+)
+def test_a_part_counts_as_that_part_of_a_strategy_towards_the_half_that_halts(
+    ended: tuple[str, ...], detail: str
+) -> None:
+    """B1: half of the strategies quarantined halt the account; half of one of two is a quarter."""
+    bench = Bench(SHARDS)
+    for role in ended:
+        bench.end(role, times=4)
+    halted = [cause["detail"] for cause in bench.latch.state()["halted_by"]]
+    assert halted == ([detail] if detail else [])
+
+
+def test_a_breaker_keeps_all_parts_out_until_any_of_them_is_released() -> None:
+    bench = Bench(SHARDS)
+    assert bench.children.hold_out("a", "2 probes failed")
+    assert not bench.children.hold_out("a", "2 probes failed"), "it is known"
+    for role in ("strategy:a/1", "strategy:a/2"):
+        assert bench.report(role) == ("quarantined", "2 probes failed")
+    assert bench.report("strategy:b") == ("ready", "")
+    outputs, _ = bench.agents.release("strategy:a/2")
+    assert outputs[0] == Send(RISK, ReleaseStrategy(strategy="a"), True)
+    assert {bench.report(role) for role in SHARDS} == {("ready", "")}
+
+
+def test_order_to_a_strategy_in_parts_names_the_roles_of_its_parts() -> None:
+    with pytest.raises(CommandRefused, match="it speaks through strategy:a/1, strategy:a/2"):
+        Bench(SHARDS).agents.stop("strategy:a")

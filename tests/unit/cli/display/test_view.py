@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from cli.display.view import Limited, read
-from tests.unit.cli.display.samples import STRATEGIES, risk, role, snapshot, speaking
+from tests.unit.cli.display.samples import STRATEGIES, risk, role, snapshot, speaking, strategy
 
 
 def test_a_whole_snapshot_is_read() -> None:
@@ -78,3 +78,22 @@ def test_strategies_that_share_a_role_are_shown_each_with_what_it_says() -> None
     view = read(told)
     assert view.strategies == apart
     assert [each.role for each in view.actors][-3:] == ["risk", "strategies:1", "strategies:2"]
+
+
+def test_parts_of_a_strategy_are_shown_as_one() -> None:
+    """The surest of the newest bar of any of them; the bar that only one of them has reached."""
+    told = snapshot()
+    apart, name = read(told).strategies[0], STRATEGIES[0]
+    del told["views"][f"strategy:{name}"], told["roles"][f"strategy:{name}"]
+    for part, (bar, confidence, failures) in enumerate(
+        [(1_231, 0.6, 1), (1_231, 0.9, 2), (1_229, 1.0, 0)], 1
+    ):
+        own = strategy(bar)
+        own["last_said"]["strongest"] = [f"S{part}", 1, confidence]
+        told["views"][f"strategy:{name}/{part}"] = {
+            "strategies": {f"{name}/{part}": {**own, "failures": failures}}
+        }
+        told["roles"][f"strategy:{name}/{part}"] = role(strategies=[f"{name}/{part}"])
+    shown = read(told).strategies
+    assert len(shown) == len(STRATEGIES)
+    assert shown[0] == apart._replace(said=("S2", 1, 0.9), buys=4, sells=2, said_bar=1_231, failures=3)

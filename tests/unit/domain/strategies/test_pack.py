@@ -166,3 +166,14 @@ def test_a_contradiction_in_one_strategy_ends_the_role_of_all() -> None:
     machine = of(a=Buyer(), b=Buyer(raises_at=0, error=InvariantViolation("a bar is not later")))
     with pytest.raises(InvariantViolation, match="a bar is not later"):
         machine.handle(BarsPublished(group=group(0, PRICES)))
+
+
+def test_a_part_speaks_of_its_symbols_and_names_itself() -> None:
+    told = VoiceSettings(strategy_id="a", symbols=frozenset({"XOM"}), warmup=1, part=2, parts=3)
+    machine = StrategyRunner(
+        RunnerSettings(role="strategy:a/2", block_ns=7, generation=1), [Voice(told, Buyer())]
+    )
+    (said,) = batches(machine.handle(BarsPublished(group=group(0, PRICES))))
+    assert (said.strategy, said.part, said.parts, said.speaker) == ("a", 2, 3, "a/2")
+    assert ([signal.symbol for signal in said.signals], said.evaluated) == (["XOM"], 1)
+    assert list(machine.state()["strategies"]) == ["a/2"]
