@@ -34,7 +34,7 @@ def speakers(settings: Settings, symbols: Sequence[str]) -> tuple[Speaker, ...]:
 def _shared_out(instance: StrategyInstance, symbols: Sequence[str]) -> Iterator[Speaker]:
     """Yield who speaks for `instance`: its symbols in order, dealt out one after another."""
     watched = sorted(set(symbols) & set(symbols if instance.symbols is None else instance.symbols))
-    parts = min(instance.shards, len(watched))
+    parts = min(instance.parts, len(watched))
     if parts <= 1:
         yield Speaker(instance.id, instance, instance.symbols)
         return
@@ -54,5 +54,5 @@ def strategy_roles(settings: Settings, symbols: Sequence[str]) -> dict[str, tupl
 
 def most_strategy_roles(settings: Settings) -> int:
     """Return how many roles the strategies have at most: fewer where one has less symbols than parts."""
-    speaking = sum(instance.shards for instance in settings.strategies.strategies)
+    speaking = sum(instance.parts for instance in settings.strategies.strategies)
     return math.ceil(speaking / settings.engine.supervision.strategies_per_actor)

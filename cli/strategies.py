@@ -79,7 +79,7 @@ def instance_values(settings: Settings, registry: StrategyRegistry) -> list[dict
             "books": [book.id for book in settings.books.books if item.id in book.strategies],
             "symbols": None if item.symbols is None else list(item.symbols),
             "file": item.file,
-            "shards": item.shards,
+            "shards": item.parts,
             "warmup_bars": registry.definitions[item.strategy].warmup(parameters[item.id]),
             "parameters": {
                 name: _plain(value) for name, value in dataclasses.asdict(parameters[item.id]).items()

@@ -52,9 +52,15 @@ class StrategyInstance(Section):
     ] = FrozenMap()
     symbols: Annotated[tuple[Symbol, ...], entries("Symbols it watches", fewest=1, most=10_000)] | None = None
     file: Annotated[str, text("Python file that defines the strategy", pattern=FILE)] | None = None
-    shards: Annotated[
-        int, number("Processes among which its symbols are shared out", "parts", least=1, most=64)
-    ] = 1
+    shards: (
+        Annotated[int, number("Processes among which its symbols are shared out", "parts", least=1, most=64)]
+        | None
+    ) = None
+
+    @property
+    def parts(self) -> int:
+        """Return among how many its symbols are shared out."""
+        return self.shards or 1
 
 
 class Strategies(Section):
