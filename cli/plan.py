@@ -111,6 +111,7 @@ class EnginePlan:
             broker_lost_s=runtime.broker_lost_s,
             reconnect_delays_s=tuple(delays),
             lease=self.lease,
+            breaker=settings.breakers.broker.terms(),
         )
 
     def risk(self) -> RiskSettings:

@@ -21,7 +21,6 @@ from config.resilience import Breakers, Retry, Shutdown
 from config.risk import RiskManagement
 from config.rules import strategy_file
 from config.universe import QUOTE, Listing, Profile, Universe
-from domain.breakers import BreakerTerms
 from domain.errors import ConfigurationError
 from domain.instruments import AssetKind, Instrument
 from domain.risk.limits import BookSettings, FeeSchedule, HaltPolicy, HardLimits, RiskLimits
@@ -133,9 +132,7 @@ class Settings:
 
     def strategy_breakers(self) -> StrategyBreakerTerms:
         """Return when a strategy that fails is left out, and when it stays out."""
-        each = self.breakers.strategy
-        terms = BreakerTerms(each.failures, each.timeout_s, each.successes)
-        return StrategyBreakerTerms(terms, self.breakers.quarantine_after_probes)
+        return StrategyBreakerTerms(self.breakers.strategy.terms(), self.breakers.quarantine_after_probes)
 
     def _flattening(self) -> frozenset[str]:
         emergency = self.risk.emergency

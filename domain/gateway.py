@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any, assert_never
 
+from domain.breakers import BreakerFactory
 from domain.broker import BrokerLink, BrokerUpdate, Downloaded
 from domain.cash_book import CashBook
 from domain.commands import CancelOrders, ResolveOrder
@@ -42,6 +43,7 @@ from domain.reconcile import booked
 from domain.records import HaltTrigger, JournalEntry, Record
 from domain.settling import Settling
 from domain.supervision import LeaseGranted
+from domain.venue_breaker import VenueBreaker
 from domain.venue_link import VenueLink
 
 __all__ = ["LATCH", "Gateway"]
@@ -51,13 +53,19 @@ class Gateway:
     """Place approved orders once, book executions once, and settle bars in lockstep."""
 
     def __init__(
-        self, settings: GatewaySettings, entries: Iterable[JournalEntry], latch: Mapping[str, Any] | None
+        self,
+        settings: GatewaySettings,
+        entries: Iterable[JournalEntry],
+        latch: Mapping[str, Any] | None,
+        breaker: Mapping[str, Any] | None = None,
+        build_breaker: BreakerFactory | None = None,
     ) -> None:
-        """Rebuild from the journal's `entries` and the saved `latch`; the gate opens after reconciliation."""
+        """Rebuild from the journal's `entries`, the saved `latch` and `breaker`; reconciliation opens the gate."""
         self._settings = settings
         opening = {settings.cash.currency: settings.cash_micro}
         self._book = ExecutionBook(entries, CashBook(settings.limits.instruments, opening))
-        self._link = VenueLink(settings, self._book)
+        self._breaker = VenueBreaker(settings.breaker, build_breaker, breaker)
+        self._link = VenueLink(settings, self._book, self._breaker)
         self._latch = LatchCopy(latch)
         self._lease = Lease(ROLE, settings.generation, settings.lease)
         self._orders = OrderGate(settings, self._book, self._link, self._latch, self._lease)
@@ -102,6 +110,7 @@ class Gateway:
             **book_state(self._book, self._settings.cash.currency),
             "gate_open": self._link.gate_open,
             "connection": self._link.number,
+            "breaker": self._breaker.state.value,
             "lease_held": self._lease.held,
             "rung": self._latch.rung.name,
             "latch_version": self._latch.version,
@@ -136,7 +145,8 @@ class Gateway:
 
     def _commit(self, at_ns: int, events: Iterable[AuditEvent] = (), advanced: int = -1) -> list[Output]:
         entries, booked_events = self._book.collect()
-        records: tuple[Record, ...] = (*entries, *booked_events, *events)
+        changed = self._breaker.take_records(self._orders.bar)
+        records: tuple[Record, ...] = (*entries, *booked_events, *events, *changed)
         outputs: list[Output] = [Persist(records)] if records else []
         if entries or advanced >= 0:
             head = self._book.seq
@@ -200,6 +210,8 @@ class Gateway:
                 outputs = self._link.recheck()
             case "reconnect":
                 outputs = self._link.reconnect()
+            case "breaker":
+                outputs = self._link.probe()
             case "broker_lost":
                 detail = f"no connection to the venue for {self._settings.broker_lost_s:g} s"
                 outputs = self._raise(HaltTrigger.BROKER_LOST, detail)

@@ -69,7 +69,7 @@ def test_changes_of_them_are_named_and_no_others(tmp_path: Path) -> None:
     for file, before, after in (
         ("risk_management.yaml", "panic_mode: true", "panic_mode: false"),
         ("shutdown.yaml", "deadline_s: 30.0", "deadline_s: 20.0"),
-        ("breakers.yaml", "broker: {failures: 3", "broker: {failures: 4"),
+        ("breakers.yaml", "market_data: {failures: 3", "market_data: {failures: 4"),
         ("retry.yaml", "broker_connection: {attempts: 5", "broker_connection: {attempts: 4"),
     ):
         path = tmp_path / file
@@ -78,5 +78,5 @@ def test_changes_of_them_are_named_and_no_others(tmp_path: Path) -> None:
         path.write_text(text.replace(before, after), encoding="utf-8")
     assert idle_changes_warning(describe(load(tmp_path, {}))) == (
         "changed in your configuration, but not in force yet: "
-        "risk_management.yaml: emergency.panic_mode, breakers.yaml: broker.failures"
+        "risk_management.yaml: emergency.panic_mode, breakers.yaml: market_data.failures"
     )
