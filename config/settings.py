@@ -21,10 +21,10 @@ from config.resilience import Breakers, Retry, Shutdown
 from config.risk import RiskManagement
 from config.rules import strategy_file
 from config.universe import QUOTE, Listing, Profile, Universe
+from domain.breakers import StrategyBreakerTerms
 from domain.errors import ConfigurationError
 from domain.instruments import AssetKind, Instrument
 from domain.risk.limits import BookSettings, FeeSchedule, HaltPolicy, HardLimits, RiskLimits
-from domain.risk.strategy_breakers import StrategyBreakerTerms
 from domain.symbols import Symbol, parse_symbol
 
 SECTIONS: dict[str, tuple[str, type[BaseModel]]] = {

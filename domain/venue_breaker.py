@@ -10,8 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from domain.breakers import Breaker, BreakerFactory, BreakerState, BreakerTerms
-from domain.outbox import AuditEvent, AuditKind
+from domain.breakers import Breaker, BreakerFactory, BreakerState, BreakerTerms, breaker_event
 from domain.outputs import CancelTimer, Output, SetTimer
 from domain.records import MachineSnapshot, Record
 
@@ -91,7 +90,8 @@ class VenueBreaker:
         self._kept = values
         return [
             MachineSnapshot(name=BROKER_BREAKER, bar=bar, at_ns=0, values=values),
-            *(_change(bar, *event) for event in events),
+            # When a venue fails no data say, so it is no part of what two runs must share.
+            *(breaker_event(0, max(bar, 0), BROKER, *event, decision=False) for event in events),
         ]
 
     def _probe(self, cause: str) -> None:
@@ -102,9 +102,3 @@ class VenueBreaker:
 
     def _note(self, before: BreakerState, cause: str) -> None:
         self._events.append((before, self.state, cause))
-
-
-def _change(bar: int, before: BreakerState, after: BreakerState, cause: str) -> AuditEvent:
-    """Word a change; when the venue fails no data say, so it is no part of what two runs must share."""
-    body = {"before": before.value, "after": after.value, "cause": cause}
-    return AuditEvent(AuditKind.BREAKER, 0, max(bar, 0), BROKER, False, body)

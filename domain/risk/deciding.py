@@ -20,6 +20,7 @@ from domain.outbox import AuditEvent, AuditKind
 from domain.outputs import Output, Persist, Send
 from domain.records import HaltTrigger, MachineSnapshot
 from domain.risk.book_keeping import BookKeeping
+from domain.risk.entry_breakers import EntryBreakers
 from domain.risk.joining import STILL_ABSENT
 from domain.risk.limits import HaltPolicy
 from domain.risk.settings import RiskSettings
@@ -54,6 +55,7 @@ class Decider:
         self._epoch, self._strategies = settings.epoch, len(settings.strategies)
         self._edition = int(saved.get("edition", 0))
         self._breakers = StrategyBreakers(settings.strategies, settings.breakers, build, saved)
+        self._entries = EntryBreakers(settings.entry_breakers, build, saved.get("entry_breakers", {}))
         self._left_out: tuple[str, ...] = tuple(saved.get("left_out", ()))
         self._desk = DeskRound(settings, books)
         self._desk.restore(saved.get("counts", {}))
@@ -68,6 +70,7 @@ class Decider:
             **self._desk.state(),
             "failures": self.failures.report(),
             "breakers": self._breakers.report(),
+            "entry_breakers": self._entries.report(),
         }
 
     @property
@@ -106,16 +109,23 @@ class Decider:
         if books.end_flattening():
             closed = PositionsClosed(at_ns=group.known_ns, bar=group.index, session=group.session)
             halts.append(Send(COORDINATOR, closed, control=True))
+        barred = None if again else self._entries.begin(group, books.fault)
         approvals, cancels, events = self._desk.run(
-            group, batches, leased=leased, again=self._approved if again else None
+            group, batches, leased=leased, barred=barred, again=self._approved if again else None
         )
         if again:
             return [*halts, self._send(group, approvals, cancels)]
-        changes = [*self._breakers.take_events(), *books.heat_warning(group)]
+        self._entries.end(group, self._desk.fault)
+        changes = [
+            *self._breakers.take_events(),
+            *self._entries.take_events(),
+            *books.heat_warning(group),
+        ]
         self._edition += 1
         kept = {
             "edition": self._edition,
             **self._breakers.to_values(),
+            "entry_breakers": self._entries.to_values(),
             "left_out": list(self._left_out),
             "counts": self._desk.state(),
             "failures": self.failures.to_values(),

@@ -9,13 +9,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domain.breakers import BreakerTerms
+from domain.breakers import BreakerTerms, StrategyBreakerTerms
 from domain.lease import LeaseTerms
 from domain.messages import COORDINATOR, BarsPublished, TimerFired
 from domain.outbox import AuditEvent, AuditKind
 from domain.outputs import Send
 from domain.records import HaltTrigger, Rung
-from domain.risk.strategy_breakers import StrategyBreakerTerms
 from domain.supervision import ReleaseStrategy, StrategyQuarantined
 from tests.unit.domain.risk.bench import (
     BUY,
