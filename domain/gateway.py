@@ -19,7 +19,7 @@ from domain.errors import InvariantViolation
 from domain.execution_book import ExecutionBook
 from domain.gateway_policy import GatewaySettings
 from domain.gateway_state import book_state
-from domain.halt_messages import LatchChanged, LatchHeld
+from domain.halt_messages import LatchChanged, LatchFound, LatchHeld
 from domain.latch_copy import LATCH, LatchCopy
 from domain.lease import Lease, Standing
 from domain.messages import (
@@ -88,6 +88,8 @@ class Gateway:
                 news = self._latch.changed(message, self._orders.decided)
                 held = Send(COORDINATOR, LatchHeld(role=ROLE, version=message.version))
                 return [*(self._hold() if news else ()), held]
+            case LatchFound():
+                return self._found(message)
             case LeaseGranted():
                 return self._granted(message)
             case RequestJournal(requester=requester, after_seq=after_seq):
@@ -267,6 +269,14 @@ class Gateway:
         kept, *cancels = self._hold()
         file = WriteLatch(self._latch.rung, self._latch.version, detail)
         return [kept, file, *cancels, self._tell(trigger)]
+
+    def _found(self, file: LatchFound) -> list[Output]:
+        """Hold what a latch file says that the ladder does not know of, and tell it; the file stands as it is."""
+        if file.rung <= self._latch.rung:
+            return []
+        detail = f"latch file: {file.detail}" if file.detail else "latch file"
+        self._latch.raise_here(HaltTrigger.KILL_SWITCH, self._orders.bar, detail, file.rung)
+        return [*self._hold(), self._tell(HaltTrigger.KILL_SWITCH)]
 
     def _tell(self, trigger: HaltTrigger, *, again: bool = False) -> Send:
         return Send(COORDINATOR, self._latch.told(trigger, again=again), True)
