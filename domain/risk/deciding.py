@@ -152,7 +152,12 @@ class Decider:
     def keep(self, *events: AuditEvent) -> Persist:
         """Make `events` and what changed since the last bar durable."""
         self._edition += 1
-        values = {"edition": self._edition, **self._breakers.to_values(), **self._books.between_bars()}
+        values = {
+            "edition": self._edition,
+            **self._breakers.to_values(),
+            "failures": self.failures.to_values(),
+            **self._books.between_bars(),
+        }
         snapshot = MachineSnapshot(name=BETWEEN, bar=max(self._books.bar, 0), at_ns=0, values=values)
         return Persist((*self._breakers.take_events(), *events, snapshot))
 
@@ -176,9 +181,12 @@ class Decider:
         return [self.keep(event), Send(COORDINATOR, told)]
 
     def release(self, strategy: str) -> list[Output]:
-        """Let a strategy that stays out take part again; nothing where it does."""
+        """Let a strategy take part as one that never failed; nothing where it does."""
+        before = self._breakers.to_values(), self.failures.to_values()
         released = self._breakers.release(strategy, max(self._books.bar, 0))
-        return [self.keep(*released)] if released else []
+        self.failures.forget(strategy)
+        changed = before != (self._breakers.to_values(), self.failures.to_values())
+        return [self.keep(*released)] if changed else []
 
     def quarantined(self) -> list[Output]:
         """Tell once more which strategies stay out."""
@@ -189,11 +197,13 @@ class Decider:
     def _count_failures(self, group: BarGroup, batches: list[SignalBatch]) -> list[Output]:
         due: tuple[HaltTrigger, str] | None = None
         out: list[StrategyQuarantined] = []
+        failed_on: set[str] = set()
         for batch in batches:
             if batch.failures and batch.failures[0].kind == STILL_ABSENT:
                 continue
             for failure in batch.failures:
                 self.failures.failed_on(failure.symbol)
+                failed_on.add(failure.symbol)
             if batch.failures and len(batch.failures) >= batch.evaluated:
                 error = batch.failures[0].error
                 self.failures.failed(batch.strategy, group.index, error)
@@ -203,6 +213,7 @@ class Decider:
             elif batch.evaluated:
                 self.failures.succeeded(batch.strategy)
                 self._breakers.succeeded(group, batch.strategy)
+        self.failures.bar_over(failed_on, (bar.symbol for bar in group.bars))
         return [
             *(Send(COORDINATOR, told, control=True) for told in out),
             *self._raised_once(group, due),

@@ -99,16 +99,19 @@ class StrategyBreakers:
         return told
 
     def release(self, name: str, bar: int) -> list[AuditEvent]:
-        """Let `name` take part again as one that never failed; return the record, none where it was not out.
+        """Let `name` take part as one that never failed; return the record, none where its breaker is closed.
 
         When a person does that no data say, so it is no part of what two runs must share.
         """
-        if self._out.pop(name, None) is None:
-            return []
+        before = self.report().get(name, BreakerState.CLOSED)
+        self._out.pop(name, None)
         self._failed_probes.pop(name, None)
-        self._renew(name, {})
+        if name in self._breakers:
+            self._renew(name, {})
+        if before == BreakerState.CLOSED:
+            return []
         closed, cause = BreakerState.CLOSED, "a person released it"
-        return [breaker_event(0, bar, name, QUARANTINED, closed, cause, decision=False)]
+        return [breaker_event(0, bar, name, before, closed, cause, decision=False)]
 
     def take_events(self) -> list[AuditEvent]:
         """Return the records of what changed since this was last asked."""
