@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from actors.logs import Log
 from domain.ports import (
@@ -58,3 +58,22 @@ class Parts:
     control: ControlPort | None = None
     latch: LatchPort | None = None
     routes: Mapping[str, Mailbox] = field(default_factory=dict)
+
+
+class Spec(Protocol):
+    """Be what a factory needs of a `ChildSpec`."""
+
+    @property
+    def role(self) -> str:
+        """Return the address."""
+        ...
+
+    @property
+    def generation(self) -> int:
+        """Return how often the role was started."""
+        ...
+
+    @property
+    def arguments(self) -> Mapping[str, Any]:
+        """Return what the composition root gave it."""
+        ...

@@ -1,18 +1,17 @@
 """Build the parts of each role inside its process: `ChildSpec.factory` names these functions.
 
-The ports that reach a venue or a feed come from elsewhere (`simulation/roles.py`); what every runtime shares is here.
+The ports that reach a venue or a feed come from elsewhere (`simulation/roles.py`), strategies, whose processes
+load no database, are built in `actors/strategy_roles.py`; what else every runtime shares is here.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Protocol
 
-from actors.parts import ActorContext, Parts
-from config.strategy_files import with_file
+from actors.parts import ActorContext, Parts, Spec
 from domain.audit_machine import AuditMachine, AuditPace
 from domain.breakers import BreakerFactory
 from domain.gateway import LATCH, Gateway
@@ -21,36 +20,12 @@ from domain.ports import Journal
 from domain.risk.limits import HaltPolicy
 from domain.risk.manager import BETWEEN, SNAPSHOT, TOLD, RiskManager
 from domain.risk.settings import RiskSettings
-from domain.strategies.blocks import block_ns
-from domain.strategies.evaluator import Evaluator, LiveEvaluator
-from domain.strategies.protocol import StrategyInstance
-from domain.strategies.registry import discover
-from domain.strategies.runner import RunnerSettings, StrategyRunner
 from domain.venue_breaker import BROKER_BREAKER
 from storage.audit.journal import AuditJournal
 from storage.audit.keys import load_signer
 from storage.audit.writer import TrailWriter
 from storage.journal import SqlJournal
 from storage.journal_reader import all_entries
-
-
-class Spec(Protocol):
-    """Be what a factory needs of a `ChildSpec`."""
-
-    @property
-    def role(self) -> str:
-        """Return the address."""
-        ...
-
-    @property
-    def generation(self) -> int:
-        """Return how often the role was started."""
-        ...
-
-    @property
-    def arguments(self) -> Mapping[str, Any]:
-        """Return what the composition root gave it."""
-        ...
 
 
 def open_journal(spec: Spec) -> Journal:
@@ -119,37 +94,3 @@ def gateway_machine(spec: Spec, journal: Journal, build_breaker: BreakerFactory)
         None if breaker is None else breaker.values,
         build_breaker,
     )
-
-
-def strategy_instance(arguments: Mapping[str, Any]) -> StrategyInstance:
-    """Build the instance that `arguments` name: id, strategy, file or None with its digest, parameters."""
-    registry = discover()
-    if arguments["file"] is not None:
-        registry = with_file(registry, Path(arguments["file"]), arguments.get("digest"))
-    definition = registry.get(arguments["strategy"])
-    parameters = definition.parameters(**arguments["parameters"])
-    return StrategyInstance(
-        strategy_id=arguments["strategy_id"], definition=definition, parameters=parameters
-    )
-
-
-def strategy(spec: Spec, context: ActorContext) -> Parts:
-    """Build a strategy that evaluates each block up to now as bars come."""
-    instance = strategy_instance(spec.arguments)
-    evaluator = LiveEvaluator(instance, spec.arguments["bar_ns"], spec.arguments["continuous"])
-    return strategy_parts(spec, instance, evaluator)
-
-
-def strategy_parts(spec: Spec, instance: StrategyInstance, evaluator: Evaluator) -> Parts:
-    """Build a strategy around its evaluator."""
-    arguments = spec.arguments
-    symbols = arguments["symbols"]
-    settings = RunnerSettings(
-        strategy_id=instance.strategy_id,
-        symbols=None if symbols is None else frozenset(symbols),
-        block_ns=block_ns(arguments["bar_ns"], arguments["continuous"]),
-        warmup=instance.warmup,
-        generation=spec.generation,
-        lease=arguments["lease"],
-    )
-    return Parts(machine=StrategyRunner(settings, evaluator))

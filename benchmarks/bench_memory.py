@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
 import psutil
@@ -18,7 +18,8 @@ from benchmarks.report import Bound, Figure, report
 from cli.drive import States, drive
 from cli.ray_engine import RayEngine
 from config.settings import Settings
-from domain.messages import FEED
+from domain.messages import COORDINATOR, FEED
+from supervisor.ray_runtime import SERVERS
 
 MIB = 2**20
 YEARS = 1.5
@@ -26,6 +27,7 @@ SETTLED = 150
 """Bars settled when memory is looked at: every module is loaded and every block begun."""
 MOST_DEDICATED_MIB, MOST_PACKED_MIB = 1.2 * 1024, 0.9 * 1024
 PACKED = 1_000
+ACTOR = "actor"
 
 
 class Look:
@@ -39,7 +41,8 @@ class Look:
     def __call__(self, states: States) -> None:
         """Look if it is time."""
         if not self.found and int(states[FEED].get("next", 0)) - self._first >= SETTLED:
-            self.found = dict(sorted(_sizes(), key=lambda each: -each[1]))
+            roles = {int(told["pid"]): role for role, told in states[COORDINATOR]["roles"].items()}
+            self.found = dict(sorted(_sizes(roles), key=lambda each: -each[1]))
 
     @property
     def done(self) -> str:
@@ -47,24 +50,30 @@ class Look:
         return "memory was looked at" if self.found else ""
 
 
-def _sizes() -> Iterator[tuple[str, int]]:
+def _sizes(roles: Mapping[int, str]) -> Iterator[tuple[str, int]]:
     """Yield what each process below this one is, and its proportional set size in bytes."""
     for process in psutil.Process().children(recursive=True):
         try:
-            yield f"{_name(process)} ({process.pid})", int(process.memory_full_info().pss)
+            yield _name(process, roles), int(process.memory_full_info().pss)
         except psutil.NoSuchProcess:
             continue
 
 
-def _name(process: psutil.Process) -> str:
-    words = process.cmdline()
-    line = " ".join(words)
-    if line.startswith("ray::"):
-        return f"role {words[0].removeprefix('ray::').partition('.')[0]}"
+def _name(process: psutil.Process, roles: Mapping[int, str]) -> str:
+    line = " ".join(process.cmdline())
+    if process.pid in roles:
+        return f"{ACTOR} {roles[process.pid]}"
+    if "CoordinatorHost" in line:
+        return f"{ACTOR} {COORDINATOR}"
     if "simulation.venue" in line:
         return "venue"
+    if process.name() in SERVERS:
+        return f"Ray: {process.name()}"
+    # Ray's own: by script, by what it calls itself, or by program.
+    words = line.split()
     script = next((word for word in words[1:] if word.endswith(".py")), "")
-    return f"Ray: {(script or process.name()).rpartition('/')[2]}"
+    called = words[0].removeprefix("ray::") if line.startswith("ray::") else (script or process.name())
+    return f"Ray: {called.rpartition('/')[2]} ({process.pid})"
 
 
 def sizes(settings: Settings) -> dict[str, int]:
@@ -89,7 +98,7 @@ def packed(settings: Settings) -> Settings:
 
 def figures(what: str, found: dict[str, int], most_mib: float) -> Iterator[Figure]:
     """Yield the sum beside its floor, then every process."""
-    actors = sum(name.startswith("role") for name in found)
+    actors = sum(name.startswith(ACTOR) for name in found)
     how = f"proportional set size after {SETTLED} bars, without the driver"
     total = sum(found.values()) / MIB
     yield Figure(f"{what}: {actors} actors, Ray, venue", total, "MiB", how, most_mib, Bound.AT_MOST)

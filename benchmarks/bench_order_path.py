@@ -23,6 +23,8 @@ from benchmarks.probes import (
     DECIDED,
     HEARD,
     JOINED,
+    KNOWN,
+    MOVED,
     PUBLISHED,
     SAID,
     TAKEN,
@@ -48,13 +50,16 @@ STRATEGIES = tuple(f"ordering_{number}" for number in range(6))
 MANY_SYMBOLS = 500
 MOST_P50, MOST_P99, MOST_TRANSPORT, MOST_WHOLE = 1.5, 2.0, 1.3, 3.0
 STAGES = (
-    ("feed to last strategy", PUBLISHED, HEARD),
-    ("last strategy speaks", HEARD, SAID),
-    ("strategies to risk manager", SAID, JOINED),
-    ("risk manager decides", JOINED, DECIDED),
-    ("risk manager to gateway", DECIDED, TAKEN),
-    ("gateway: commit and write", TAKEN, WRITTEN),
+    ("feed to last strategy", (PUBLISHED,), HEARD),
+    ("last strategy speaks", (HEARD,), SAID),
+    ("strategies to risk manager", (SAID,), JOINED),
+    ("beside it, feed to venue to gateway", (PUBLISHED,), MOVED),
+    ("beside it, gateway keeps the fills and tells", (MOVED,), KNOWN),
+    ("risk manager decides, once it has both", (JOINED, KNOWN), DECIDED),
+    ("risk manager keeps it and tells the gateway", (DECIDED,), TAKEN),
+    ("gateway keeps the order and writes", (TAKEN,), WRITTEN),
 )
+"""Where the time goes: from the later of what it begins with to what it ends with."""
 
 
 def settings_of(folder: Path) -> Settings:
@@ -90,19 +95,25 @@ def engine_notes(symbols: int) -> Notes:
         return read_notes(folder)
 
 
-def between(notes: Notes, begin: str, end: str) -> list[int]:
-    """Return, for each warm bar with an order, the nanoseconds from the last `begin` to the last `end`, sorted.
+def between(notes: Notes, begins: Sequence[str], end: str) -> list[int]:
+    """Return, for each warm bar with an order, the nanoseconds from the latest of `begins` to `end`, sorted.
 
-    Of a bar that was published again only the first time counts.
+    Of several strategies the last counts, of a bar that left the feed several times the first, of its orders the first.
     """
     spent = []
-    for bar, written in notes[WRITTEN].items():
-        first, last = notes[begin].get(bar), notes[end].get(bar)
-        if bar < WARM or not written or first is None or last is None:
-            continue
-        started = first[0] if begin == PUBLISHED else first[-1]
-        spent.append((last[0] if end == WRITTEN else last[-1]) - started)
+    for bar in notes[WRITTEN]:
+        at = [_moment(notes, name, bar) for name in (*begins, end)]
+        if bar >= WARM and all(at):
+            spent.append(at[-1] - max(at[:-1]))
     return sorted(spent)
+
+
+def _moment(notes: Notes, name: str, bar: int) -> int:
+    """Return when it was, 0 where it was not."""
+    times = notes[name].get(bar)
+    if not times:
+        return 0
+    return times[0] if name in (PUBLISHED, WRITTEN) else times[-1]
 
 
 def part(values: Sequence[int], share: float) -> float:
@@ -123,7 +134,7 @@ def main() -> int:
 
 def against_bare(ones: Sequence[Notes], bares: Sequence[Sequence[int]]) -> Iterable[Figure]:
     """Yield the path's figures beside the skeleton's: of several turns the middle ratio."""
-    paths = [between(notes, PUBLISHED, WRITTEN) for notes in ones]
+    paths = [between(notes, (PUBLISHED,), WRITTEN) for notes in ones]
     how = f"{len(paths[0]):,} bars with an order, six strategies, {TURNS} turns"
     for name, share, most in (("p50", 0.50, MOST_P50), ("p99", 0.99, MOST_P99)):
         ratios = [part(path, share) / part(bare, share) for path, bare in zip(paths, bares, strict=True)]
@@ -137,19 +148,21 @@ def against_bare(ones: Sequence[Notes], bares: Sequence[Sequence[int]]) -> Itera
             f"bar to order on the wire, {name}", median(part(path, share) for path in paths), "ms", how
         )
         yield Figure(f"order path to skeleton, {name}", median(ratios), "", how, most, Bound.AT_MOST)
-    for words, begin, end in STAGES:
-        yield Figure(f"of it: {words}, p50", part(between(ones[-1], begin, end), 0.5), "ms", "the last turn")
+    for words, begins, end in STAGES:
+        yield Figure(f"of it: {words}, p50", part(between(ones[-1], begins, end), 0.5), "ms", "the last turn")
 
 
 def against_one(one: Notes, many: Notes) -> Iterable[Figure]:
     """Yield what 500 symbols in each message cost, beside one."""
     how = f"{MANY_SYMBOLS} symbols in each message, p50 to p50"
     for words, end, most in (("transport", HEARD, MOST_TRANSPORT), ("whole path", WRITTEN, MOST_WHOLE)):
-        single, wide = (part(between(notes, PUBLISHED, end), 0.5) for notes in (one, many))
+        single, wide = (part(between(notes, (PUBLISHED,), end), 0.5) for notes in (one, many))
         yield Figure(f"{words}, {MANY_SYMBOLS} symbols, p50", wide, "ms", how, beside=f"one: {single:.2f} ms")
         yield Figure(f"{words}, {MANY_SYMBOLS} symbols to one", wide / single, "", how, most, Bound.AT_MOST)
-    for words, begin, end in STAGES:
-        yield Figure(f"{MANY_SYMBOLS} symbols: {words}, p50", part(between(many, begin, end), 0.5), "ms", how)
+    for words, begins, end in STAGES:
+        yield Figure(
+            f"{MANY_SYMBOLS} symbols: {words}, p50", part(between(many, begins, end), 0.5), "ms", how
+        )
 
 
 if __name__ == "__main__":

@@ -14,28 +14,26 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from actors.parts import ActorContext, Parts
-from actors.roles import Spec
+from actors.parts import ActorContext, Parts, Spec
 from cli import ray_engine
 from cli.composition import ray_specs
 from cli.plan import EnginePlan
-from domain.broker import BrokerCommand, PlaceOrder
-from domain.messages import BarsPublished, OrdersApproved, SignalBatch
-from domain.outputs import Output, Send
+from domain.broker import BrokerCommand, BrokerUpdate, PlaceOrder
+from domain.messages import BarsPublished, JournalUpdate, OrdersApproved, SignalBatch
+from domain.outbox import AuditEvent, AuditKind
+from domain.outputs import Output, Persist, Send
 from domain.ports import BrokerPort, Machine, Mailbox
+from domain.records import Record
 from supervisor.child_spec import ChildSpec, load_factory
 
-PUBLISHED, HEARD, SAID, JOINED, DECIDED, TAKEN, WRITTEN = (
-    "published",
-    "heard",
-    "said",
-    "joined",
-    "decided",
-    "taken",
-    "written",
-)
-"""A bar's way: out of the feed, into and out of a strategy, its last signals at and the orders out of the risk manager,
-into the gateway, and its first order's bytes at the venue's socket."""
+PUBLISHED, HEARD, SAID, JOINED = "published", "heard", "said", "joined"
+"""A bar's way through the strategies: out of the feed, into and out of a strategy, its signals at the risk manager;"""
+MOVED, KNOWN = "moved", "known"
+"""beside it through the venue: what it executed at the gateway, and that at the risk manager, which waits for both;"""
+DECIDED, TAKEN, WRITTEN = "decided", "taken", "written"
+"""then orders out of the risk manager, into the gateway, and the first one's bytes at the venue's socket."""
+OPENED = "opened"
+"""A circuit breaker of a strategy opened, in the risk manager."""
 
 Notes = Mapping[str, Mapping[int, Sequence[int]]]
 """What was noted: by kind, by bar, the times in order."""
@@ -73,10 +71,16 @@ class ProbedMachine:
                 self._note(JOINED, bar, begun)
             case OrdersApproved(bar=bar):
                 self._note(TAKEN, bar, begun)
+            case BrokerUpdate(advanced=bar) if bar >= 0:
+                self._note(MOVED, bar, begun)
+            case JournalUpdate(advanced=bar) if bar >= 0:
+                self._note(KNOWN, bar, begun)
             case _:
                 pass
         noted = False
         for output in outputs:
+            if isinstance(output, Persist):
+                self._kept(output.records, ended)
             if isinstance(output, Send):
                 noted = self._sent(output.message, ended, noted) or noted
         return outputs
@@ -84,6 +88,11 @@ class ProbedMachine:
     def state(self) -> Mapping[str, Any]:
         """Return the machine's state."""
         return self._machine.state()
+
+    def _kept(self, records: Sequence[Record], at_ns: int) -> None:
+        for record in records:
+            if isinstance(record, AuditEvent) and record.kind is AuditKind.BREAKER:
+                self._note(OPENED, record.bar, at_ns)
 
     def _sent(self, message: object, at_ns: int, noted: bool) -> bool:
         match message:

@@ -51,7 +51,7 @@ def ray_specs(plan: EnginePlan) -> tuple[ChildSpec, ...]:
         audit="actors.roles:audit",
         gateway="simulation.roles:gateway",
         feed="simulation.roles:feed",
-        strategy="actors.roles:strategy",
+        strategy="actors.strategy_roles:strategy",
         pace=plan.live_pace(),
         group=None,
         given={FEED: {"bars": str(plan.session.bars)}},

@@ -25,11 +25,13 @@ SymbolOption = Annotated[
 def status(state: StateOption = DEFAULT_STATE, as_json: JsonOption = False) -> None:
     """Show mode, halts, account and roles of the running engine; of one that does not run, what it left (code 3)."""
     # Loaded here: what halts and resumes needs neither tables nor stores.
-    from cli.status_text import print_status, stored_status
+    from cli.status_text import print_status
 
     try:
         body = ControlClient(state.absolute()).ask(Verb.STATUS)
     except NotRunning as error:
+        from cli.stored_status import stored_status
+
         left = {**stored_status(state), "running": False}
         if as_json:
             print_json({**left, "exit_code": error.exit_code})

@@ -43,6 +43,7 @@ class RayEngine:
         )
         self._looked = self._heard = time.monotonic()
         self._coordinator: Mapping[str, Any] = {}
+        self._host: dict[str, Any] = {}
         self._known: dict[str, Mapping[str, Any]] = {}
         self._venue = psutil.Process(start_venue(self._state_dir, plan.venue()).address.pid)
         try:
@@ -77,8 +78,9 @@ class RayEngine:
         return {COORDINATOR: self._coordinator, **self._known}
 
     def snapshot(self) -> Mapping[str, Any]:
-        """Return what the display shows: the coordinator's state as it was asked for last."""
-        return self._coordinator
+        """Return what the display shows: the coordinator's state and process as they were seen last, and when."""
+        roles = {COORDINATOR: self._host, **self._coordinator.get("roles", {})} if self._host else {}
+        return {**self._coordinator, "roles": roles, "seen_s": self._heard}
 
     def close(self, *, orderly: bool = True) -> None:
         """Stop every role, in order when `orderly`, then Ray, then the venue: what it holds is in its journal."""
@@ -126,6 +128,7 @@ class RayEngine:
             raise EngineFailed(f"{_FAILED}{COORDINATOR}: {answer['failure']}")
         if answer["state"] is not None:
             self._heard, self._coordinator = now, answer["state"]
+            self._host = _seen(self._host, answer["pid"], answer["queued"])
         elif now - self._heard > COORDINATOR_S:
             raise EngineFailed(f"{_FAILED}{COORDINATOR}: it did not answer for {COORDINATOR_S:g} s")
 
@@ -136,3 +139,22 @@ class RayEngine:
         except (Busy, NotRunning):
             return None
         return state
+
+
+def _seen(before: Mapping[str, Any], pid: int, queued: int) -> dict[str, Any]:
+    """Return what is seen of the coordinator's process, which nobody else looks at: Ray starts it anew by itself."""
+    generation = before.get("generation", 1) + (pid != before.get("pid", pid))
+    try:
+        resident = psutil.Process(pid).memory_info().rss
+    except psutil.NoSuchProcess:  # it has just ended
+        resident = 0
+    return {
+        "generation": generation,
+        "status": "ready",
+        "restarts": generation - 1,
+        "why": "",
+        "pid": pid,
+        "rss_bytes": resident,
+        "busy_s": 0.0,
+        "queued": queued,
+    }

@@ -3,21 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 from rich.text import Text
 
 from cli.formats import NOTHING, utc
-from cli.stores import find_stores, reading
 from cli.tables import Column, print_pairs, print_table, say
-from domain.halt_causes import causes_from, highest
-from domain.messages import COORDINATOR
 from domain.records import Rung
-from storage.engine import is_begun
-from storage.latch_file import LatchFile
-from supervisor.latch_keeper import LADDER
 
 _STYLES = {"ACTIVE": "bold green", "REDUCING": "bold yellow", "HALTED": "bold red", "FLATTENING": "bold red"}
 _WALL_NS = 1_000_000_000 * 1_000_000_000
@@ -36,42 +29,6 @@ _ROLE_COLUMNS = (
     Column("Process", right=True, spare=1),
     Column("Why", wraps=24),
 )
-
-
-def stored_status(state: Path) -> dict[str, Any]:
-    """Return what the stores of a state directory say of an engine that does not run.
-
-    Raises as `cli.stores.find_stores`.
-    """
-    stores = find_stores(state)
-    values: Mapping[str, Any] = {}
-    if is_begun(stores.directory.database_url(COORDINATOR)):
-        with reading(stores, COORDINATOR) as reader:
-            snapshot = reader.snapshot(LADDER)
-            values = {} if snapshot is None else snapshot.values
-    causes = {"": values.get("causes", {}), **values.get("scoped", {})}
-    held = {scope: causes_from(found) for scope, found in causes.items()}
-    return {
-        "phase": "completed" if stores.session.completed else "stopped",
-        "session": stores.session.number,
-        "completed": stores.session.completed,
-        "bar": stores.session.bar,
-        "rung": highest(held[""]).name,
-        "file_rung": LatchFile(stores.directory.path).read().name,
-        "causes": [trigger.value for trigger in sorted(held[""])],
-        "scoped": [[scope, highest(found).name] for scope, found in sorted(held.items()) if scope],
-        "halted_by": [
-            {
-                "scope": scope,
-                "trigger": trigger.value,
-                "rung": cause.rung.name,
-                "detail": cause.detail,
-                "since_ns": cause.wall_ns,
-            }
-            for scope, found in sorted(held.items())
-            for trigger, cause in sorted(found.items())
-        ],
-    }
 
 
 def print_status(console: Console, body: Mapping[str, Any]) -> None:

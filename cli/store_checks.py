@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-from cli.status_text import stored_status
+from cli.stored_status import stored_status
 from cli.stores import Stores, find_stores, reading
 from cli.trail import verifier
 from cli.verdicts import Finding, failed, ok, warning

@@ -10,6 +10,7 @@ import math
 import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -243,17 +244,15 @@ class InlineRuntime:
             role.full_told = False
         else:
             return False
-        shell = role.shell
-        if shell is not None and not shell.failure:
-            try:
-                shell.receive(message)
-            except Exception as error:  # as on Ray: the role ends, the coordinator hears of it
-                shell.fail(error)
+        if role.shell is not None and not role.shell.failure:
+            _guarded(role.shell, partial(role.shell.receive, message))
         return True
 
     def _advance(self) -> bool:
         waits = [
-            (wait, role) for role, shell in self._shells.items() if (wait := shell.timer_wait_s()) is not None
+            (wait, role)
+            for role, shell in self._shells.items()
+            if not shell.failure and (wait := shell.timer_wait_s()) is not None
         ]
         if not waits:
             return False
@@ -263,5 +262,13 @@ class InlineRuntime:
             self._pause(step)
         self._clock.now_s += step
         if step == wait:
-            self._shells[role].fire_timers()
+            _guarded(self._shells[role], self._shells[role].fire_timers)
         return True
+
+
+def _guarded(shell: Shell, act: Callable[[], None]) -> None:
+    """Let a shell act; as on Ray, what it raises ends the role, and the coordinator hears of it."""
+    try:
+        act()
+    except Exception as error:
+        shell.fail(error)

@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from actors.latched_broker import LatchedBroker
-from actors.parts import ActorContext, Parts
-from actors.roles import Spec, audit_parts, gateway_machine, open_journal, strategy_instance, strategy_parts
+from actors.parts import ActorContext, Parts, Spec
+from actors.roles import audit_parts, gateway_machine, open_journal
+from actors.strategy_roles import strategy_instance, strategy_parts
 from domain.errors import BrokerUnavailable, InvariantViolation
 from domain.market_data import MarketData
 from domain.messages import VENUE, BarsPublished

@@ -7,8 +7,7 @@ from dataclasses import dataclass
 from queue import SimpleQueue
 from typing import Any
 
-from actors.parts import ActorContext
-from actors.roles import Spec
+from actors.parts import ActorContext, Spec
 from domain.ports import ControlPort, Journal, LatchPort, Mailbox
 from domain.records import Rung
 from storage.commit_group import CommitGroup

@@ -33,13 +33,7 @@ from domain.messages import (
 from domain.outbox import AuditEvent, AuditKind
 from domain.outputs import Output, Persist, Send, SetTimer
 from domain.records import MachineSnapshot
-from domain.supervision import (
-    Pulse,
-    RoleEnded,
-    RolesObserved,
-    RoleStarted,
-    StrategyQuarantined,
-)
+from domain.supervision import Pulse, RoleEnded, RolesObserved, RoleStarted, StrategyQuarantined
 from supervisor.agents import ChildAgents
 from supervisor.child import Status, Verdict
 from supervisor.children import Children
@@ -49,12 +43,12 @@ from supervisor.faults import Faults, failure_of
 from supervisor.latch_keeper import NOTHING_FOUND, FoundLatch, LatchKeeper
 from supervisor.lowering import HOLDERS
 from supervisor.phase import STOPPING, CoordinatorSettings, Phase
+from supervisor.reminders import BEGIN_TIMER, reminders
 from supervisor.upkeep import Upkeep
 
 ENGINE = "engine"
 """Name of the snapshot from which a coordinator that restarts within a run goes on."""
 
-BEGIN_TIMER = "begin"
 _RESTARTED = {"error": "it ended", "verdict": "restarted"}
 
 
@@ -185,10 +179,14 @@ class Coordinator:
         outputs = [] if self._phase in STOPPING else self._children.begin_due()
         if self._phase is Phase.RUNNING:
             outputs += self._upkeep.back(role)
-        elif self._phase is Phase.STARTING and self._children.all_ready:
-            self._phase = Phase.RUNNING
-            outputs += [*self._latch.announced(), Send(FEED, StartFeed())]
-        return [*outputs, *self._kept()]
+        return [*outputs, *self._run_once_ready(), *self._kept()]
+
+    def _run_once_ready(self) -> list[Output]:
+        """Let the feed begin once every child that is to run is ready, whatever became of the last one."""
+        if self._phase is not Phase.STARTING or not self._children.all_ready:
+            return []
+        self._phase = Phase.RUNNING
+        return [*self._latch.announced(), Send(FEED, StartFeed())]
 
     def _pulse(self, pulse: Pulse) -> list[Output]:
         """Grant a lease, and take from the pulse what its edges may have failed to tell."""
@@ -205,9 +203,7 @@ class Coordinator:
 
     def _timer(self, name: str) -> list[Output]:
         if name == BEGIN_TIMER:
-            if self._phase in STOPPING:
-                return []
-            return [*self._children.begin_again(), SetTimer(BEGIN_TIMER, self._settings.answer_deadline_s)]
+            return reminders(self._phase, self._children, self._draining, self._settings.answer_deadline_s)
         if self._desk.owns(name):
             return self._desk.overdue(name)
         if name not in HOLDERS:
@@ -226,11 +222,12 @@ class Coordinator:
             return []
         if ending.verdict is Verdict.EXPECTED:
             if undrained and not self._children[message.role].plan.strategies:
-                # What it still held is in its journal, and the next start's to bring to its end.
                 self._faults.ended_it(failure_of(message.role, message.why))
+            if message.role in (RISK, GATEWAY):  # the feed's bar can no longer settle
+                self._children.give_up(FEED)
             return self._passed_over(message.role)
         given_up = [] if ending.failed is None else self._failed_for_good(ending.failed)
-        return [*ending.outputs, *given_up, *self._kept()]
+        return [*ending.outputs, *given_up, *self._run_once_ready(), *self._kept()]
 
     def _failed(self, message: RoleFailed) -> list[Output]:
         body = {name: getattr(message, name) for name in ("role", "error", "traceback", "fatal")}
@@ -278,9 +275,8 @@ class Coordinator:
         return [*self._draining.asked()]
 
     def _drained(self, role: str) -> list[Output]:
-        if self._phase is not Phase.DRAINING or not self._draining.drained(role):
-            return []
-        return self._drain_next()
+        moves_on = self._phase is Phase.DRAINING and self._draining.drained(role)
+        return self._drain_next() if moves_on else []
 
     def _passed_over(self, role: str) -> list[Output]:
         """Drain on without a role that ended, and without those that were given up with it."""

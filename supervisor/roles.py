@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from actors.parts import ActorContext, Parts
-from actors.roles import Spec, open_journal, risk_parts
+from actors.parts import ActorContext, Parts, Spec
+from actors.roles import open_journal, risk_parts
 from domain.halts import HaltLadder
 from domain.ports import Journal, Supervisor
 from domain.records import MachineSnapshot

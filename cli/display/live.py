@@ -45,9 +45,10 @@ class Watched(Protocol):
 
 
 class Seen(NamedTuple):
-    """Be what the driver handed over last, and when."""
+    """Be what the driver handed over last, when, and how old it was then: the coordinator may be away."""
 
     at_s: float
+    late_s: float
     states: States
     snapshot: Snapshot
 
@@ -103,7 +104,8 @@ class LiveScreen:
     def __call__(self, states: States) -> None:
         """Hand over what the driver has seen; the painter's own failure never reaches it."""
         if self._engine is not None:
-            self._seen = Seen(self._clock(), states, self._engine.snapshot())
+            now, told = self._clock(), self._engine.snapshot()
+            self._seen = Seen(now, max(0.0, now - told.get("seen_s", now)), states, told)
 
     # --- on the painter's thread ----------------------------------------------------------------------------------
 
@@ -142,7 +144,7 @@ class LiveScreen:
             if seen is not self._drawn:
                 self._drawn = seen
                 self._picture = self._look(seen)
-            self._picture = self._picture._replace(age_s=now - seen.at_s)
+            self._picture = self._picture._replace(age_s=now - seen.at_s + seen.late_s)
         last = foot(self._dialogue, self._notice, width, keys=self._terminal.typed_at)
         return screen(self._picture, last, width, height)
 

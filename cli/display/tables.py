@@ -15,6 +15,7 @@ from cli.display.styles import (
     RED,
     TEAL,
     VERMILION,
+    Badge,
     breaker_badge,
     gain_style,
     signed,
@@ -58,6 +59,8 @@ _ACTORS = (
     Column("memory", 9, right=True),
     Column("queue", 5, right=True, spare=2),
 )
+_LONG_BUSY_S = 2.0
+"""Seconds at one message from which a role is said to be busy; a bar takes milliseconds."""
 _LONG_QUEUE = 100
 """Messages waiting at a role from which it is said to lag; a bar is a handful."""
 
@@ -125,7 +128,7 @@ def actors_line(view: View, width: int) -> Line:
     if not view.actors:
         return heading("Actors", width, "none is at work yet")
     if bad:
-        notes.insert(0, ", ".join(f"{_short(each.role)} {each.status}" for each in bad))
+        notes.insert(0, ", ".join(f"{_short(each.role)} {_status(each).text[2:]}" for each in bad))
     return heading(f"Actors {len(view.actors)}", width, " · ".join(notes))
 
 
@@ -158,7 +161,7 @@ def _trouble_first(shown: Strategy) -> tuple[bool, str]:
 
 
 def _actor(shown: Actor) -> list[Segment]:
-    badge = status_badge(shown.status)
+    badge = _status(shown)
     queued = shown.queued or 0
     return [
         piece(_short(shown.role)),
@@ -174,5 +177,13 @@ def _short(role: str) -> str:
     return role.removeprefix("strategy:")
 
 
+def _status(actor: Actor) -> Badge:
+    """Return where an actor stands; one that has been at one message for long is busy, or hangs."""
+    badge = status_badge(actor.status)
+    if badge.style is TEAL and (actor.busy_s or 0.0) >= _LONG_BUSY_S:
+        return Badge(f"◐ busy {actor.busy_s:.0f} s", AMBER)
+    return badge
+
+
 def _in_trouble(actor: Actor) -> bool:
-    return status_badge(actor.status).style in (RED, AMBER)
+    return _status(actor).style in (RED, AMBER)

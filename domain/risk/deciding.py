@@ -79,9 +79,14 @@ class Decider:
         return max(self._counted, -1 if self._sent is None else self._sent.bar)
 
     def again(self, group: BarGroup) -> list[Output]:
-        """Send what `group` led to once more where it was the last decided; nothing where it was not."""
+        """Send what `group` led to once more where it was the last decided; settle one from before that.
+
+        A feed that restarted while a bar was being decided begins with the one before, and must come past it.
+        """
         sent = self._sent
-        return [] if sent is None or sent.bar != group.index else [Send(GATEWAY, sent)]
+        if sent is None or sent.bar < group.index:
+            return []
+        return [Send(GATEWAY, sent if sent.bar == group.index else self._decision(group, [], []))]
 
     def pass_over(self, group: BarGroup) -> list[Output] | None:
         """Settle a bar from before the snapshot, whose orders are in the gateway's journal; None for any other."""
@@ -136,7 +141,13 @@ class Decider:
         return [*halts, records, self._send(group, approvals, cancels)]
 
     def _send(self, group: BarGroup, approvals: list[OrderApproved], cancels: list[str]) -> Send:
-        self._sent = OrdersApproved(
+        self._sent = self._decision(group, approvals, cancels)
+        return Send(GATEWAY, self._sent)
+
+    def _decision(
+        self, group: BarGroup, approvals: list[OrderApproved], cancels: list[str]
+    ) -> OrdersApproved:
+        return OrdersApproved(
             at_ns=group.known_ns,
             bar=group.index,
             approvals=tuple(approvals),
@@ -145,7 +156,6 @@ class Decider:
             latch_version=self._books.latch.version,
             risk_epoch=self._epoch,
         )
-        return Send(GATEWAY, self._sent)
 
     # --- what people do, and what must be told -----------------------------------------------------------------------
 

@@ -39,9 +39,10 @@ class JournalFollower:
         if update.after_seq > self._cursor:
             return [] if self.behind else self.ask()
         outputs = self._booked(update)
-        self._cursor = max(self._cursor, update.head)
+        before, self._cursor = self._cursor, max(self._cursor, update.head)
         if self.behind and not update.last:
-            outputs.append(self._due.asked())
+            # What brings nothing new is no part of the answer: a bar told again must not put off the asking for ever.
+            outputs += [self._due.asked()] if self._cursor > before else []
         elif self.behind:
             self.behind = False
             outputs.append(self._due.answered())

@@ -26,32 +26,35 @@ class Rule(NamedTuple):
 
 RULES: tuple[Rule, ...] = (
     Rule("SignalBatch", True, True, True, 4, "the signal deadline counts it as a failure: it costs a trade"),
-    Rule("BarsPublished", False, True, True, 4, "lockstep waits; lost, the bar is published again"),
-    Rule("OrdersApproved", False, True, True, 4, "lockstep waits; lost, the bar is published again"),
-    Rule("JournalUpdate", False, True, True, 4, "a gap is seen by its sequence and asked for"),
-    Rule("BarSettled", False, True, True, 2, "lockstep waits; lost, the bar is published again"),
-    Rule("RequestJournal", True, True, True, 1, "asked for again after a deadline, three times"),
+    Rule("BarsPublished", True, True, True, 4, "the bar does not settle and is published again"),
+    Rule("OrdersApproved", True, True, True, 4, "the bar does not settle and is published again"),
+    Rule("JournalUpdate", True, True, True, 4, "a gap, or a head in a lease's answer, is asked for"),
+    Rule("BarSettled", True, True, True, 3, "the bar does not settle and is published again"),
+    Rule(
+        "BrokerUpdate", False, True, True, 4, "a wire loses nothing but with its connection: a reconciliation"
+    ),
+    Rule("RequestJournal", True, True, True, 1, "asked for again after a deadline"),
     Rule("RaiseHalt", True, True, True, 3, "who raised it holds it, and tells again at the next review"),
-    Rule(
-        "LatchChanged", True, True, True, 3, "a raise rides in every OrdersApproved, a lowering is told again"
-    ),
+    Rule("LatchChanged", True, True, True, 3, "the latch rides in every lease, a lowering is told again"),
     Rule("LatchHeld", True, True, True, 2, "the coordinator tells the latch again after a deadline"),
-    Rule("ReviewHalt", True, True, True, 2, "asked for again after a deadline, six times"),
-    Rule("HaltReviewed", True, True, True, 2, "asked for again after a deadline, six times"),
-    Rule(
-        "PositionsClosed", False, True, True, 1, "told once; a lost one leaves the ladder higher, never lower"
-    ),
+    Rule("ReviewHalt", True, True, True, 2, "asked for again after a deadline"),
+    Rule("HaltReviewed", True, True, True, 2, "asked for again after a deadline"),
+    Rule("PositionsClosed", True, True, True, 1, "one lost leaves the ladder higher, never lower"),
     Rule("OutboxRecords", True, True, True, 3, "the trail sees the gap, and asks every source once a second"),
     Rule("RequestOutbox", True, True, True, 2, "asked for again once a second"),
     Rule("OutboxAcknowledged", True, True, True, 1, "said again with the next batch"),
-    Rule("RequestHistory", False, True, True, 1, "of a start: nobody is ready before"),
-    Rule("BarHistory", False, True, True, 1, "of a start: nobody is ready before"),
-    Rule("Ready", False, True, True, 1, "of a start: the stage waits"),
-    Rule("Begin", False, True, False, 1, "of a start: the stage waits"),
-    Rule("StartFeed", False, True, True, 1, "of a start: the feed waits"),
-    Rule("Drain", False, True, True, 1, "of a stop: the order of stopping waits"),
-    Rule("Drained", False, True, True, 1, "of a stop: the order of stopping waits"),
-    Rule("DataEnded", False, True, True, 1, "of a stop: the engine idles"),
-    Rule("BrokerUpdate", False, True, True, 4, "the acknowledgement deadline, then a reconciliation"),
+    Rule("Pulse", True, True, True, 3, "the next one says the same, a second later"),
+    Rule("LeaseGranted", True, True, True, 3, "the next pulse is answered; five are as good as one"),
+    Rule("PublishAgain", True, True, True, 2, "the feed publishes again by itself after a deadline"),
+    Rule("StrategiesAbsent", True, True, True, 2, "the signal deadline, then the next list"),
+    Rule("RequestBarCursor", True, True, True, 1, "asked for again after a deadline"),
+    Rule("BarCursor", True, True, True, 1, "asked for again after a deadline"),
+    Rule("RequestHistory", True, True, True, 1, "the coordinator begins again who is not ready"),
+    Rule("BarHistory", True, True, True, 1, "the coordinator begins again who is not ready"),
+    Rule("Ready", True, True, True, 2, "a pulse says so too"),
+    Rule("Begin", True, True, True, 2, "the coordinator begins again who is not ready"),
+    Rule("StartFeed", True, True, True, 2, "the feed's pulse shows no bar: it is told again"),
+    Rule("Drain", True, True, True, 2, "told again to who does not come to rest"),
+    Rule("Drained", True, True, True, 2, "a pulse says so too"),
+    Rule("DataEnded", True, True, True, 2, "a pulse says so too"),
 )
-"""Messages that are not here (`RoleFailed`, timers) are not touched: they never leave their process's runtime."""

@@ -154,7 +154,34 @@ def draw(seed: int, strategies: Sequence[str], roles: Sequence[str], symbols: Se
         if kind in _DEADLY and deaths > MOST_DEADLY:
             continue
         faults.append(_fault(chance, kind, bars, strategies, (*_ROLES, *roles), symbols))
+    if chance.random() < COMBINED:
+        faults += _combination(chance, bars, (GATEWAY, RISK, FEED, AUDIT, *roles))
     return Schedule(seed, bars, tuple(sorted(faults, key=lambda fault: (fault.bar, fault.kind))))
+
+
+COMBINED = 0.3
+"""Share of seeds with faults that only together try a defence that stands behind another."""
+
+
+def _combination(chance: random.Random, bars: int, roles: Sequence[str]) -> list[Fault]:
+    """Return faults that fall together: a halt told late, a former life's decision, a role that cannot stay."""
+    bar, late_s = chance.randint(2, bars - 4), chance.choice((4.0, 7.0))
+
+    def late(message: str, occasion: int) -> Fault:
+        return Fault(FaultKind.MESSAGE_LATE, bar, occasion, message, late_s)
+
+    def dies(role: str) -> Fault:
+        return Fault(FaultKind.ROLE_CRASH, bar, chance.randint(1, 8), role, chance.random())
+
+    match chance.choice(("halt", "epoch", "loop")):
+        case "halt":
+            halt = Fault(FaultKind.COMMAND, bar, chance.randint(1, 20), "halt")
+            return [halt, late("LatchChanged", 1), late("LatchChanged", 1)]
+        case "epoch":
+            strategies = chance.sample(roles[-len(roles) // 2 :], 2)
+            return [late("OrdersApproved", 1), dies(RISK), *(dies(role) for role in strategies)]
+        case _:
+            return [Fault(FaultKind.CRASH_LOOP, bar, 6, chance.choice(roles))]
 
 
 def _fault(
@@ -166,41 +193,51 @@ def _fault(
     symbols: Sequence[str],
 ) -> Fault:
     bar = chance.randint(0, bars - 4)
+    if kind in _OF_ROLES:
+        return _death(chance, kind, bar, roles)
     match kind:
-        case FaultKind.ROLE_CRASH | FaultKind.ENGINE_CRASH:
-            return Fault(kind, bar, chance.randint(1, 30), chance.choice(roles), chance.random())
-        case FaultKind.CRASH_LOOP:
-            return Fault(kind, bar, chance.randint(2, 6), chance.choice(roles))
-        case FaultKind.STOP:
-            return Fault(kind, bar, chance.randint(1, 60))
-        case FaultKind.COMMAND:
-            return Fault(kind, bar, chance.randint(1, 60), chance.choice(COMMANDS))
-        case FaultKind.DISK_FAILS:
-            return Fault(kind, bar, chance.randint(1, 8), chance.choice(_DISKS))
         case FaultKind.MESSAGE_LOST:
             return Fault(kind, bar, chance.randint(1, 4), chance.choice(LOSABLE))
         case FaultKind.MESSAGE_LATE:
             return Fault(kind, bar, chance.randint(1, 4), chance.choice(DELAYABLE), chance.choice(_LATE_S))
         case FaultKind.MESSAGE_DOUBLED:
-            return Fault(
-                kind, bar, chance.randint(1, 4), chance.choice(DOUBLABLE), chance.choice((0.0, *_LATE_S))
-            )
-        case FaultKind.REORDERED:
-            return Fault(kind, bar, chance.randint(10, 120), value=chance.random())
-        case FaultKind.CLOCK_JUMP:
-            return Fault(kind, bar, chance.randint(1, 60), value=chance.choice((2.0, 8.0, 31.0, 3_600.0)))
-        case FaultKind.WALL_JUMP:
-            return Fault(kind, bar, chance.randint(1, 60), value=chance.choice((-3_600.0, 3_600.0, 86_400.0)))
+            late_s = chance.choice((0.0, *_LATE_S))
+            return Fault(kind, bar, chance.randint(1, 4), chance.choice(DOUBLABLE), late_s)
+        case FaultKind.COMMAND:
+            return Fault(kind, bar, chance.randint(1, 60), chance.choice(COMMANDS))
         case FaultKind.PARTIAL_FILL:
             return Fault(kind, bar, chance.randint(1, 4), chance.choice(symbols))
         case FaultKind.STRATEGY_FAILS:
             return Fault(kind, bar, chance.randint(1, 5), chance.choice(strategies), chance.random())
-        case FaultKind.COMMAND_LATE:
-            return Fault(kind, bar, chance.randint(1, 4), value=chance.choice((*_LATE_S, 70.0)))
-        case FaultKind.VENUE_DOWN:
-            return Fault(kind, bar, chance.randint(1, 20), value=chance.choice((1.0, 5.0, 20.0, 70.0)))
         case _:
-            return Fault(kind, bar, chance.randint(1, 4), value=chance.random())
+            most, values = _TIMED.get(kind, (4, ()))
+            value = chance.choice(values) if values else chance.random()
+            return Fault(kind, bar, chance.randint(1, most), value=value)
+
+
+def _death(chance: random.Random, kind: FaultKind, bar: int, roles: Sequence[str]) -> Fault:
+    match kind:
+        case FaultKind.CRASH_LOOP:
+            return Fault(kind, bar, chance.randint(2, 6), chance.choice(roles))
+        case FaultKind.DISK_FAILS:
+            return Fault(kind, bar, chance.randint(1, 8), chance.choice(_DISKS))
+        case _:
+            return Fault(kind, bar, chance.randint(1, 30), chance.choice(roles), chance.random())
+
+
+_OF_ROLES = frozenset(
+    {FaultKind.ROLE_CRASH, FaultKind.ENGINE_CRASH, FaultKind.CRASH_LOOP, FaultKind.DISK_FAILS}
+)
+
+_TIMED: dict[FaultKind, tuple[int, tuple[float, ...]]] = {
+    FaultKind.STOP: (60, ()),
+    FaultKind.REORDERED: (120, ()),
+    FaultKind.CLOCK_JUMP: (60, (2.0, 8.0, 31.0, 3_600.0)),
+    FaultKind.WALL_JUMP: (60, (-3_600.0, 3_600.0, 86_400.0)),
+    FaultKind.COMMAND_LATE: (4, (*_LATE_S, 70.0)),
+    FaultKind.VENUE_DOWN: (20, (1.0, 5.0, 20.0, 70.0)),
+}
+"""Of faults that are not of four occasions and any value: the latest occasion, and the values in seconds."""
 
 
 def _tickets(column: str) -> tuple[str, ...]:

@@ -25,7 +25,7 @@ from domain.records import (
 from simulation.chaos.faults import FaultKind
 from simulation.chaos.oracle_halts import halts, restarts, unprotected
 from simulation.chaos.timeline import Failed
-from simulation.chaos.world import KEEPERS, World
+from simulation.chaos.world import KEEPERS, STALL_S, World
 
 
 def judge(world: World) -> list[str]:
@@ -50,6 +50,8 @@ def judge(world: World) -> list[str]:
 def judge_run(world: World) -> None:
     """Look at what one run left behind, whatever ended it."""
     world.violations += unprotected(world)
+    if world.runs[-1] == "stalled":
+        world.violations.append(f"stall: run {world.timeline.run} settled no bar for {STALL_S:g} s")
     if world.runs[-1] == "idle":
         world.violations.append("liveness: every role waits and no timer runs")
 

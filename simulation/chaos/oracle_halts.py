@@ -8,7 +8,8 @@ from typing import NamedTuple
 from domain.broker import OrderType, PlaceOrder, signed
 from domain.latch_copy import LATCH
 from domain.messages import COORDINATOR, GATEWAY
-from domain.records import HaltRecord, IntentKind, MachineSnapshot
+from domain.records import HaltRecord, IntentKind, MachineSnapshot, OrderEntry, OrderState
+from simulation.chaos.faults import FaultKind
 from simulation.chaos.world import World
 
 
@@ -16,9 +17,15 @@ def restarts(world: World) -> list[str]:
     """Supervision: no role is started more often within the window than its intensity bears."""
     found: list[str] = []
     starts: defaultdict[tuple[int, str], list[float]] = defaultdict(list)
+    # A person may start a role as often as they like, and its record is clean again then.
+    asked = {
+        (strike.run, strike.fault.where.partition(" ")[2])
+        for strike in world.timeline.struck
+        if strike.fault.kind is FaultKind.COMMAND
+    }
     for built in world.timeline.built_roles:
         # Ray starts the coordinator, which counts for itself and gives up; one that dies before that counts nothing.
-        if built.role != COORDINATOR:
+        if built.role != COORDINATOR and (built.run, built.role) not in asked:
             starts[(built.run, built.role)].append(built.at_s)
     most, within_s = world.intensity
     for (run, role), times in starts.items():
@@ -90,7 +97,18 @@ def _latch_moves(world: World) -> list[_Moved]:
 
 
 def unprotected(world: World) -> list[str]:
-    """I5: what is held at the venue is covered by working protective stops."""
+    """I5: what is held at the venue is covered by working protective stops.
+
+    Not judged is a symbol of which an order turned up that was given up by the rule (absent twice): its arrival is
+    adopted and halts, and what it crossed on its way is a person's to put right.
+    """
+    given_up = {
+        record.order_ref
+        for commit in world.timeline.commits
+        for record in commit.records
+        if isinstance(record, OrderEntry) and record.state is OrderState.NEVER_ARRIVED
+    }
+    late = {order.symbol for ref in given_up if (order := world.venue.book.get(ref)) is not None}
     covered: Counter[str] = Counter()
     for order in world.venue.book.working():
         if order.order_type is OrderType.STOP and order.parent_ref:
@@ -98,5 +116,5 @@ def unprotected(world: World) -> list[str]:
     return [
         f"I5: {symbol} holds {lots} lots, stops cover {covered[symbol]}"
         for symbol, lots in world.venue.account.positions.items()
-        if covered[symbol] * (1 if lots > 0 else -1) < abs(lots)
+        if covered[symbol] * (1 if lots > 0 else -1) < abs(lots) and symbol not in late
     ]

@@ -5,8 +5,9 @@ from __future__ import annotations
 from functools import cache
 
 from actors.latched_broker import LatchedBroker
-from actors.parts import ActorContext, Parts
-from actors.roles import Spec, gateway_machine, open_journal, strategy_instance, strategy_parts
+from actors.parts import ActorContext, Parts, Spec
+from actors.roles import gateway_machine, open_journal
+from actors.strategy_roles import strategy_instance, strategy_parts
 from domain.audit_machine import AuditMachine
 from domain.strategies.protocol import StrategyInstance
 from supervisor.breakers import build_breaker

@@ -26,10 +26,11 @@ from domain.messages import (
     Drain,
     OrdersApproved,
 )
-from simulation.chaos.commanding import SilentControl, persons_command
+from simulation.chaos.commanding import SilentControl
 from simulation.chaos.context import ChaosClock, OwnLane, SilentLog
 from simulation.chaos.faults import FaultKind
 from simulation.chaos.link import Carried, ChaosLink
+from simulation.chaos.occasions import Occasions
 from simulation.chaos.perils import Crashed, Perils
 from simulation.chaos.post import Channel, Letter, Post
 from simulation.chaos.supervising import ChaosSupervisor
@@ -59,11 +60,10 @@ class ChaosRuntime(InlineRuntime):
         self._post = Post(clock, self._shells.__contains__)
         self._supervisor: ChaosSupervisor | None = None
         self._specs: dict[str, ChildSpec] = {}
-        self._mode = ""
+        self.occasions = Occasions(perils, clock, self._post, self._command)
         self.ended_by = ""
         """What ended the engine as a whole, empty while nothing has."""
         self.flushes = True
-        self.jumped_s = 0.0
         link.plug(self)
 
     # --- supervision (port: `simulation.chaos.supervising.Host`) ------------------------------------------------------
@@ -128,6 +128,9 @@ class ChaosRuntime(InlineRuntime):
     def send(self, to: str, message: Any, *, control: bool = False) -> None:
         """Queue a message of nobody's: from outside the engine."""
         self._post.queue(Letter(Channel("", to, int(control)), message))
+
+    def _command(self, message: Any) -> None:
+        self.send(COORDINATOR, message, control=True)
 
     def carry(self, carried: Carried, delay_s: float) -> None:
         """Bring a command to the venue (port: `simulation.chaos.link.Wire`)."""
@@ -198,30 +201,9 @@ class ChaosRuntime(InlineRuntime):
         elif to == AUDIT and isinstance(message, Drain):
             timeline.last_call = timeline.now
         self._guarded(to, shell, lambda: shell.receive(message))
-        self._jump()
-        return True
-
-    def _jump(self) -> None:
-        """Let clocks jump, signals come and deliveries be reordered, where that is due."""
-        perils = self._perils
-        jump = perils.strikes(FaultKind.CLOCK_JUMP)
-        if jump is not None:
-            self._clock.now_s += jump.value
-            self.jumped_s += jump.value
+        if self.occasions.pass_by():
             self._fire_due()
-        wall = perils.strikes(FaultKind.WALL_JUMP)
-        if wall is not None:
-            self._clock.wall_offset_s += wall.value
-        if perils.strikes(FaultKind.STOP) is not None:
-            self.send(COORDINATOR, Drain(reason="SIGTERM", cancel_entries=True), control=True)
-        asked = perils.strikes(FaultKind.COMMAND)
-        if asked is not None:
-            number, at_ns = perils.timeline.now, self._clock.wall_ns()
-            command = persons_command(asked.where, number, self._mode, at_ns)
-            self.send(COORDINATOR, command, control=True)
-        shuffled = perils.strikes(FaultKind.REORDERED)
-        if shuffled is not None:
-            self._post.shuffle(shuffled.occasion, shuffled.value)
+        return True
 
     def _advance(self) -> bool:
         """Go on in time to what comes next: a timer or a late message."""
@@ -301,7 +283,7 @@ class ChaosRuntime(InlineRuntime):
         )
         parts = load_factory(spec.factory)(spec, context)
         if role == COORDINATOR:
-            self._mode = spec.arguments["settings"].desk.mode
+            self.occasions.mode = spec.arguments["settings"].desk.mode
             parts = replace(parts, control=SilentControl())
         parts = self._alter(role, parts)
         return Shell(parts, context, lambda to, message, control: self._carry_out(role, to, message, control))

@@ -40,8 +40,12 @@ KEEPERS = (COORDINATOR, GATEWAY, RISK, FEED)
 
 MOST_RUNS = 14
 MOST_DELIVERED = 60_000
-STALL_S = 60.0
-"""Virtual seconds without a settled bar after which a run is ended, as `lockstep_stall_s` ends a real one."""
+STALL_S = 240.0
+"""Virtual seconds without a settled bar after which a run counts as stuck.
+
+What may rightly keep one bar: a venue that is down for 70 s, an acknowledgement that does not come for 10 s, a
+reconnect after up to 32 s and an absence proven over 30 s, some of it twice.
+"""
 
 _SLICE = 64
 DELIVERIES_S = (0.0005, 0.002, 0.02)
@@ -147,8 +151,8 @@ class World:
                 return runtime.ended_by or "idle"
             settled = self._position(runtime)
             if settled not in (position, -1):
-                position, moved_s = settled, self.clock.now_s - runtime.jumped_s
-            if self.clock.now_s - runtime.jumped_s - moved_s > STALL_S:
+                position, moved_s = settled, self.clock.now_s - runtime.occasions.jumped_s
+            if self.clock.now_s - runtime.occasions.jumped_s - moved_s > STALL_S:
                 return "stalled"
         if phase is Phase.FAILED:
             return "failed"

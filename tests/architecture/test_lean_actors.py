@@ -64,3 +64,39 @@ def test_module_that_cannot_be_imported_is_not_passed_over(tmp_path: Path) -> No
     run = _import_actors(tmp_path)
     assert run.returncode == 1
     assert "no_such_library" in run.stderr
+
+
+NEEDLESS = ("cryptography", "pyarrow", "sqlalchemy", "storage.journal")
+
+
+def test_a_strategys_process_loads_no_database() -> None:
+    """Its host and its factory: 19 MiB a process, and there are as many processes as strategies."""
+    program = (
+        "import sys, supervisor.ray_actor, actors.strategy_roles\n"
+        f"print([name for name in {NEEDLESS!r} if name in sys.modules])"
+    )
+    run = subprocess.run(
+        [sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert run.stdout.strip() == "[]", run.stderr
+
+
+def test_factories_that_write_do_load_one() -> None:
+    program = "import sys, actors.roles\nprint('sqlalchemy' in sys.modules)"
+    run = subprocess.run(
+        [sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert run.stdout.strip() == "True", run.stderr
+
+
+def test_asking_a_running_engine_loads_no_database() -> None:
+    """`breakwater status` answers within 200 ms, of which most is Python's own start."""
+    program = (
+        "import sys, cli.app, cli.status_text, supervisor.control_client\n"
+        "needless = ('cryptography', 'numpy', 'pydantic', 'ray', 'sqlalchemy')\n"
+        "print([name for name in needless if name in sys.modules])"
+    )
+    run = subprocess.run(
+        [sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert run.stdout.strip() == "[]", run.stderr

@@ -10,15 +10,18 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
+from actors.latched_broker import LatchedBroker
 from actors.parts import Parts
 from domain.broker import CancelOrder, Executed, PlaceOrder
 from domain.execution_book import ExecutionBook
 from domain.gateway import Gateway
-from domain.messages import GATEWAY, RISK, JournalUpdate
+from domain.messages import COORDINATOR, GATEWAY, RISK, JournalUpdate
 from domain.outputs import Output, Persist, Send, Wire
 from domain.ports import Machine
 from domain.records import ExecutionEntry, IntentKind, OrderState
 from domain.venue_link import VenueLink
+from supervisor.coordinator import Coordinator
+from supervisor.restart_policy import Intensity
 
 
 class Wrapped:
@@ -116,12 +119,37 @@ def cancels_stops(role: str, parts: Parts) -> Parts:
     return replace(parts, machine=Wrapped(gateway, also))
 
 
-def keeps_no_latch(role: str, parts: Parts) -> Parts:
-    """Let the gateway forget every halt it hears of."""
+def no_epoch_check(role: str, parts: Parts) -> Parts:
+    """Let the gateway take what a former life of the risk manager approved."""
     if role == GATEWAY:
-        gateway = _gateway(parts)
-        gateway._view = lambda: Gateway._view(gateway)._replace(rung=0)  # type: ignore[method-assign, arg-type]
+        gate = _gateway(parts)._orders
+        view = gate._view
+        gate._view = lambda approval: view(approval)._replace(epoch=0)  # type: ignore[method-assign]
     return parts
+
+
+def no_latch_file(role: str, parts: Parts) -> Parts:
+    """Let orders pass without a look at the latch's file."""
+    if role != GATEWAY:
+        return parts
+    assert isinstance(parts.broker, LatchedBroker)
+    return replace(parts, broker=parts.broker._broker)
+
+
+def no_intensity_limit(role: str, parts: Parts) -> Parts:
+    """Start a role anew however often it ends."""
+    if role == COORDINATOR:
+        assert isinstance(parts.machine, Coordinator)
+        parts.machine._children.intensity = Intensity(1_000_000, 60.0)
+    return parts
+
+
+def keeps_no_latch(role: str, parts: Parts) -> Parts:
+    """Let the gateway forget every halt it hears of, and look at no file."""
+    if role != GATEWAY:
+        return parts
+    _gateway(parts)._latch.forbids = lambda book, symbol: ""  # type: ignore[method-assign]
+    return no_latch_file(role, parts)
 
 
 def drops_corrections(role: str, parts: Parts) -> Parts:
@@ -174,7 +202,10 @@ MUTANTS = {
     for mutant in (
         no_commit_before_wire,
         no_execution_id_check,
+        no_epoch_check,
         no_ready_gate,
+        no_latch_file,
+        no_intensity_limit,
         sends_unknown_again,
         cancels_stops,
         keeps_no_latch,

@@ -20,8 +20,8 @@ UNKNOWN_BAR = 1_000_002
 class Recorder:
     """Keep what came: bars by number, timers by name, failures as (role, fatal, error)."""
 
-    def __init__(self, forward: str = "", timer_s: float = 0.0) -> None:
-        self.forward, self.timer_s = forward, timer_s
+    def __init__(self, forward: str = "", timer_s: float = 0.0, fails_at: str = "") -> None:
+        self.forward, self.timer_s, self.fails_at = forward, timer_s, fails_at
         self.seen: list[Any] = []
 
     def handle(self, message: Any) -> list[Output]:
@@ -37,6 +37,8 @@ class Recorder:
                 return [Send(self.forward, message)] if self.forward else []
             case TimerFired(name=name):
                 self.seen.append(name)
+                if name == self.fails_at:
+                    raise ZeroDivisionError("told to")
             case RoleFailed():
                 self.seen.append((message.role, message.fatal, message.error))
             case Begin():

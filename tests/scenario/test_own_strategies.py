@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from actors.roles import strategy_instance
+from actors.strategy_roles import strategy_instance
 from cli.opening import RunRequest
 from config.loader import SHIPPED
 from domain.errors import ConfigurationError

@@ -57,3 +57,16 @@ def test_a_paced_runtime_waits_for_its_timers_a_nap_at_a_time(tmp_path: Path) ->
     runtime.settle()
     assert naps == pytest.approx([NAP_S, NAP_S, 0.5 * NAP_S])
     assert runtime.snapshot("a")["state"] == {"seen": ["soon"]}
+
+
+def test_a_role_that_fails_at_a_timer_ends_like_one_that_fails_at_a_message(tmp_path: Path) -> None:
+    """Its other timers run out no more: after a failed write nothing is tried again."""
+    runtime = InlineRuntime(tmp_path)
+    runtime.spawn([recorder("coordinator"), recorder("a", timer_s=1.0, fails_at="soon")])
+    runtime.send("a", Begin())
+    runtime.settle()
+    assert not runtime.alive("a")
+    assert runtime.snapshot("coordinator")["state"] == {"seen": [("a", True, "ZeroDivisionError: told to")]}
+    runtime._shells["a"]._timers.set("later", 1.0)
+    runtime.settle()
+    assert runtime.snapshot("a")["state"] == {"seen": ["soon"]}

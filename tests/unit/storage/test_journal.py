@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from domain.errors import DurabilityError, InvariantViolation, StateError
 from domain.ports import Journal
 from domain.records import MachineSnapshot, OrderState, Record
+from simulation.chaos.journals import MemoryJournal as ChaosJournal
 from storage.commit_group import REDO, CommitGroup
 from storage.engine import sqlite_url
 from storage.journal import LET_GO_EVERY, SqlJournal
@@ -39,6 +40,14 @@ class TestGroupedSqlJournal(JournalContract):
         journal = SqlJournal(sqlite_url(tmp_path / "gateway.db"), ROLE, group=CommitGroup(tmp_path / REDO))
         yield journal
         journal.close()
+
+
+class TestChaosJournal(JournalContract):
+    """The journal that a fault search keeps in memory."""
+
+    @pytest.fixture
+    def journal(self) -> ChaosJournal:
+        return ChaosJournal()
 
 
 class TestMemoryJournal(JournalContract):

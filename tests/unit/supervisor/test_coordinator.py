@@ -40,10 +40,11 @@ from domain.supervision import (
 )
 from supervisor.child import ChildPlan
 from supervisor.child_spec import RestartPolicy
-from supervisor.coordinator import BEGIN_TIMER, ENGINE, Coordinator
+from supervisor.coordinator import ENGINE, Coordinator
 from supervisor.latch_keeper import LADDER
 from supervisor.lowering import HELD_TIMER
 from supervisor.phase import ENDED, CoordinatorSettings, Phase
+from supervisor.reminders import BEGIN_TIMER
 from supervisor.restart_policy import Intensity
 from tests.fakes.memory_journal import MemoryJournal
 from tests.unit.domain.test_halts import policy
@@ -672,6 +673,15 @@ def test_a_stop_that_a_role_did_not_live_to_finish_is_no_clean_end(
     assert bench.phase is phase
 
 
+@pytest.mark.parametrize("role", [GATEWAY, RISK])
+def test_a_stop_does_not_wait_for_a_feed_whose_bar_can_no_longer_settle(bench: Bench, role: str) -> None:
+    """Fault search, seed 382: the gateway died while the feed waited for its bar, and nobody starts it anew."""
+    bench.give(Drain(reason="signal", cancel_entries=False))
+    assert drains(bench.give(ended(role))) == [{GATEWAY: STRATEGIES[0], RISK: GATEWAY}[role]]
+    bench.stop()
+    assert bench.phase is Phase.FAILED
+
+
 def figures(role: str, *, busy_s: float = 0.0, rss_bytes: int = 10) -> RolesObserved:
     return RolesObserved(figures=(RoleFigures(role, 1, 7, rss_bytes, busy_s, 0, {"bars": 3}),))
 
@@ -755,6 +765,33 @@ def test_a_begin_that_was_lost_is_said_again() -> None:
 
 
 # --- its own restart --------------------------------------------------------------------------------------------------
+
+
+def test_a_drain_that_was_lost_is_said_again(bench: Bench) -> None:
+    """Fault search, seed 75: the stop then hung until its deadline."""
+    bench.give(Drain(reason="signal", cancel_entries=False))
+    again = bench.machine.handle(TimerFired(name=BEGIN_TIMER))
+    assert again == [Send(FEED, Drain(reason="signal", cancel_entries=False)), SetTimer(BEGIN_TIMER, 6.0)]
+    bench.stop()
+    assert bench.machine.handle(TimerFired(name=BEGIN_TIMER)) == []
+
+
+def test_a_start_of_the_feed_that_was_lost_is_said_again(bench: Bench) -> None:
+    """Fault search, seed 135."""
+    assert bench.give(TimerFired(name=BEGIN_TIMER)) == [Send(FEED, StartFeed())]
+
+
+def test_a_strategy_quarantined_at_the_start_keeps_nobody_from_starting() -> None:
+    """Fault search, seed 442: no role was left to say that it was ready, and the engine never began."""
+    bench = Bench()
+    bench.begin()
+    for role in (AUDIT, GATEWAY, RISK, FEED, *STRATEGIES[:2]):
+        bench.give(Ready(role=role, generation=1))
+    for generation in range(1, 4):
+        bench.give(ended(STRATEGIES[2], generation))
+    assert bench.phase is Phase.STARTING
+    assert Send(FEED, StartFeed()) in bench.give(ended(STRATEGIES[2], 4))
+    assert bench.phase is Phase.RUNNING
 
 
 def reborn(bench: Bench, **changes: Any) -> Bench:

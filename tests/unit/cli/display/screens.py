@@ -29,9 +29,7 @@ from cli.inline_engine import InlineEngine
 from cli.meter import Meter
 from cli.opening import RunRequest, open_session
 from cli.plan import EnginePlan
-from domain.halt_messages import RaiseHalt
-from domain.messages import COORDINATOR
-from domain.records import HaltTrigger, Rung
+from domain.commands import Command, Verb
 from tests.real_data import ROOT
 
 FOLDER = ROOT / "docs" / "screens"
@@ -66,17 +64,18 @@ class Watch:
         return self.picture
 
     def halt(self) -> None:
-        """Halt as a technical failure does."""
-        halt = RaiseHalt(
+        """Halt as a person does."""
+        halt = Command(
+            request_id=0,
+            key="screens",
+            verb=Verb.HALT,
+            arguments={},
+            who="you",
+            reason="a look at the news",
+            mode="SIMULATION",
             at_ns=0,
-            bar=self.meter.total,
-            session=1_000_000,
-            rung=Rung.HALTED,
-            trigger=HaltTrigger.TECHNICAL_FAILURE,
-            raised_by="gateway",
-            detail="a picture of a halt",
         )
-        self.engine._runtime.send(COORDINATOR, halt, control=True)
+        self.engine._commands.put(halt)
 
 
 @contextmanager

@@ -132,6 +132,14 @@ def test_handing_over_waits_for_nothing() -> None:
         assert time.monotonic() - begun < 0.5
 
 
+def test_figures_that_were_old_when_they_were_handed_over_are_called_old() -> None:
+    """The driver hands over the last known ones while the coordinator is away."""
+    with scene() as at:
+        at.engine.told = {**snapshot(), "seen_s": time.monotonic() - 60.0}
+        at.live(STATES)
+        at.shows("last known 60 s ago")
+
+
 def test_quit_asks_the_driver_to_stop_in_order() -> None:
     with scene() as at:
         at.type("q")

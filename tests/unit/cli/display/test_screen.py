@@ -106,6 +106,14 @@ def test_actors_in_trouble_are_named_where_there_is_no_room_for_all() -> None:
     assert any("vwap_slow restarting · 2 restarts · largest 70 MiB" in line for line in lines)
 
 
+def test_an_actor_that_is_long_at_one_message_is_called_busy_and_stands_first() -> None:
+    roles = {**snapshot()["roles"], "risk": role(busy_s=12.3)}
+    assert any("risk busy 12 s" in line for line in shown(picture(snapshot(roles=roles)), 80, 24))
+    wide = shown(picture(snapshot(roles=roles)), 140, 45)
+    first = next(i for i, line in enumerate(wide) if "Actors 11" in line)
+    assert "◐ busy 12 s" in wide[first + 1]
+
+
 def test_a_strategy_in_trouble_stands_first() -> None:
     lines = shown(picture(), 80, 24)
     first = next(i for i, line in enumerate(lines) if line.startswith("Strategies"))

@@ -31,6 +31,7 @@ from domain.outbox import AuditKind
 from domain.outputs import CancelTimer, Persist, Send, SetTimer
 from domain.records import HaltTrigger, IntentKind, MachineSnapshot, OrderState, Rung
 from domain.risk.manager import TOLD, RiskManager
+from tests.fakes.records import order
 from tests.money import LIMITS
 from tests.unit.domain.risk.bench import (
     BUY,
@@ -130,10 +131,8 @@ def test_nothing_is_decided_before_the_journal_was_read() -> None:
     machine = RiskManager(settings(), POLICY, None)
     machine.handle(Begin())
     assert machine.handle(BarsPublished(group=group(0, {"AAPL": 1.0}))) == []
-    more = [SetTimer("journal", 6.0)]
     assert (
-        machine.handle(JournalUpdate(at_ns=0, advanced=0, entries=(), after_seq=0, head=0, last=False))
-        == more
+        machine.handle(JournalUpdate(at_ns=0, advanced=0, entries=(), after_seq=0, head=0, last=False)) == []
     )
     for name in "abc":
         assert machine.handle(batch(0, name)) == []
@@ -561,9 +560,11 @@ def test_journal_that_does_not_come_is_asked_for_again_and_its_silence_is_a_faul
     asked = machine.handle(Begin())
     fired = TimerFired(name="journal")
     assert machine.handle(fired) == asked
-    machine.handle(JournalUpdate(at_ns=0, advanced=-1, entries=(), after_seq=0, head=0, last=False))
-    assert machine.handle(fired) == asked
-    assert machine.handle(fired) == asked, "a part of the answer renews the patience"
+    part = (order(1),)
+    machine.handle(JournalUpdate(at_ns=0, advanced=-1, entries=part, after_seq=0, head=1, last=False))
+    rest = [Send(GATEWAY, RequestJournal(requester="risk", after_seq=1)), *asked[1:]]
+    assert machine.handle(fired) == rest
+    assert machine.handle(fired) == rest, "a part of the answer renews the patience"
     with pytest.raises(Unanswered, match=r"the gateway's journal did not come: asked for 3 times, 6 s each"):
         machine.handle(fired)
 

@@ -191,11 +191,13 @@ def test_bar_under_way_that_comes_again_is_decided_once() -> None:
     assert bench.deliver(again, *said).orders == decided.orders, "sent again, not decided again"
 
 
-def test_bar_before_the_one_decided_last_is_not_answered() -> None:
+def test_bar_before_the_one_decided_last_is_settled_and_leads_to_nothing() -> None:
+    """Fault search, seed 464: a feed that restarted while bar 12 was decided began with bar 11, and stayed there."""
     bench = Bench()
     for index in range(3):
-        bench.bar(index, PRICES)
-    assert bench.deliver(BarsPublished(group=group(1, PRICES))).orders == ()
+        bench.bar(index, PRICES, all_say(BUY))
+    (older,) = bench.deliver(BarsPublished(group=group(1, PRICES))).orders
+    assert (older.bar, older.approvals, older.cancels) == (1, (), ())
     assert [sent.bar for sent in bench.deliver(BarsPublished(group=group(2, PRICES))).orders] == [2]
 
 
