@@ -1,13 +1,15 @@
 """Keep orders that may increase exposure from the wire while the halt latch's file stands.
 
 The gateway's machine has judged by its own copy of the latch before. The file is looked at after it, at the last
-moment, and says what whoever could still write to the disk wanted: it holds where no message came through.
+moment, and says what whoever could still write to the disk wanted: it holds where no message came through. A file that
+no coordinator wrote is told to the machine, so that the halt ladder, and people, learn of it.
 """
 
 from __future__ import annotations
 
 from domain.broker import BrokerCommand, BrokerUpdate, OrderReported, OrderStatus, PlaceOrder, RefusalCode
 from domain.errors import BrokerUnavailable, MailboxFull
+from domain.halt_messages import LatchFound
 from domain.ports import BrokerPort, LatchPort, Mailbox
 from domain.records import Rung
 
@@ -45,7 +47,11 @@ class LatchedBroker:
     def _refuse(self, order: PlaceOrder, rung: Rung) -> None:
         if self._mailbox is None:
             raise BrokerUnavailable("not connected to the venue: open the connection first")
+        version, words = self._latch.word()
         try:
+            # Of one that a coordinator wrote the news is on its way, or was lowered meanwhile.
+            if version == 0:
+                self._mailbox.put(LatchFound(rung=rung, detail=words), control=True)
             self._mailbox.put(BrokerUpdate(at_ns=0, advanced=-1, events=(_held_back(order, rung),)))
         except MailboxFull as error:  # unanswered, the order is looked into like any that was lost
             raise BrokerUnavailable(

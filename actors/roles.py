@@ -20,6 +20,7 @@ from domain.ports import Journal
 from domain.risk.limits import HaltPolicy
 from domain.risk.manager import BETWEEN, SNAPSHOT, TOLD, RiskManager
 from domain.risk.settings import RiskSettings
+from domain.venue_breaker import BROKER_BREAKER
 from storage.audit.journal import AuditJournal
 from storage.audit.keys import load_signer
 from storage.audit.writer import TrailWriter
@@ -82,8 +83,14 @@ def risk_parts(spec: Spec, build_breaker: BreakerFactory) -> Parts:
     return Parts(machine=machine, journal=journal)
 
 
-def gateway_machine(spec: Spec, journal: Journal) -> Gateway:
-    """Build the gateway from its journal."""
+def gateway_machine(spec: Spec, journal: Journal, build_breaker: BreakerFactory) -> Gateway:
+    """Build the gateway, and the circuit breaker of its venue, from its journal."""
     settings: GatewaySettings = replace(spec.arguments["settings"], generation=spec.generation)
-    saved = journal.snapshot(LATCH)
-    return Gateway(settings, list(all_entries(journal)), None if saved is None else saved.values)
+    latch, breaker = (journal.snapshot(name) for name in (LATCH, BROKER_BREAKER))
+    return Gateway(
+        settings,
+        list(all_entries(journal)),
+        None if latch is None else latch.values,
+        None if breaker is None else breaker.values,
+        build_breaker,
+    )

@@ -86,5 +86,5 @@ def release(
     state: StateOption = DEFAULT_STATE,
     as_json: JsonOption = False,
 ) -> None:
-    """Let a quarantined strategy run again, its failures forgotten."""
+    """Forget a strategy's failures; one that was quarantined runs again."""
     give(state, Verb.AGENT_RELEASE, {"role": role}, reason=reason, key=key, name=name, as_json=as_json)

@@ -21,20 +21,25 @@ def main() -> None:
     try:
         _run()
     except SystemExit as ending:
-        _end_now_if_ray_is_stuck(
-            ending.code if isinstance(ending.code, int) else int(ending.code is not None)
-        )
+        _ignore_signals()
+        _end_without_ray(ending.code if isinstance(ending.code, int) else int(ending.code is not None))
         raise
     finally:
-        # All is done and said: a signal that comes while Python winds up must not make a failure of it.
-        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-            signal.signal(number, signal.SIG_IGN)
+        _ignore_signals()
 
 
-def _end_now_if_ray_is_stuck(code: int) -> None:
-    """End the process at once where Ray's library did not end in time: it would be waited for a minute, then abort."""
-    owner = sys.modules.get("supervisor.ray_owner")
-    if owner is not None and owner.is_stuck():
+def _ignore_signals() -> None:
+    """Ignore what comes while Python winds up: all is done and said, and no failure must be made of it."""
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_IGN)
+
+
+def _end_without_ray(code: int) -> None:
+    """End the process at once where it has run Ray: all that we opened is closed, and Ray's library may not end.
+
+    Seen: it waits a minute for servers that are gone, then aborts the process whose summary stands there already.
+    """
+    if "ray" in sys.modules:
         sys.stdout.flush()
         sys.stderr.flush()
         os._exit(code)

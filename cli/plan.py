@@ -19,6 +19,7 @@ from domain.instruments import MICRO, AssetKind, Instrument
 from domain.lease import NO_PULSES, LeaseTerms
 from domain.market_data import MarketDataSettings
 from domain.messages import COORDINATOR, FEED, GATEWAY, RISK, VENUE
+from domain.risk.entry_breakers import CALCULATION, DATA
 from domain.risk.settings import RiskSettings
 from domain.strategies.blocks import DAY_NS
 from simulation.venue.settings import KindFees, VenueSettings
@@ -126,6 +127,7 @@ class EnginePlan:
             broker_lost_s=runtime.broker_lost_s,
             reconnect_delays_s=tuple(delays),
             lease=self.lease,
+            breaker=settings.breakers.broker.terms(),
         )
 
     def risk(self) -> RiskSettings:
@@ -151,6 +153,10 @@ class EnginePlan:
             flattening=settings.halt_policy().flattening,
             lease=self.lease,
             breakers=settings.strategy_breakers(),
+            entry_breakers={
+                DATA: settings.breakers.market_data.terms(),
+                CALCULATION: settings.breakers.risk_calculation.terms(),
+            },
         )
 
     def feed(self) -> MarketDataSettings:

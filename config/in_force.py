@@ -18,9 +18,6 @@ NOT_IN_FORCE: tuple[str, ...] = (
     "retry.yaml: order_placement.*",
     "retry.yaml: market_data.*",
     "retry.yaml: position_updates.*",
-    "breakers.yaml: broker.*",
-    "breakers.yaml: market_data.*",
-    "breakers.yaml: risk_calculation.*",
 )
 """`file: key` patterns, `*` for any text. Protective stops always stay at the venue, whatever the key of halts says."""
 

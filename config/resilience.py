@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Literal
 
 from config.fields import Section, flag, number, one_of, part
+from domain.breakers import BreakerTerms
 
 
 class Backoff(Section):
@@ -34,6 +35,10 @@ class Breaker(Section):
     failures: int = number("Failures in a row that open it", "failures", least=1, most=100)
     timeout_s: float = number("Time open before a probe is let through", "s", above=0, most=86_400)
     successes: int = number("Successes in a row that close it again", "successes", least=1, most=100)
+
+    def terms(self) -> BreakerTerms:
+        """Return it as the machines take it."""
+        return BreakerTerms(self.failures, self.timeout_s, self.successes)
 
 
 class Breakers(Section):

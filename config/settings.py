@@ -21,11 +21,10 @@ from config.resilience import Breakers, Retry, Shutdown
 from config.risk import RiskManagement
 from config.rules import strategy_file
 from config.universe import QUOTE, Listing, Profile, Universe
-from domain.breakers import BreakerTerms
+from domain.breakers import StrategyBreakerTerms
 from domain.errors import ConfigurationError
 from domain.instruments import AssetKind, Instrument
 from domain.risk.limits import BookSettings, FeeSchedule, HaltPolicy, HardLimits, RiskLimits
-from domain.risk.strategy_breakers import StrategyBreakerTerms
 from domain.symbols import Symbol, parse_symbol
 
 SECTIONS: dict[str, tuple[str, type[BaseModel]]] = {
@@ -133,9 +132,7 @@ class Settings:
 
     def strategy_breakers(self) -> StrategyBreakerTerms:
         """Return when a strategy that fails is left out, and when it stays out."""
-        each = self.breakers.strategy
-        terms = BreakerTerms(each.failures, each.timeout_s, each.successes)
-        return StrategyBreakerTerms(terms, self.breakers.quarantine_after_probes)
+        return StrategyBreakerTerms(self.breakers.strategy.terms(), self.breakers.quarantine_after_probes)
 
     def _flattening(self) -> frozenset[str]:
         emergency = self.risk.emergency

@@ -9,6 +9,8 @@ from collections.abc import Callable, Mapping
 from enum import StrEnum
 from typing import Any, NamedTuple, Protocol, TypeAlias
 
+from domain.outbox import AuditEvent, AuditKind
+
 
 class BreakerState(StrEnum):
     """Name the states of a breaker."""
@@ -24,6 +26,13 @@ class BreakerTerms(NamedTuple):
     failures: int
     timeout_s: float
     successes: int
+
+
+class StrategyBreakerTerms(NamedTuple):
+    """Say when a strategy's breaker opens and closes, and after how many failed probes it stays out."""
+
+    breaker: BreakerTerms
+    quarantine_after_probes: int
 
 
 class Breaker(Protocol):
@@ -53,3 +62,11 @@ class Breaker(Protocol):
 
 BreakerFactory: TypeAlias = Callable[[str, BreakerTerms, Mapping[str, Any]], Breaker]
 """Build the breaker of a name, by its terms, where its values (of `to_values`) left off."""
+
+
+def breaker_event(
+    at_ns: int, bar: int, name: str, before: str, after: str, cause: str, *, decision: bool = True
+) -> AuditEvent:
+    """Word the record of a breaker's change; it is no `decision` where no data say when it comes."""
+    body = {"before": str(before), "after": str(after), "cause": cause}
+    return AuditEvent(AuditKind.BREAKER, at_ns, bar, name, decision, body)

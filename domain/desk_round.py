@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from math import isfinite
 from typing import Any
 
 from domain.bars import BarGroup
 from domain.broker import OrderType, Side, TimeInForce
 from domain.desk import NO_VOTES, Action, Tally, Target, tally, target, votes_body
+from domain.error_texts import describe
+from domain.errors import Recoverable
 from domain.instruments import lots_for
 from domain.messages import OrderApproved, OrderIntent, SignalBatch
 from domain.order_refs import order_ref
@@ -16,6 +19,7 @@ from domain.outbox import AuditEvent, AuditKind
 from domain.records import IntentKind, Rung
 from domain.risk.book_keeping import BookKeeping
 from domain.risk.engine import RiskEngine, assessment_event, sizing_body
+from domain.risk.entry_breakers import Barred
 from domain.risk.figures import AccountView
 from domain.risk.limits import BookSettings
 from domain.risk.settings import RiskSettings
@@ -29,7 +33,10 @@ _STAY_OUT = Target(action=Action.HOLD, direction=0, confidence=0.0, reason="")
 
 
 class DeskRound:
-    """Make, size and judge the intents of each bar, in order of (book, symbol)."""
+    """Make, size and judge the intents of each bar, in order of (book, symbol).
+
+    `fault` says what went wrong in working out an entry of the last bar; "" for nothing.
+    """
 
     def __init__(self, settings: RiskSettings, books: BookKeeping) -> None:
         """Work on `books`, which the risk manager owns."""
@@ -40,6 +47,8 @@ class DeskRound:
         self._refused: Counter[str] = Counter()
         self._approved = 0
         self._counting = self._leased = True
+        self._barred: Barred | None = None
+        self.fault = ""
         self._decided: Collection[str] | None = None
         self._approvals: list[OrderApproved] = []
         self._cancels: list[str] = []
@@ -60,23 +69,25 @@ class DeskRound:
         batches: Sequence[SignalBatch],
         *,
         leased: bool = True,
+        barred: Barred | None = None,
         again: Collection[str] | None = None,
     ) -> tuple[list[OrderApproved], list[str], list[AuditEvent]]:
         """Return the approvals, the refs to cancel and the audit events of one bar.
 
-        Without a lease nothing is entered. `again` are the refs that were approved when the bar was decided before a
-        restart, whose counts and records hold it already: no other is approved now.
+        Without a lease nothing is entered, nor while `barred`. `again` are the refs that were approved when the
+        bar was decided before a restart, whose counts and records hold it already: no other is approved now.
         """
         self._approvals, self._cancels, self._events = [], [], []
         self._leased, self._decided, self._counting = leased, again, again is None
+        self._barred, self.fault = barred, ""
         self._record(group, batches)
         rung, owed, closings = self._books.rung, self._books.working.exit_owed, self._books.closings
         if rung > Rung.ACTIVE:
             self._cancels += [ref for ref, _ in self._books.working.entries()]
         elif self._books.latch.scoped:
-            barred = self._books.latch.bars_entry
+            halted = self._books.latch.bars_entry
             entries = self._books.working.entries()
-            self._cancels += [ref for ref, order in entries if barred(order.book, order.symbol)]
+            self._cancels += [ref for ref, order in entries if halted(order.book, order.symbol)]
         for book in self._in_order:
             votes = tally(book, batches)
             for bar in group.bars:
@@ -114,22 +125,29 @@ class DeskRound:
             intent = self._intent(group, book, symbol, IntentKind.EXIT, side, abs(lots), wanted)
             self._judge(intent, self._books.account.view(self._books.day, self._books.marks), votes, None)
         else:
+            self._try_to_enter(group, book, symbol, wanted, votes)
+
+    def _try_to_enter(
+        self, group: BarGroup, book: BookSettings, symbol: str, wanted: Target, votes: Tally
+    ) -> None:
+        """Enter; a calculation that fails and may be tried again costs this entry alone."""
+        try:
             self._enter(group, book, symbol, wanted, votes)
+        except Recoverable as error:
+            self.fault = f"{book.name}.{symbol}: {describe(error)}"
+            self._refuse(group, f"{book.name}.{symbol}", "risk_failed", self.fault, votes, None)
 
     def _enter(self, group: BarGroup, book: BookSettings, symbol: str, wanted: Target, votes: Tally) -> None:
         books, limits = self._books, self._settings.limits
         view = books.account.view(books.day, books.marks)
         key = f"{book.name}.{symbol}"
-        if not self._leased:
-            self._refuse(group, key, "no_lease", "the coordinator's lease has lapsed", votes, None)
-            return
-        if barred := books.latch.bars_entry(book.name, symbol):
-            self._refuse(group, key, "halted_scope", barred, votes, None)
-            return
-        if not view.equity > 0.0:
-            self._refuse(group, key, "no_equity", f"equity is {view.equity:.2f}", votes, None)
+        if (refused := self._no_entry(book, symbol, view.equity)) is not None:
+            self._refuse(group, key, *refused, votes, None)
             return
         room = books.account.room(book, symbol, view, books.marks)
+        if not self._finite(key, "room", (view.equity, room.heat, room.free_capital, room.symbol_room)):
+            self._refuse(group, key, "risk_failed", self.fault, votes, None)
+            return
         size = size_position(
             confidence=wanted.confidence,
             equity=view.equity,
@@ -149,9 +167,29 @@ class DeskRound:
                 group, key, "size_below_one_lot", f"{size.size_usd:.2f} buys no lot at {price}", votes, size
             )
             return
+        if self._barred is not None:  # a probe: worked out, and not made
+            self._refuse(group, key, self._barred.code, self._barred.why, votes, size)
+            return
         side = Side.BUY if wanted.direction > 0 else Side.SELL
         intent = self._intent(group, book, symbol, IntentKind.ENTRY, side, lots, wanted)
         self._judge(intent, view, votes, size)
+
+    def _no_entry(self, book: BookSettings, symbol: str, equity: float) -> tuple[str, str] | None:
+        """Return, by code and in words, why nothing at all is entered; None where an entry is worked out."""
+        if not self._leased:
+            return "no_lease", "the coordinator's lease has lapsed"
+        if self._barred is not None and not self._barred.sized:
+            return self._barred.code, self._barred.why
+        if barred := self._books.latch.bars_entry(book.name, symbol):
+            return "halted_scope", barred
+        return None if equity > 0.0 else ("no_equity", f"equity is {equity:.2f}")
+
+    def _finite(self, key: str, what: str, figures: Iterable[float]) -> bool:
+        """Return whether an entry's figures are finite, and note where they are not."""
+        if all(map(isfinite, figures)):
+            return True
+        self.fault = f"{key}: its {what} is not finite"
+        return False
 
     def _intent(
         self,
@@ -187,6 +225,8 @@ class DeskRound:
             return  # it was not approved when this bar was recorded
         order = books.account.proposed(intent, books.marks)
         approval, why, figures = self._engine.judge(intent, order, view, books.rung)
+        if intent.kind is IntentKind.ENTRY:  # no limit lets one pass that is not finite
+            self._finite(f"{intent.book}.{intent.symbol}", "risk", figures)
         self._events.append(assessment_event(intent, votes, size, figures, why))
         if approval is None:
             self._refused[why.split(":", 1)[0]] += self._counting

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, deque
-from collections.abc import Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 from domain.records import HaltTrigger
@@ -11,6 +11,8 @@ from domain.risk.limits import HaltPolicy
 
 HISTORY = 100
 """Failed evaluations kept for people to read."""
+WORDS = 200
+"""Characters of each that are kept: the trail has them all."""
 
 
 class FailureTracker:
@@ -28,7 +30,10 @@ class FailureTracker:
         self.consecutive: Counter[str] = Counter(values.get("consecutive", {}))
         self.totals: Counter[str] = Counter(values.get("totals", {}))
         self.symbols: Counter[str] = Counter(values.get("symbols", {}))
-        self.history: deque[tuple[int, str, str]] = deque(maxlen=HISTORY)
+        self.symbols_in_a_row: Counter[str] = Counter(values.get("symbols_in_a_row", {}))
+        self.history: deque[tuple[int, str, str]] = deque(
+            ((bar, name, error) for bar, name, error in values.get("history", ())), maxlen=HISTORY
+        )
 
     def succeeded(self, strategy: str) -> None:
         """Record an evaluation that gave signals or abstained."""
@@ -43,11 +48,19 @@ class FailureTracker:
         self._in_a_row += 1
         self.consecutive[strategy] += 1
         self.totals[strategy] += 1
-        self.history.append((bar, strategy, error))
+        self.history.append((bar, strategy, error[:WORDS]))
 
     def failed_on(self, symbol: str) -> None:
         """Record that a strategy failed on one symbol; the evaluation may have succeeded on others."""
         self.symbols[symbol] += 1
+
+    def bar_over(self, failed: Collection[str], traded: Iterable[str]) -> None:
+        """Count bars in a row at which any strategy failed on a symbol; one of `traded` on which none did ends them."""
+        if self.symbols_in_a_row:
+            for symbol in traded:
+                if symbol not in failed:
+                    self.symbols_in_a_row.pop(symbol, None)
+        self.symbols_in_a_row.update(sorted(failed))
 
     @property
     def rate(self) -> float:
@@ -71,6 +84,12 @@ class FailureTracker:
         self._window.clear()
         self._in_a_row = 0
         self.consecutive.clear()
+        self.symbols_in_a_row.clear()
+
+    def forget(self, strategy: str) -> None:
+        """Forget one strategy's failures in a row, as when a person releases it; those of the others still count."""
+        self.consecutive.pop(strategy, None)
+        self._in_a_row = min(self._in_a_row, self.consecutive.total())
 
     def to_values(self) -> dict[str, Any]:
         """Return the state to persist, JSON-able."""
@@ -80,8 +99,10 @@ class FailureTracker:
             "consecutive": dict(self.consecutive),
             "totals": dict(self.totals),
             "symbols": dict(self.symbols),
+            "symbols_in_a_row": dict(self.symbols_in_a_row),
+            "history": list(self.history),
         }
 
     def report(self) -> dict[str, Any]:
-        """Return the state with the rate and the failures of this life, (bar, strategy, error), oldest first."""
-        return {**self.to_values(), "rate": self.rate, "history": list(self.history)}
+        """Return the state with the rate; `history` are (bar, strategy, error), oldest first."""
+        return {**self.to_values(), "rate": self.rate}

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any, assert_never
 
+from domain.breakers import BreakerFactory
 from domain.broker import BrokerLink, BrokerUpdate, Downloaded
 from domain.cash_book import CashBook
 from domain.commands import CancelOrders, ResolveOrder
@@ -18,7 +19,7 @@ from domain.errors import InvariantViolation
 from domain.execution_book import ExecutionBook
 from domain.gateway_policy import GatewaySettings
 from domain.gateway_state import book_state
-from domain.halt_messages import LatchChanged, LatchHeld
+from domain.halt_messages import LatchChanged, LatchFound, LatchHeld
 from domain.latch_copy import LATCH, LatchCopy
 from domain.lease import Lease, Standing
 from domain.messages import (
@@ -42,6 +43,7 @@ from domain.reconcile import booked
 from domain.records import HaltTrigger, JournalEntry, Record
 from domain.settling import Settling
 from domain.supervision import LeaseGranted
+from domain.venue_breaker import VenueBreaker
 from domain.venue_link import VenueLink
 
 __all__ = ["LATCH", "Gateway"]
@@ -51,13 +53,19 @@ class Gateway:
     """Place approved orders once, book executions once, and settle bars in lockstep."""
 
     def __init__(
-        self, settings: GatewaySettings, entries: Iterable[JournalEntry], latch: Mapping[str, Any] | None
+        self,
+        settings: GatewaySettings,
+        entries: Iterable[JournalEntry],
+        latch: Mapping[str, Any] | None,
+        breaker: Mapping[str, Any] | None = None,
+        build_breaker: BreakerFactory | None = None,
     ) -> None:
-        """Rebuild from the journal's `entries` and the saved `latch`; the gate opens after reconciliation."""
+        """Rebuild from the journal's `entries`, the saved `latch` and `breaker`; reconciliation opens the gate."""
         self._settings = settings
         opening = {settings.cash.currency: settings.cash_micro}
         self._book = ExecutionBook(entries, CashBook(settings.limits.instruments, opening))
-        self._link = VenueLink(settings, self._book)
+        self._breaker = VenueBreaker(settings.breaker, build_breaker, breaker)
+        self._link = VenueLink(settings, self._book, self._breaker)
         self._latch = LatchCopy(latch)
         self._lease = Lease(ROLE, settings.generation, settings.lease)
         self._orders = OrderGate(settings, self._book, self._link, self._latch, self._lease)
@@ -80,6 +88,8 @@ class Gateway:
                 news = self._latch.changed(message, self._orders.decided)
                 held = Send(COORDINATOR, LatchHeld(role=ROLE, version=message.version))
                 return [*(self._hold() if news else ()), held]
+            case LatchFound():
+                return self._found(message)
             case LeaseGranted():
                 return self._granted(message)
             case RequestJournal(requester=requester, after_seq=after_seq):
@@ -102,6 +112,7 @@ class Gateway:
             **book_state(self._book, self._settings.cash.currency),
             "gate_open": self._link.gate_open,
             "connection": self._link.number,
+            "breaker": self._breaker.state.value,
             "lease_held": self._lease.held,
             "rung": self._latch.rung.name,
             "latch_version": self._latch.version,
@@ -136,7 +147,8 @@ class Gateway:
 
     def _commit(self, at_ns: int, events: Iterable[AuditEvent] = (), advanced: int = -1) -> list[Output]:
         entries, booked_events = self._book.collect()
-        records: tuple[Record, ...] = (*entries, *booked_events, *events)
+        changed = self._breaker.take_records(self._orders.bar)
+        records: tuple[Record, ...] = (*entries, *booked_events, *events, *changed)
         outputs: list[Output] = [Persist(records)] if records else []
         if entries or advanced >= 0:
             head = self._book.seq
@@ -200,6 +212,8 @@ class Gateway:
                 outputs = self._link.recheck()
             case "reconnect":
                 outputs = self._link.reconnect()
+            case "breaker":
+                outputs = self._link.probe()
             case "broker_lost":
                 detail = f"no connection to the venue for {self._settings.broker_lost_s:g} s"
                 outputs = self._raise(HaltTrigger.BROKER_LOST, detail)
@@ -255,6 +269,14 @@ class Gateway:
         kept, *cancels = self._hold()
         file = WriteLatch(self._latch.rung, self._latch.version, detail)
         return [kept, file, *cancels, self._tell(trigger)]
+
+    def _found(self, file: LatchFound) -> list[Output]:
+        """Hold what a latch file says that the ladder does not know of, and tell it; the file stands as it is."""
+        if file.rung <= self._latch.rung:
+            return []
+        detail = f"latch file: {file.detail}" if file.detail else "latch file"
+        self._latch.raise_here(HaltTrigger.KILL_SWITCH, self._orders.bar, detail, file.rung)
+        return [*self._hold(), self._tell(HaltTrigger.KILL_SWITCH)]
 
     def _tell(self, trigger: HaltTrigger, *, again: bool = False) -> Send:
         return Send(COORDINATOR, self._latch.told(trigger, again=again), True)

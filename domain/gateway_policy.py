@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from math import isfinite
 from typing import NamedTuple
 
+from domain.breakers import BreakerTerms
 from domain.broker import OrderType, PlaceOrder, signed
 from domain.cash_book import CashTerms
 from domain.execution_book import ExecutionBook
@@ -39,7 +40,8 @@ class GatewaySettings:
     `cash_micro` is the account's deposit, `cash` says how it is compared. Seconds are of the control clock;
     `reconnect_delays_s` is used in order, the last again. Orders whose refs begin with the number `session` are ours.
     `next_bar` is the first bar group to be published: what is learnt before it belongs there, unless the venue names
-    the bar at which it happened. Without a `lease` nothing may increase exposure.
+    the bar at which it happened. Without a `lease` nothing may increase exposure. `breaker` says when a venue is left
+    alone; None: never.
     """
 
     limits: GatewayLimits
@@ -53,6 +55,7 @@ class GatewaySettings:
     broker_lost_s: float
     reconnect_delays_s: tuple[float, ...]
     lease: LeaseTerms = NO_PULSES
+    breaker: BreakerTerms | None = None
 
 
 class GateView(NamedTuple):

@@ -82,4 +82,12 @@ class HaltReviewed:
     new_peak: bool
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LatchFound:
+    """Tell the gateway that an order was held back by a latch file that no coordinator wrote, and what it says."""
+
+    rung: Rung
+    detail: str
+
+
 HaltInbox = RaiseHalt | PositionsClosed | LatchHeld | ReviewHalt

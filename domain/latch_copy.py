@@ -78,15 +78,15 @@ class LatchCopy:
         if message.version < self._seen[0]:  # it was raised since: a lease has told
             rung = max(rung, self._seen[1])
         # A lowering that crossed our own halt on the way does not know of it.
-        self.rung = max(rung, Rung.HALTED) if self._unheard else rung
+        self.rung = max(rung, *(Rung(told[2]) for told in self._unheard.values())) if self._unheard else rung
         self.version = message.version
         self._scope(message, lowers=message.lowers)
         return True
 
-    def raise_here(self, trigger: HaltTrigger, bar: int, detail: str) -> None:
+    def raise_here(self, trigger: HaltTrigger, bar: int, detail: str, rung: Rung = Rung.HALTED) -> None:
         """Halt by ourselves, until the coordinator has heard of it and lowers."""
-        self._unheard[trigger] = (bar, detail)
-        self.rung = max(Rung.HALTED, self.rung)
+        self._unheard[trigger] = (bar, detail, int(rung))
+        self.rung = max(rung, self.rung)
 
     def unheard(self) -> list[HaltTrigger]:
         """Return our own halts that nobody confirmed."""
@@ -94,12 +94,12 @@ class LatchCopy:
 
     def told(self, trigger: HaltTrigger, *, again: bool) -> RaiseHalt:
         """Word one of our own halts; the gateway knows neither the session nor a time of its own."""
-        bar, detail = self._unheard[trigger]
+        bar, detail, rung = self._unheard[trigger]
         return RaiseHalt(
             at_ns=0,
             bar=bar,
             session=0,
-            rung=Rung.HALTED,
+            rung=Rung(rung),
             trigger=trigger,
             raised_by=GATEWAY,
             detail=detail,

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from domain.bars import BarGroup
 from domain.broker import BrokerLink, BrokerUpdate, OrderType, Side, TimeInForce
 from domain.commands import CancelOrders, ClosePosition, Command, CommandDone, ResolveOrder
-from domain.halt_messages import HaltInbox, HaltReviewed, LatchChanged
+from domain.halt_messages import HaltInbox, HaltReviewed, LatchChanged, LatchFound
 from domain.outbox import OutboxAcknowledged, OutboxRecords, RequestOutbox
 from domain.records import IntentKind, JournalEntry, Rung
 from domain.signals import Signal, SignalFailure, speaker_name
@@ -264,7 +264,7 @@ StrategyInbox = RoleInbox | BarHistory | BarsPublished
 BarInbox = BarsPublished | SignalBatch | JournalUpdate | RequestBarCursor | StrategiesAbsent
 RiskInbox = RoleInbox | BarInbox | LatchChanged | HaltReviewed | ReleaseStrategy | ClosePosition
 OrderInbox = OrdersApproved | BrokerUpdate | BrokerLink | CancelOrders | ResolveOrder
-GatewayInbox = RoleInbox | OrderInbox | RequestJournal | LatchChanged
+GatewayInbox = RoleInbox | OrderInbox | RequestJournal | LatchChanged | LatchFound
 SupervisionInbox = Pulse | RoleStarted | RoleEnded | RolesObserved | StrategyQuarantined
 CoordinatorInbox = (
     Begin

@@ -108,9 +108,7 @@ class OrderGate:
         placed.events.append(audit_order(approval, why))
 
     def _view(self, approval: OrderApproved) -> GateView:
-        closed = "the engine is stopping" if self.stopping else ""
-        if not self._link.gate_open:
-            closed = "the gate is closed: the venue is not connected and reconciled"
+        closed = self._link.closed_because or ("the engine is stopping" if self.stopping else "")
         held = self._latch.forbids(approval.intent.book, approval.intent.symbol)
         if not self._lease.held:
             held = NO_LEASE

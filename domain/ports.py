@@ -171,6 +171,10 @@ class LatchPort(Protocol):
         """Return what stands there, ACTIVE where there is none, HALTED where it cannot be read."""
         ...
 
+    def word(self) -> tuple[int, str]:
+        """Return the version of which it was written, 0 where no coordinator wrote it, and its writer's words."""
+        ...
+
 
 class Child(Protocol):
     """Describe a role's process: what the runtime needs of it (`supervisor.child_spec.ChildSpec`)."""

@@ -25,6 +25,7 @@ from simulation.replay import ReplayFeed
 from simulation.venue.link import VenueBroker, VenueMarket
 from storage.catalogue import read_bars
 from storage.latch_file import LatchFile
+from supervisor.breakers import build_breaker
 
 
 class MarketRoute:
@@ -60,7 +61,7 @@ def _market_data(spec: Spec) -> MarketData:
 def gateway(spec: Spec, context: ActorContext) -> Parts:
     """Build the gateway with a link to the venue's process, guarded by the halt latch's file."""
     journal = open_journal(spec)
-    machine = gateway_machine(spec, journal)
+    machine = gateway_machine(spec, journal, build_breaker)
     latch = LatchFile(context.state_dir)
     broker = LatchedBroker(VenueBroker(context.state_dir), latch)
     return Parts(machine=machine, journal=journal, broker=broker, latch=latch)
@@ -89,7 +90,7 @@ def inline_gateway(spec: Spec, context: ActorContext) -> Parts:
     Unpaced, years of bars pass before anybody could write that file: it is not looked at.
     """
     journal = open_journal(spec)
-    machine = gateway_machine(spec, journal)
+    machine = gateway_machine(spec, journal, build_breaker)
     latch = LatchFile(context.state_dir)
     broker: BrokerPort = spec.arguments["broker"]
     if spec.arguments.get("latched", False):

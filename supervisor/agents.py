@@ -33,7 +33,7 @@ class Agents(Protocol):
         ...
 
     def release(self, role: str) -> Ordered:
-        """Let a quarantined strategy run again, its failures forgotten."""
+        """Forget a strategy's failures; one that was quarantined runs again."""
         ...
 
 
@@ -73,16 +73,18 @@ class ChildAgents:
         return self._told(self._children.restart(role, "a person restarted it")), f"{role} restarts"
 
     def release(self, role: str) -> Ordered:
-        """Let a quarantined strategy run again, its failures forgotten."""
+        """Forget a strategy's failures; one that was quarantined runs again."""
         child = self._known(role)
+        if not child.plan.strategies:
+            raise CommandRefused(f"{role} is no strategy: nothing holds it out that a release could end")
         released: list[Output] = [
             Send(RISK, ReleaseStrategy(strategy=strategy), True) for strategy in self._children.let_in(role)
         ]
         if child.status is Status.QUARANTINED:
             return self._told([*released, *self._children.start(role)]), f"{role} is released and starts"
-        if not released:
-            raise CommandRefused(f"{role} is {child.status.value}, not quarantined")
-        return self._told(released), f"{role} is released: its breaker begins anew"
+        return self._told(
+            released
+        ), f"{role} is released: its failures are forgotten, its breaker begins anew"
 
     def _known(self, role: str) -> Child:
         speaks_through = self._children.roles_of(role.removeprefix(strategy_role("")))

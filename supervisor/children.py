@@ -119,9 +119,9 @@ class Children:
             child.held_out[strategy] = why
         return bool(concerned)
 
-    def let_in(self, role: str) -> tuple[str, ...]:
-        """Return which strategies of a role breakers keep out, and forget it; their other parts come back too."""
-        released = tuple(self._children[role].held_out)
+    def let_in(self, role: str) -> list[str]:
+        """Return the strategies of a role, which no breaker keeps out any more; their other parts come back too."""
+        released = sorted(set(map(strategy_of, self._children[role].plan.strategies)))
         for strategy in released:
             for each in self.roles_of(strategy):
                 self._children[each].held_out.pop(strategy, None)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from queue import SimpleQueue
-from typing import Any, Protocol
+from typing import Any
 
 from actors.parts import ActorContext, Spec
 from domain.ports import ControlPort, Journal, LatchPort, Mailbox
@@ -31,21 +31,13 @@ class ControlParts:
     answers: Mapping[str, Any] | None
 
 
-class WordedLatch(LatchPort, Protocol):
-    """Be a latch that also says who wrote it and why (`storage.latch_file.LatchFile`)."""
-
-    def word(self) -> tuple[int, str]:
-        """Return the version of which it was written, 0 where no coordinator wrote it, and the words."""
-        ...
-
-
 def control_parts(spec: Spec, context: ActorContext, journal: Journal) -> ControlParts:
     """Build them for the coordinator that `spec` describes.
 
     `arguments["commands"]` is True for a control socket, or the queue through which an engine of one process takes
     commands; without it there is none. `arguments["latch"]` is a latch in memory, without it the file is the latch.
     """
-    file: WordedLatch = spec.arguments.get("latch") or LatchFile(context.state_dir)
+    file: LatchPort = spec.arguments.get("latch") or LatchFile(context.state_dir)
     group: CommitGroup | None = spec.arguments.get("group")
     saved = journal.snapshot(COMMANDS)
     return ControlParts(
@@ -82,6 +74,10 @@ class CommittedLatch:
     def read(self) -> Rung:
         """Return what the file says."""
         return self._file.read()
+
+    def word(self) -> tuple[int, str]:
+        """Return of which version the file is and who wrote it."""
+        return self._file.word()
 
 
 class QueuedControl:

@@ -130,9 +130,6 @@ class LatchKeeper:
         ours = 1 <= found.version <= self._ladder.version
         if ours or found.rung is Rung.ACTIVE:
             return self._file()
-        self._written = (
-            Rung.ACTIVE
-        )  # with our version: a cause that a person ends must not come back by the file
         raised = RaiseHalt(
             at_ns=0,
             bar=-1,
@@ -142,7 +139,7 @@ class LatchKeeper:
             raised_by=COORDINATOR,
             detail=f"latch file: {found.detail}" if found.detail else "latch file",
         )
-        return [each for each in self.raise_latch(raised, as_told=True) if not isinstance(each, Send)]
+        return [each for each in self.raise_latch(raised) if not isinstance(each, Send)]
 
     def announced(self) -> list[Output]:
         """Return the word on a latch that survived a restart; nothing where none ever moved."""
@@ -154,14 +151,18 @@ class LatchKeeper:
 
     # --- movements ------------------------------------------------------------------------------------------------
 
-    def raise_latch(self, message: RaiseHalt, *, as_told: bool = False) -> list[Output]:
+    def raise_latch(self, message: RaiseHalt) -> list[Output]:
         """Raise the latch; what is told again and on record already is only confirmed.
 
-        Its rung is that of its trigger, where that is higher, unless it is to be taken `as_told`.
+        Its rung is that of its trigger, where that is higher; a latch file's is what the file says.
         """
         if message.again and self._ladder.has_heard(message):
             return [self._lowering.latch(message.raised_by, heard=(message.trigger,))]
-        rung = message.rung if as_told else max(message.rung, rung_for(message.trigger, self._flattening))
+        if message.trigger is HaltTrigger.KILL_SWITCH:
+            # Written anew with our version: a cause that a person ends must not come back by the file.
+            rung, self._written = message.rung, Rung.ACTIVE
+        else:
+            rung = max(message.rung, rung_for(message.trigger, self._flattening))
         record = self._ladder.raise_latch(
             message.trigger,
             rung,

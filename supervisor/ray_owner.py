@@ -21,14 +21,6 @@ _RECLAIM_AT_END_S = 0.005
 """Ray lets go of SIGTERM at its end, not to us but to the system, which kills: for this long at most."""
 
 
-_stuck = threading.Event()
-
-
-def is_stuck() -> bool:
-    """Say whether Ray's library was told to end and did not in time: what waits for it now waits for long."""
-    return _stuck.is_set()
-
-
 class RayOwner:
     """Own Ray on a thread that lives as long as Ray does; `ray` is the module.
 
@@ -61,8 +53,6 @@ class RayOwner:
         while self._thread.is_alive() and time.monotonic() < until_s:
             self._thread.join(_RECLAIM_AT_END_S)
             reclaim_signals()
-        if self._thread.is_alive():
-            _stuck.set()
 
     def _run(self) -> None:
         try:

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from math import isfinite
 from typing import Any
 
 from domain.bars import BarGroup
+from domain.error_texts import describe
+from domain.errors import Recoverable
 from domain.halt_messages import HaltReviewed, LatchChanged
 from domain.instruments import MICRO
 from domain.marks import Marks
@@ -37,7 +40,10 @@ SNAPSHOT = "risk"
 
 
 class BookKeeping:
-    """Hold portfolio, working orders, marks and the day; value them once a bar."""
+    """Hold portfolio, working orders, marks and the day; value them once a bar.
+
+    `fault` says what went wrong in valuing the last bar; "" for nothing.
+    """
 
     def __init__(self, settings: RiskSettings, saved: Mapping[str, Any] | None) -> None:
         """Start a new account, or where `saved` (the snapshot's values) left off."""
@@ -56,6 +62,7 @@ class BookKeeping:
         self.closings = Closings(values.get("closings", {}))
         self.latch = RiskLatch(settings.flattening, values)
         self.bar = int(values.get("bar", -1))
+        self.fault = ""
         self._heat_level = int(values.get("heat_level", 0))
         self._sessions: list[int] = list(values.get("sessions", ()))
         self._sessions_kept = max([1, *(each.settlement_sessions for each in settings.instruments.values())])
@@ -74,7 +81,10 @@ class BookKeeping:
         return self.latch.rung
 
     def mark(self, group: BarGroup) -> list[tuple[HaltTrigger, str]]:
-        """Mark at the closes of `group`; return the halts that the figures newly call for."""
+        """Mark at the closes of `group`; return the halts that the figures newly call for.
+
+        Figures that cannot be worked out now stay what they were; ones that are not finite reach every limit.
+        """
         day, limits = self.day, self._settings.limits
         if group.session > day.session:
             day.session = group.session
@@ -82,23 +92,34 @@ class BookKeeping:
             self.portfolio.begin_session(group.index)
             self._sessions = [*self._sessions, group.index][-self._sessions_kept :]
         self.marks.take(group)
-        day.equity = self.portfolio.equity(self.marks.prices)
-        day.peak_equity = raised_peak(day.peak_equity, day.equity)
-        held = self.account.held(self.marks)
-        gross = gross_usd(held)  # netted over books, as the limit of an order is judged
-        self._figures = AccountFigures(
-            equity=day.equity,
-            daily_loss=daily_loss(day.start_equity, day.equity),
-            drawdown=drawdown(day.peak_equity, day.equity),
-            heat=portfolio_heat(((p.value_usd, p.stop_pct) for p in held), day.equity),
-            gross_exposure=gross / day.equity if day.equity > 0.0 else 1.0,
-        )
         self.bar = group.index
+        try:
+            self._value()
+        except Recoverable as error:
+            self.fault = describe(error)
+            return []
         return [
             (trigger, why)
             for trigger, why in breached(self._figures, limits)
             if trigger not in self.latch.raised
         ]
+
+    def _value(self) -> None:
+        day = self.day
+        equity = self.portfolio.equity(self.marks.prices)
+        held = self.account.held(self.marks)
+        gross = gross_usd(held)  # netted over books, as the limit of an order is judged
+        day.equity, day.peak_equity = equity, raised_peak(day.peak_equity, equity)
+        self._figures = AccountFigures(
+            equity=equity,
+            daily_loss=daily_loss(day.start_equity, equity),
+            drawdown=drawdown(day.peak_equity, equity),
+            heat=portfolio_heat(((p.value_usd, p.stop_pct) for p in held), equity),
+            gross_exposure=gross / equity if equity > 0.0 else 1.0,
+        )
+        # Heat on no equity is infinite by its definition; anything else that is not finite is a fault.
+        known = isfinite(equity) and isfinite(gross)
+        self.fault = "" if known else f"equity {equity}, gross exposure {gross}: not finite"
 
     def heat_warning(self, group: BarGroup) -> list[AuditEvent]:
         """Return the warning that the heat of this bar's marks newly reached, the highest where it reached several.

@@ -20,6 +20,7 @@ from domain.outbox import AuditEvent, AuditKind
 from domain.outputs import Output, Persist, Send
 from domain.records import HaltTrigger, MachineSnapshot
 from domain.risk.book_keeping import BookKeeping
+from domain.risk.entry_breakers import EntryBreakers
 from domain.risk.joining import STILL_ABSENT
 from domain.risk.limits import HaltPolicy
 from domain.risk.settings import RiskSettings
@@ -54,6 +55,7 @@ class Decider:
         self._epoch, self._strategies = settings.epoch, len(settings.strategies)
         self._edition = int(saved.get("edition", 0))
         self._breakers = StrategyBreakers(settings.strategies, settings.breakers, build, saved)
+        self._entries = EntryBreakers(settings.entry_breakers, build, saved.get("entry_breakers", {}))
         self._left_out: tuple[str, ...] = tuple(saved.get("left_out", ()))
         self._desk = DeskRound(settings, books)
         self._desk.restore(saved.get("counts", {}))
@@ -68,6 +70,7 @@ class Decider:
             **self._desk.state(),
             "failures": self.failures.report(),
             "breakers": self._breakers.report(),
+            "entry_breakers": self._entries.report(),
         }
 
     @property
@@ -111,16 +114,23 @@ class Decider:
         if books.end_flattening():
             closed = PositionsClosed(at_ns=group.known_ns, bar=group.index, session=group.session)
             halts.append(Send(COORDINATOR, closed, control=True))
+        barred = None if again else self._entries.begin(group, books.fault)
         approvals, cancels, events = self._desk.run(
-            group, batches, leased=leased, again=self._approved if again else None
+            group, batches, leased=leased, barred=barred, again=self._approved if again else None
         )
         if again:
             return [*halts, self._send(group, approvals, cancels)]
-        changes = [*self._breakers.take_events(), *books.heat_warning(group)]
+        self._entries.end(group, self._desk.fault)
+        changes = [
+            *self._breakers.take_events(),
+            *self._entries.take_events(),
+            *books.heat_warning(group),
+        ]
         self._edition += 1
         kept = {
             "edition": self._edition,
             **self._breakers.to_values(),
+            "entry_breakers": self._entries.to_values(),
             "left_out": list(self._left_out),
             "counts": self._desk.state(),
             "failures": self.failures.to_values(),
@@ -152,7 +162,12 @@ class Decider:
     def keep(self, *events: AuditEvent) -> Persist:
         """Make `events` and what changed since the last bar durable."""
         self._edition += 1
-        values = {"edition": self._edition, **self._breakers.to_values(), **self._books.between_bars()}
+        values = {
+            "edition": self._edition,
+            **self._breakers.to_values(),
+            "failures": self.failures.to_values(),
+            **self._books.between_bars(),
+        }
         snapshot = MachineSnapshot(name=BETWEEN, bar=max(self._books.bar, 0), at_ns=0, values=values)
         return Persist((*self._breakers.take_events(), *events, snapshot))
 
@@ -176,9 +191,12 @@ class Decider:
         return [self.keep(event), Send(COORDINATOR, told)]
 
     def release(self, strategy: str) -> list[Output]:
-        """Let a strategy that stays out take part again; nothing where it does."""
+        """Let a strategy take part as one that never failed; nothing where it does."""
+        before = self._breakers.to_values(), self.failures.to_values()
         released = self._breakers.release(strategy, max(self._books.bar, 0))
-        return [self.keep(*released)] if released else []
+        self.failures.forget(strategy)
+        changed = before != (self._breakers.to_values(), self.failures.to_values())
+        return [self.keep(*released)] if changed else []
 
     def quarantined(self) -> list[Output]:
         """Tell once more which strategies stay out."""
@@ -189,12 +207,14 @@ class Decider:
     def _count_failures(self, group: BarGroup, batches: list[SignalBatch]) -> list[Output]:
         due: tuple[HaltTrigger, str] | None = None
         out: list[StrategyQuarantined] = []
+        failed_on: set[str] = set()
         for batch in batches:
             # Who is still absent has been counted; of a strategy in parts the others speak on.
             failed = [failure for failure in batch.failures if failure.kind != STILL_ABSENT]
             evaluated = batch.evaluated - len(batch.failures) + len(failed)
             for failure in failed:
                 self.failures.failed_on(failure.symbol)
+                failed_on.add(failure.symbol)
             if failed and len(failed) >= evaluated:
                 error = failed[0].error
                 self.failures.failed(batch.strategy, group.index, error)
@@ -204,6 +224,7 @@ class Decider:
             elif evaluated:
                 self.failures.succeeded(batch.strategy)
                 self._breakers.succeeded(group, batch.strategy)
+        self.failures.bar_over(failed_on, (bar.symbol for bar in group.bars))
         return [
             *(Send(COORDINATOR, told, control=True) for told in out),
             *self._raised_once(group, due),

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from domain.breakers import BreakerTerms, StrategyBreakerTerms
 from domain.instruments import Instrument
 from domain.lease import NO_PULSES, LeaseTerms
 from domain.risk.limits import BookSettings, RiskLimits
-from domain.risk.strategy_breakers import StrategyBreakerTerms
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -20,8 +20,9 @@ class RiskSettings:
     is this manager's generation. `lockstep` makes each bar wait for the simulated market's word that it is done.
     `flattening` names the halt triggers that close every position. Deadlines are in seconds of the control clock:
     for all signals of a bar, and for another role's answer before it is asked for again; so is `lease`, without which
-    nothing is entered. `breakers` says when a strategy that fails is left out; None: never. `shards` are, of each
-    strategy whose symbols are shared out among parts, those of each part.
+    nothing is entered. `breakers` says when a strategy that fails is left out; None: never. `entry_breakers` says
+    by name (`domain/risk/entry_breakers.py`) when data or a calculation that fail keep entries out; without: never.
+    `shards` are, of each strategy whose symbols are shared out among parts, those of each part.
     """
 
     limits: RiskLimits
@@ -41,4 +42,5 @@ class RiskSettings:
     flattening: frozenset[str] = frozenset()
     lease: LeaseTerms = NO_PULSES
     breakers: StrategyBreakerTerms | None = None
+    entry_breakers: Mapping[str, BreakerTerms] = field(default_factory=dict)
     shards: Mapping[str, tuple[frozenset[str], ...]] = field(default_factory=dict)

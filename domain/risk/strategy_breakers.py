@@ -8,21 +8,14 @@ quarantine the strategy until a person releases it (requirements B1, B5, B6).
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
 from domain.bars import BarGroup
-from domain.breakers import Breaker, BreakerFactory, BreakerState, BreakerTerms
-from domain.outbox import AuditEvent, AuditKind
+from domain.breakers import Breaker, BreakerFactory, BreakerState, StrategyBreakerTerms, breaker_event
+from domain.outbox import AuditEvent
 from domain.supervision import StrategyQuarantined
 
 QUARANTINED = "quarantined"
-
-
-class StrategyBreakerTerms(NamedTuple):
-    """Say when a strategy's breaker opens and closes, and after how many failed probes it stays out."""
-
-    breaker: BreakerTerms
-    quarantine_after_probes: int
 
 
 class StrategyBreakers:
@@ -102,20 +95,23 @@ class StrategyBreakers:
             return None
         why = f"{probes} probes failed, the last: {error}"
         told = self._out[name] = StrategyQuarantined(strategy=name, bar=group.index, why=why)
-        self._events.append(_change(group.known_ns, group.index, name, breaker.state, QUARANTINED, why))
+        self._events.append(breaker_event(group.known_ns, group.index, name, breaker.state, QUARANTINED, why))
         return told
 
     def release(self, name: str, bar: int) -> list[AuditEvent]:
-        """Let `name` take part again as one that never failed; return the record, none where it was not out.
+        """Let `name` take part as one that never failed; return the record, none where its breaker is closed.
 
         When a person does that no data say, so it is no part of what two runs must share.
         """
-        if self._out.pop(name, None) is None:
-            return []
+        before = self.report().get(name, BreakerState.CLOSED)
+        self._out.pop(name, None)
         self._failed_probes.pop(name, None)
-        self._renew(name, {})
-        released = _change(0, bar, name, QUARANTINED, BreakerState.CLOSED, "a person released it")
-        return [released._replace(decision=False)]
+        if name in self._breakers:
+            self._renew(name, {})
+        if before == BreakerState.CLOSED:
+            return []
+        closed, cause = BreakerState.CLOSED, "a person released it"
+        return [breaker_event(0, bar, name, before, closed, cause, decision=False)]
 
     def take_events(self) -> list[AuditEvent]:
         """Return the records of what changed since this was last asked."""
@@ -140,9 +136,4 @@ class StrategyBreakers:
 
     def _note(self, group: BarGroup, name: str, before: BreakerState, cause: str) -> None:
         after = self._breakers[name].state
-        self._events.append(_change(group.known_ns, group.index, name, before, after, cause))
-
-
-def _change(at_ns: int, bar: int, name: str, before: str, after: str, cause: str) -> AuditEvent:
-    body = {"before": str(before), "after": str(after), "cause": cause}
-    return AuditEvent(AuditKind.BREAKER, at_ns, bar, name, True, body)
+        self._events.append(breaker_event(group.known_ns, group.index, name, before, after, cause))

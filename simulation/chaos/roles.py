@@ -12,6 +12,7 @@ from actors.roles import gateway_machine, open_journal
 from actors.strategy_roles import strategies_parts, strategy_instance
 from domain.audit_machine import AuditMachine
 from domain.strategies.protocol import StrategyInstance
+from supervisor.breakers import build_breaker
 
 
 def gateway(spec: Spec, context: ActorContext) -> Parts:
@@ -19,7 +20,9 @@ def gateway(spec: Spec, context: ActorContext) -> Parts:
     del context
     journal, latch = open_journal(spec), spec.arguments["latch"]
     broker = LatchedBroker(spec.arguments["broker"], latch)
-    return Parts(machine=gateway_machine(spec, journal), journal=journal, broker=broker, latch=latch)
+    return Parts(
+        machine=gateway_machine(spec, journal, build_breaker), journal=journal, broker=broker, latch=latch
+    )
 
 
 def audit(spec: Spec, context: ActorContext) -> Parts:

@@ -20,6 +20,7 @@ from domain.broker import (
 )
 from domain.errors import BrokerUnavailable
 from domain.gateway_policy import place_order
+from domain.halt_messages import LatchFound
 from domain.records import IntentKind, OrderState, Rung
 from storage.latch_file import NAME, LatchFile
 from tests.fakes.ports import FakeBroker
@@ -94,6 +95,27 @@ def test_file_is_looked_at_before_each_order(rig: Rig, tmp_path: Path) -> None:
     (tmp_path / NAME).unlink()
     rig.broker.send(ENTRY)
     assert rig.venue.sent == [ENTRY, ENTRY]
+
+
+def test_file_that_no_coordinator_wrote_is_told_ahead_of_what_waits(rig: Rig) -> None:
+    """The kill path wrote it: ladder, risk manager and people must learn of it."""
+    rig.latch.write(Rung.FLATTENING, 0, "bob: storm")
+    rig.broker.send(ENTRY)
+    assert rig.mailbox.depths() == (1, 1)
+    assert rig.mailbox.take(0) == LatchFound(rung=Rung.FLATTENING, detail="bob: storm")
+
+
+def test_file_that_cannot_be_read_is_told_as_a_halt(rig: Rig, tmp_path: Path) -> None:
+    (tmp_path / NAME).write_text("stop!")
+    rig.broker.send(ENTRY)
+    assert rig.mailbox.take(0) == LatchFound(rung=Rung.HALTED, detail="")
+
+
+def test_file_that_a_coordinator_wrote_is_not_told(rig: Rig) -> None:
+    """Its announcement is on its way; told as a person's, a halt of the rules would need a person to end it."""
+    rig.latch.write(Rung.HALTED, 4, "heat")
+    rig.broker.send(ENTRY)
+    assert rig.mailbox.depths() == (1, 0)
 
 
 def test_port_that_is_not_open_refuses_an_order_whether_the_file_stands_or_not(tmp_path: Path) -> None:

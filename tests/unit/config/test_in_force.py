@@ -20,7 +20,7 @@ KEYS = [f"{file}: {key}" for file, about in SHOWN["files"].items() for key in ab
 READERS = ("actors", "cli", "domain", "simulation", "storage", "supervisor")
 TELLING = {
     "retention_years", "require_positive_expectancy",
-    "keep_protective_stops", "panic_mode", "close_positions", "risk_calculation", "order_placement", "position_updates",
+    "keep_protective_stops", "panic_mode", "close_positions", "order_placement", "position_updates",
 }  # fmt: skip
 """Names of keys and sections that can mean nothing else in the code; those of a stop take one value only."""
 
@@ -58,7 +58,7 @@ def test_page_lists_them_all_and_no_other() -> None:
 def test_each_shipped_file_says_so_beside_them(file: str) -> None:
     comments = (SHIPPED / file).read_text(encoding="utf-8").lower().count(MARK)
     ours = [pattern for pattern in NOT_IN_FORCE if pattern.startswith(f"{file}:")]
-    assert comments == (1 if file in ("retry.yaml", "breakers.yaml") else len(ours))
+    assert comments == (1 if file == "retry.yaml" else len(ours))
 
 
 def test_shipped_configuration_changes_none_of_them() -> None:
@@ -69,7 +69,6 @@ def test_changes_of_them_are_named_and_no_others(tmp_path: Path) -> None:
     for file, before, after in (
         ("risk_management.yaml", "panic_mode: true", "panic_mode: false"),
         ("shutdown.yaml", "deadline_s: 30.0", "deadline_s: 20.0"),
-        ("breakers.yaml", "broker: {failures: 3", "broker: {failures: 4"),
         ("retry.yaml", "broker_connection: {attempts: 5", "broker_connection: {attempts: 4"),
     ):
         path = tmp_path / file
@@ -77,6 +76,5 @@ def test_changes_of_them_are_named_and_no_others(tmp_path: Path) -> None:
         assert before in text
         path.write_text(text.replace(before, after), encoding="utf-8")
     assert idle_changes_warning(describe(load(tmp_path, {}))) == (
-        "changed in your configuration, but not in force yet: "
-        "risk_management.yaml: emergency.panic_mode, breakers.yaml: broker.failures"
+        "changed in your configuration, but not in force yet: risk_management.yaml: emergency.panic_mode"
     )

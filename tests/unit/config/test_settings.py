@@ -87,10 +87,18 @@ def test_retry_has_the_table_of_b7(settings: Settings) -> None:
 
 
 def test_breakers_have_the_defaults_of_b6(settings: Settings) -> None:
-    for name in ("strategy", "broker", "market_data", "risk_calculation"):
-        breaker = getattr(settings.breakers, name)
-        assert (breaker.failures, breaker.timeout_s, breaker.successes) == (3, 300, 2)
+    for name in ("strategy", "market_data", "risk_calculation"):
+        assert getattr(settings.breakers, name).terms() == (3, 300, 2)
     assert settings.breakers.quarantine_after_probes == 2
+
+
+def test_the_brokers_breaker_probes_before_an_outage_halts(settings: Settings) -> None:
+    """B1 halts after 60 s without a connection: 300 s untried would make each outage of a few seconds a halt."""
+    breaker = settings.breakers.broker
+    assert (breaker.failures, breaker.successes) == (3, 2)
+    connection = settings.retry.broker_connection
+    tried_s = sum(connection.first_delay_s * connection.base**n for n in range(breaker.failures - 1))
+    assert tried_s + breaker.timeout_s < settings.engine.runtime.broker_lost_s
 
 
 def test_default_book_votes_with_two_of_six(settings: Settings) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter, defaultdict
 from collections.abc import Mapping
 from dataclasses import replace
@@ -52,6 +53,8 @@ from domain.outputs import CancelTimer, Connect, Output, Persist, Send, SetTimer
 from domain.records import ExecutionEntry, IntentKind, JournalEntry, OrderEntry, OrderState, Rung
 from domain.risk.limits import HardLimits
 from domain.supervision import LeaseGranted, Pulse
+from domain.venue_breaker import BROKER_BREAKER
+from supervisor.breakers import build_breaker
 from tests.fakes.memory_journal import MemoryJournal
 from tests.money import stock
 
@@ -290,7 +293,7 @@ class Bench:
     def __init__(self, settings: GatewaySettings = SETTINGS) -> None:
         self.settings = settings
         self.journal = MemoryJournal()
-        self.machine = Gateway(settings, (), None)
+        self.machine = Gateway(settings, (), None, None, build_breaker)
         self.placed: Counter[str] = Counter()
         self.wires: list[Any] = []
         self.timers: dict[str, float] = {}
@@ -352,8 +355,11 @@ class Bench:
 
     def restart(self) -> None:
         """Let a new gateway take over from the journal."""
-        saved = self.journal.snapshot(LATCH)
-        self.machine = Gateway(self.settings, self.entries(), None if saved is None else saved.values)
+        latch, breaker = (
+            None if saved is None else json.loads(json.dumps(saved.values))
+            for saved in (self.journal.snapshot(name) for name in (LATCH, BROKER_BREAKER))
+        )
+        self.machine = Gateway(self.settings, self.entries(), latch, breaker, build_breaker)
         self.timers, self.wires = {}, []
         self.told = self.book.seq  # the risk manager finds the gap, and asks
         self.owed.clear()

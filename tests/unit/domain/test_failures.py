@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domain.failures import HISTORY, FailureTracker
+from domain.failures import HISTORY, WORDS, FailureTracker
 from domain.records import HaltTrigger
 from tests.unit.domain.risk.bench import POLICY
 
@@ -81,6 +81,45 @@ def test_success_resets_its_own_strategy_alone() -> None:
     assert dict(seen.consecutive) == {"b": 1}
 
 
+def test_a_symbol_fails_in_a_row_until_it_trades_and_no_strategy_fails_on_it() -> None:
+    """B5: consecutive failures per symbol."""
+    seen = FailureTracker(POLICY)
+    seen.bar_over({"AAPL", "XOM"}, ["AAPL", "XOM"])
+    seen.bar_over({"AAPL"}, ["AAPL"])  # XOM did not trade
+    assert dict(seen.symbols_in_a_row) == {"AAPL": 2, "XOM": 1}
+    seen.bar_over({"AAPL"}, ["AAPL", "XOM"])
+    assert seen.report()["symbols_in_a_row"] == {"AAPL": 3}
+
+
+@pytest.mark.parametrize(
+    ("outcomes", "due"),
+    [
+        ("ffF", False),  # f released: one failure is left
+        ("FFF", True),  # none of them was f's
+        ("fFFF", True),
+        ("SFfFf", False),
+    ],
+)
+def test_forgotten_failures_of_a_released_strategy_are_no_part_of_the_run(outcomes: str, due: bool) -> None:
+    """B5: manual reset."""
+    seen = FailureTracker(POLICY)
+    for bar, outcome in enumerate(outcomes):
+        if outcome == "S":
+            seen.succeeded("F")
+        else:
+            seen.failed(outcome, bar, "x")
+    seen.forget("f")
+    assert (seen.halt_due() is not None) == due
+    assert "f" not in seen.consecutive
+    assert seen.totals["f"] == outcomes.count("f"), "what was is not undone"
+
+
+def test_history_keeps_the_beginning_of_what_was_said() -> None:
+    seen = FailureTracker(POLICY)
+    seen.failed("a", 0, "x" * 1_000_000)
+    assert seen.history[0] == (0, "a", "x" * WORDS)
+
+
 def test_history_holds_the_last_hundred() -> None:
     seen = tracker("F" * (HISTORY + 5))
     assert [bar for bar, _, _ in seen.history] == list(range(5, HISTORY + 5))
@@ -101,7 +140,7 @@ def test_tracker_restored_anywhere_decides_the_same(outcomes: str, at: int) -> N
     restored = FailureTracker(POLICY, json.loads(json.dumps(tracker(outcomes[:at]).to_values())))
     for bar, outcome in enumerate(outcomes[at:], start=at):
         if outcome in "Ff":
-            restored.failed(outcome.upper(), bar, "")
+            restored.failed(outcome.upper(), bar, f"error {bar}")
         else:
             restored.succeeded("F")
     assert restored.to_values() == straight.to_values()

@@ -420,6 +420,7 @@ def test_the_state_is_for_people(bench: Bench) -> None:
     assert state == {
         "gate_open": True,
         "connection": 1,
+        "breaker": "closed",
         "lease_held": True,
         "rung": "ACTIVE",
         "latch_version": 0,

@@ -9,8 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from domain.broker import CancelOrder, Side
-from domain.halt_messages import LatchChanged
+from domain.halt_messages import LatchChanged, LatchFound
 from domain.latch_copy import LatchCopy
+from domain.messages import Begin
+from domain.outputs import WriteLatch
 from domain.records import HaltTrigger, IntentKind, OrderState, Rung
 from tests.unit.domain.gateway_bench import (
     Bench,
@@ -203,3 +205,46 @@ def test_own_halt_survives_a_saved_copy_until_it_is_heard_of() -> None:
     again.changed(LatchChanged(rung=Rung.ACTIVE, lowers=True, version=1, active=()), decided=7)
     assert (again.rung, again.unheard()) == (HALTED, [HaltTrigger.BROKER_LOST])
     assert again.told(HaltTrigger.BROKER_LOST, again=True).bar == 7
+
+
+# --- a latch file that the ladder does not know of --------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("rung", [Rung.REDUCING, Rung.HALTED, Rung.FLATTENING])
+def test_a_found_file_halts_at_its_rung_and_is_told(bench: Bench, rung: Rung) -> None:
+    """B2, I5: the kill path wrote it while no message came through."""
+    bench.file = WriteLatch(rung, 0, "bob: storm")
+    bench.give(LatchFound(rung=rung, detail="bob: storm"))
+    (halt,) = bench.halts
+    assert (halt.rung, halt.trigger, halt.detail, halt.again) == (
+        rung,
+        HaltTrigger.KILL_SWITCH,
+        "latch file: bob: storm",
+        False,
+    )
+    assert bench.rung is rung
+    assert cancels(bench) == [AAPL, KO, OTHER]
+    bench.give(LatchFound(rung=rung, detail="bob: storm"))
+    assert len(bench.halts) == 1, "each order that is held back tells it"
+
+
+def test_a_found_file_is_told_again_after_a_restart_until_the_coordinator_has_it(bench: Bench) -> None:
+    bench.file = WriteLatch(Rung.REDUCING, 0, "")
+    bench.give(LatchFound(rung=Rung.REDUCING, detail=""))
+    bench.restart()
+    bench.give(Begin())
+    assert [(halt.rung, halt.again, halt.detail) for halt in bench.halts] == [
+        (Rung.REDUCING, False, "latch file"),
+        (Rung.REDUCING, True, "latch file"),
+    ]
+    bench.give(latch(Rung.ACTIVE, 1, lowers=True))
+    assert bench.rung is Rung.REDUCING, "a lowering that crossed it does not know of it"
+    bench.give(latch(Rung.REDUCING, 2, active=(HaltTrigger.KILL_SWITCH,)))
+    bench.give(latch(Rung.ACTIVE, 3, lowers=True))
+    assert bench.rung is Rung.ACTIVE
+
+
+def test_a_found_file_that_says_no_more_than_is_held_changes_nothing(bench: Bench) -> None:
+    bench.give(latch(Rung.HALTED, 1))
+    assert bench.give(LatchFound(rung=Rung.HALTED, detail="bob")) == []
+    assert bench.halts == []

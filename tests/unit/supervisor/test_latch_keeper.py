@@ -133,6 +133,18 @@ def test_a_file_above_the_ladder_raises_it_to_that_rung_and_says_who_wrote_it(fo
     assert latch.begun() == [], "once a start"
 
 
+@pytest.mark.parametrize("found", [Rung.REDUCING, Rung.HALTED, Rung.FLATTENING])
+def test_a_file_found_while_it_runs_counts_as_what_it_says_and_gets_our_version(found: Rung) -> None:
+    """Also where the ladder stands there already: the file of version 0 must not come back at the next start."""
+    latch = keeper()
+    latch.handle(raising(T.MANUAL, found))
+    outputs = latch.handle(raising(T.KILL_SWITCH, found))
+    (file,) = [each for each in outputs if isinstance(each, WriteLatch)]
+    assert (file.rung, file.version) == (max(found, Rung.HALTED), 2)
+    alone = keeper()
+    assert [one.rung for _, one in told(alone.handle(raising(T.KILL_SWITCH, found)))] == [found, found]
+
+
 def test_a_ladder_above_the_file_writes_it_again() -> None:
     first = keeper()
     saved = saved_in(first.handle(raising()))

@@ -87,7 +87,7 @@ def test_release_of_a_pack_lets_all_of_it_take_part_again(bench: Bench) -> None:
         bench.children.hold_out(name, "2 probes failed")
     outputs, detail = bench.agents.release("strategies:1")
     assert outputs[:2] == [Send(RISK, ReleaseStrategy(strategy=name), True) for name in "ab"]
-    assert detail == "strategies:1 is released: its breaker begins anew"
+    assert detail == "strategies:1 is released: its failures are forgotten, its breaker begins anew"
     assert bench.report("strategies:1") == ("ready", "")
 
 

@@ -9,10 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domain.breakers import BreakerTerms
+from domain.breakers import BreakerTerms, StrategyBreakerTerms
 from domain.messages import BarsPublished, SignalBatch, TimerFired
 from domain.outbox import AuditKind
-from domain.risk.strategy_breakers import StrategyBreakerTerms
 from domain.signals import Signal, SignalFailure
 from domain.supervision import AbsentStrategy, StrategiesAbsent
 from tests.money import stock

@@ -9,13 +9,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domain.breakers import BreakerTerms
+from domain.breakers import BreakerTerms, StrategyBreakerTerms
 from domain.lease import LeaseTerms
 from domain.messages import COORDINATOR, BarsPublished, TimerFired
 from domain.outbox import AuditEvent, AuditKind
 from domain.outputs import Send
 from domain.records import HaltTrigger, Rung
-from domain.risk.strategy_breakers import StrategyBreakerTerms
 from domain.supervision import ReleaseStrategy, StrategyQuarantined
 from tests.unit.domain.risk.bench import (
     BUY,
@@ -151,6 +150,31 @@ def test_released_strategy_takes_part_as_one_that_never_failed() -> None:
         assert each.manager.state()["breakers"]["e"] == "closed"
     assert changes(fail(again, 7, "e")) == []
     assert list(again.bar(8, PRICES, all_say(BUY, names="ae")).intents) == ["AAPL"]
+
+
+def test_release_closes_an_open_breaker_and_forgets_failures_in_a_row() -> None:
+    """B5: manual reset, before a probe or a quarantine decided; it outlasts the process."""
+    made = bench()
+    *_, last = [fail(made, index, "e") for index in range(3)]
+    released = made.deliver(ReleaseStrategy(strategy="e"))
+    (event,) = released.events(AuditKind.BREAKER)
+    assert (event.decision, event.body["before"], event.body["after"]) == (False, "open", "closed")
+    for each in (made, made.reborn(last.snapshot, released.between)):
+        state = each.manager.state()
+        assert (state["breakers"]["e"], state["failures"]["consecutive"]) == ("closed", {})
+        assert state["failures"]["totals"] == {"e": 3}
+    again = made.reborn(last.snapshot, released.between)
+    assert changes(fail(again, 3, "e")) == []
+
+
+def test_release_before_the_breaker_opened_forgets_what_it_counted() -> None:
+    made = bench()
+    for index in (0, 1):
+        fail(made, index, "e")
+    assert made.deliver(ReleaseStrategy(strategy="e")).events(AuditKind.BREAKER) == []
+    for index in (2, 3):
+        assert changes(fail(made, index, "e")) == []
+    assert changes(fail(made, 4, "e")) == [("e", "closed", "open")]
 
 
 def test_release_of_a_strategy_that_is_not_out_changes_nothing() -> None:
