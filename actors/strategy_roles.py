@@ -6,7 +6,7 @@ needs, and there are many strategies.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ from domain.strategies.evaluator import Evaluator, LiveEvaluator
 from domain.strategies.protocol import StrategyInstance
 from domain.strategies.registry import discover
 from domain.strategies.runner import RunnerSettings, StrategyRunner
+from domain.strategies.voice import Voice, VoiceSettings
 
 
 def strategy_instance(arguments: Mapping[str, Any]) -> StrategyInstance:
@@ -31,23 +32,33 @@ def strategy_instance(arguments: Mapping[str, Any]) -> StrategyInstance:
     )
 
 
-def strategy(spec: Spec, context: ActorContext) -> Parts:
-    """Build a strategy that evaluates each block up to now as bars come."""
-    instance = strategy_instance(spec.arguments)
-    evaluator = LiveEvaluator(instance, spec.arguments["bar_ns"], spec.arguments["continuous"])
-    return strategy_parts(spec, instance, evaluator)
+def strategies(spec: Spec, context: ActorContext) -> Parts:
+    """Build strategies that evaluate each block up to now as bars come."""
+    del context
+    bar_ns, continuous = spec.arguments["bar_ns"], spec.arguments["continuous"]
+    return strategies_parts(spec, lambda instance: LiveEvaluator(instance, bar_ns, continuous))
 
 
-def strategy_parts(spec: Spec, instance: StrategyInstance, evaluator: Evaluator) -> Parts:
-    """Build a strategy around its evaluator."""
+def strategies_parts(
+    spec: Spec,
+    evaluator_of: Callable[[StrategyInstance], Evaluator],
+    instance_of: Callable[[Mapping[str, Any]], StrategyInstance] = strategy_instance,
+) -> Parts:
+    """Build the role of one or several strategies, each around its evaluator."""
     arguments = spec.arguments
-    symbols = arguments["symbols"]
     settings = RunnerSettings(
-        strategy_id=instance.strategy_id,
-        symbols=None if symbols is None else frozenset(symbols),
+        role=spec.role,
         block_ns=block_ns(arguments["bar_ns"], arguments["continuous"]),
-        warmup=instance.warmup,
         generation=spec.generation,
         lease=arguments["lease"],
     )
-    return Parts(machine=StrategyRunner(settings, evaluator))
+    voices = []
+    for told in arguments["instances"]:
+        instance, symbols = instance_of(told), told["symbols"]
+        voice = VoiceSettings(
+            strategy_id=instance.strategy_id,
+            symbols=None if symbols is None else frozenset(symbols),
+            warmup=instance.warmup,
+        )
+        voices.append(Voice(voice, evaluator_of(instance)))
+    return Parts(machine=StrategyRunner(settings, voices))

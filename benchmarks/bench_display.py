@@ -22,6 +22,7 @@ from cli.display.painter import Painter
 from cli.display.screen import Picture, screen
 from cli.display.view import read
 from cli.meter import Standing
+from domain.messages import is_strategies
 from domain.strategies.blocks import DAY_NS
 from tests.sizes import prove_size
 from tests.unit.cli.display.samples import SIZES, fill, holding, order, snapshot
@@ -66,9 +67,9 @@ def moved(number: int) -> dict[str, Any]:
     views["gateway"]["newest_orders"] = [order(10 * number + n, f"S{n}") for n in range(4)]
     views["gateway"]["newest_fills"] = [fill(10 * number + n, f"S{n}") for n in range(4, 8)]
     for name, view in views.items():
-        if name.startswith("strategy:"):
-            view["bars"] += number
-            view["last_said"]["bar"] += number
+        for own in view["strategies"].values() if is_strategies(name) else ():
+            own["bars"] += number
+            own["last_said"]["bar"] += number
     return told
 
 

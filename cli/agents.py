@@ -16,7 +16,10 @@ from supervisor.control_client import ControlClient
 app = typer.Typer()
 
 RoleArgument = Annotated[
-    str, typer.Argument(metavar="ROLE", help="A role as `agents list` shows it, such as strategy:momentum.")
+    str,
+    typer.Argument(
+        metavar="ROLE", help="A role as `agents list` shows it, such as strategy:momentum or strategies:1."
+    ),
 ]
 
 

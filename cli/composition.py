@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from cli.plan import EnginePlan
+from cli.sharing import Speaker
 from domain.audit_machine import AuditPace
-from domain.messages import AUDIT, COORDINATOR, FEED, GATEWAY, RISK, VENUE, strategy_role
+from domain.messages import AUDIT, COORDINATOR, FEED, GATEWAY, RISK, VENUE
 from domain.ports import Supervisor
 from storage.commit_group import CommitGroup
 from supervisor.child import ChildPlan
@@ -37,7 +38,7 @@ class Site:
     audit: str
     gateway: str
     feed: str
-    strategy: str
+    strategies: str
     pace: AuditPace
     group: CommitGroup | None
     given: Mapping[str, Mapping[str, Any]]
@@ -51,7 +52,7 @@ def ray_specs(plan: EnginePlan) -> tuple[ChildSpec, ...]:
         audit="actors.roles:audit",
         gateway="simulation.roles:gateway",
         feed="simulation.roles:feed",
-        strategy="actors.strategy_roles:strategy",
+        strategies="actors.strategy_roles:strategies",
         pace=plan.live_pace(),
         group=None,
         given={FEED: {"bars": str(plan.session.bars)}},
@@ -78,7 +79,7 @@ def inline_specs(
         audit="simulation.roles:inline_audit",
         gateway="simulation.roles:inline_gateway",
         feed="simulation.roles:inline_feed",
-        strategy="simulation.roles:inline_strategy",
+        strategies="simulation.roles:inline_strategies",
         pace=plan.live_pace() if plan.pace_s > 0.0 else INLINE_PACE,
         group=group,
         given={
@@ -109,7 +110,7 @@ def chaos_specs(plan: EnginePlan, given: Mapping[str, Mapping[str, Any]]) -> tup
         audit="simulation.chaos.roles:audit",
         gateway="simulation.chaos.roles:gateway",
         feed="simulation.roles:inline_feed",
-        strategy="simulation.chaos.roles:strategy",
+        strategies="simulation.chaos.roles:strategies",
         pace=plan.live_pace(),
         group=None,
         given=given,
@@ -140,23 +141,23 @@ def _roles(plan: EnginePlan, site: Site) -> tuple[ChildSpec, ...]:
         role(GATEWAY, site.gateway, keeping(GATEWAY, plan.gateway()), (AUDIT,)),
         role(RISK, "supervisor.roles:risk", {**keeping(RISK, plan.risk()), **policy}, (GATEWAY,)),
         role(FEED, site.feed, keeping(FEED, plan.feed()), (RISK,)),
-        *(_strategy(plan, site, name) for name in plan.strategy_ids),
+        *(_strategies(plan, site, *each) for each in plan.strategy_roles.items()),
     )
 
 
-def _strategy(plan: EnginePlan, site: Site, name: str) -> ChildSpec:
-    """Return a strategy's role: bounded in time and memory, and quarantined alone when it ends too often."""
+def _strategies(plan: EnginePlan, site: Site, role: str, speakers: Sequence[Speaker]) -> ChildSpec:
+    """Return the role of `speakers`: bounded in time and memory, and quarantined alone when it ends too often."""
     engine = plan.settings.engine
     return ChildSpec(
-        role=strategy_role(name),
-        factory=site.strategy,
-        arguments={**plan.strategy(name), **site.strategies_given},
+        role=role,
+        factory=site.strategies,
+        arguments={**plan.strategies(speakers), **site.strategies_given},
         after=(FEED,),
         restart=RestartPolicy.QUARANTINE,
         queue=plan.queue,
-        strategies=(name,),
+        strategies=tuple(each.name for each in speakers),
         most_busy_s=engine.runtime.signal_deadline_s,
-        most_rss_bytes=engine.supervision.strategy_memory_mib * 2**20,
+        most_rss_bytes=len(speakers) * engine.supervision.strategy_memory_mib * 2**20,
     )
 
 
@@ -180,30 +181,28 @@ def coordinator_spec(
 ) -> ChildSpec:
     """Return the coordinator of `others`: each begins after those it needs, and they stop data first, audit last."""
     start_waves(others)  # a circle is found here, before anything starts
-    strategies = tuple(strategy_role(name) for name in plan.strategy_ids)
+    arguments = {
+        "settings": _coordinator(plan, others),
+        "policy": plan.settings.halt_policy(),
+        **plan.journal(COORDINATOR, group),
+        **given,
+    }
+    return ChildSpec(role=COORDINATOR, factory=factory, arguments=arguments, queue=plan.queue)
+
+
+def _coordinator(plan: EnginePlan, others: tuple[ChildSpec, ...]) -> CoordinatorSettings:
     settings = plan.settings
     supervision = settings.engine.supervision
-    coordinator = CoordinatorSettings(
+    return CoordinatorSettings(
         run=f"{os.getpid()}.{time.monotonic_ns()}",
         children=tuple(_child_plan(spec) for spec in others),
-        stop_order=(FEED, GATEWAY, *strategies, RISK, AUDIT),
+        stop_order=(FEED, GATEWAY, *plan.strategy_roles, RISK, AUDIT),
         intensity=Intensity(supervision.restarts, supervision.restart_window_s),
         cancel_entries=settings.shutdown.cancels_entries(lockstep=True),
         answer_deadline_s=settings.engine.runtime.answer_deadline_s,
         flattening=settings.halt_policy().flattening,
         desk=plan.desk(),
         started=_started(plan),
-    )
-    return ChildSpec(
-        role=COORDINATOR,
-        factory=factory,
-        arguments={
-            "settings": coordinator,
-            "policy": settings.halt_policy(),
-            **plan.journal(COORDINATOR, group),
-            **given,
-        },
-        queue=plan.queue,
     )
 
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from cli.composition import ROLES_BESIDE_STRATEGIES
+from cli.sharing import most_strategy_roles
 from config.settings import Settings
 from supervisor import ray_environment
 from supervisor.ray_presence import trying_ray
@@ -21,7 +22,7 @@ def fitness(runtime: str, settings: Settings) -> Iterator[Callable[[], None]]:
     if runtime != "ray":
         yield lambda: None
         return
-    actors = ROLES_BESIDE_STRATEGIES + len(settings.strategies.strategies)
+    actors = ROLES_BESIDE_STRATEGIES + most_strategy_roles(settings)
     with trying_ray() as await_import:
 
         def refuse() -> None:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from cli.sharing import Speaker, strategy_roles
 from config.settings import Settings
 from domain.audit_machine import AuditPace
 from domain.bars import BarTable
@@ -16,7 +17,7 @@ from domain.gateway_policy import GatewayLimits, GatewaySettings
 from domain.instruments import MICRO, AssetKind, Instrument
 from domain.lease import NO_PULSES, LeaseTerms
 from domain.market_data import MarketDataSettings
-from domain.messages import COORDINATOR, FEED, GATEWAY, RISK, VENUE, strategy_role
+from domain.messages import COORDINATOR, FEED, GATEWAY, RISK, VENUE
 from domain.risk.entry_breakers import CALCULATION, DATA
 from domain.risk.settings import RiskSettings
 from domain.strategies.blocks import DAY_NS
@@ -65,6 +66,11 @@ class EnginePlan:
     def strategy_ids(self) -> tuple[str, ...]:
         """Return the ids of the strategies that run, sorted."""
         return tuple(sorted(instance.id for instance in self.settings.strategies.strategies))
+
+    @property
+    def strategy_roles(self) -> dict[str, tuple[Speaker, ...]]:
+        """Return the strategies' roles and who speaks through each."""
+        return strategy_roles(self.settings)
 
     @property
     def queue(self) -> int:
@@ -145,10 +151,9 @@ class EnginePlan:
 
     def feed(self) -> MarketDataSettings:
         """Return the feed's settings."""
-        strategies = (strategy_role(name) for name in self.strategy_ids)
         answer_s = self.settings.engine.runtime.answer_deadline_s
         return MarketDataSettings(
-            consumers=(VENUE, *strategies, RISK),
+            consumers=(VENUE, *self.strategy_roles, RISK),
             symbols=frozenset(self.table.symbols),
             first=self.session.first,
             pace_s=self.pace_s,
@@ -158,9 +163,17 @@ class EnginePlan:
             answer_deadline_s=answer_s if self.lease.interval_s > 0.0 else 0.0,
         )
 
-    def strategy(self, strategy_id: str) -> dict[str, Any]:
-        """Return what a strategy's factory is told."""
-        instance = next(each for each in self.settings.strategies.strategies if each.id == strategy_id)
+    def strategies(self, speakers: Sequence[Speaker]) -> dict[str, Any]:
+        """Return what the factory of the role through which `speakers` speak is told."""
+        return {
+            "instances": tuple(self._instance(each) for each in speakers),
+            "bar_ns": self.table.bar_ns,
+            "continuous": self.table.continuous,
+            "lease": self.lease,
+        }
+
+    def _instance(self, speaker: Speaker) -> dict[str, Any]:
+        instance = speaker.instance
         directory = self.settings.directory or Path.cwd()
         return {
             "strategy_id": instance.id,
@@ -168,10 +181,7 @@ class EnginePlan:
             "file": None if instance.file is None else str((directory / instance.file).resolve()),
             "digest": None if instance.file is None else self.code.get(instance.file),
             "parameters": dict(instance.parameters),
-            "symbols": instance.symbols,
-            "bar_ns": self.table.bar_ns,
-            "continuous": self.table.continuous,
-            "lease": self.lease,
+            "symbols": speaker.symbols,
         }
 
     def journal(self, role: str, group: CommitGroup | None) -> dict[str, Any]:

@@ -29,6 +29,7 @@ _ROLE_COLUMNS = (
     Column("Process", right=True, spare=1),
     Column("Why", wraps=24),
 )
+_SHARED = Column("Strategies", wraps=20)
 
 
 def print_status(console: Console, body: Mapping[str, Any]) -> None:
@@ -56,7 +57,8 @@ def print_status(console: Console, body: Mapping[str, Any]) -> None:
 
 
 def print_roles(console: Console, roles: Mapping[str, Mapping[str, Any]]) -> None:
-    """Print the roles, those that do not run with their reason."""
+    """Print the roles, those that do not run with their reason, and who shares one where any is shared."""
+    shared = any(len(found.get("strategies", ())) > 1 for found in roles.values())
     rows = [
         (
             role,
@@ -67,11 +69,13 @@ def print_roles(console: Console, roles: Mapping[str, Mapping[str, Any]]) -> Non
             f"{found.get('busy_s', 0.0):.1f} s",
             f"{found.get('queued', 0):,}",
             str(found.get("pid") or NOTHING),
+            *((", ".join(found.get("strategies", ())),) if shared else ()),
             str(found.get("why", "")),
         )
         for role, found in roles.items()
     ]
-    print_table(console, _ROLE_COLUMNS, rows)
+    *columns, why = _ROLE_COLUMNS
+    print_table(console, (*columns, *((_SHARED,) if shared else ()), why), rows)
 
 
 def _status(word: str) -> Text:

@@ -93,9 +93,11 @@ class Supervision(Section):
         least=0.5,
         most=300,
     )
-    strategies_per_actor: int = number("Strategies that share one process", "strategies", least=1, most=1_000)
+    strategies_per_actor: int = number(
+        "Strategies that share a process and its end", "strategies", least=1, most=1_000
+    )
     strategy_memory_mib: int = number(
-        "Memory of a strategy's process above which it is ended and started anew",
+        "Memory for each strategy of a process, above whose sum it is ended and started anew",
         "MiB",
         least=128,
         most=1_048_576,

@@ -41,6 +41,16 @@ def strategy_role(strategy_id: str) -> str:
     return f"strategy:{strategy_id}"
 
 
+def pack_role(number: int) -> str:
+    """Return the address of the actor that several strategies share, counted from 1."""
+    return f"strategies:{number}"
+
+
+def is_strategies(role: str) -> bool:
+    """Say whether strategies speak through `role`."""
+    return role.startswith((strategy_role(""), "strategies:"))
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Begin:
     """Tell a role, once its process is up and its state is loaded, to start its work."""

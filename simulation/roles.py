@@ -12,13 +12,14 @@ from typing import Any
 from actors.latched_broker import LatchedBroker
 from actors.parts import ActorContext, Parts, Spec
 from actors.roles import audit_parts, gateway_machine, open_journal
-from actors.strategy_roles import strategy_instance, strategy_parts
+from actors.strategy_roles import strategies_parts
 from domain.errors import BrokerUnavailable, InvariantViolation
 from domain.market_data import MarketData
 from domain.messages import VENUE, BarsPublished
 from domain.ports import BrokerPort
 from domain.strategies.evaluator import BlockEvaluator, Evaluator, LiveEvaluator
 from domain.strategies.history import symbol_bars
+from domain.strategies.protocol import StrategyInstance
 from domain.strategies.registry import BUILT_IN
 from simulation.replay import ReplayFeed
 from simulation.venue.link import VenueBroker, VenueMarket
@@ -110,17 +111,16 @@ def inline_feed(spec: Spec, context: ActorContext) -> Parts:
     return Parts(machine=machine, journal=open_journal(spec), feed=ReplayFeed(spec.arguments["table"]))
 
 
-def inline_strategy(spec: Spec, context: ActorContext) -> Parts:
-    """Build a strategy that evaluates each block once, from all its bars: what comes out is the same."""
+def inline_strategies(spec: Spec, context: ActorContext) -> Parts:
+    """Build strategies that evaluate each block once, from all its bars: what comes out is the same."""
     del context
-    arguments = spec.arguments
-    table = arguments["table"]
-    instance = strategy_instance(arguments)
-    evaluator: Evaluator
-    if instance.definition in BUILT_IN:
-        bars = [symbol_bars(table, symbol) for symbol in table.symbols]
-        evaluator = BlockEvaluator(instance, bars, table.bar_ns, table.continuous)
-    else:
+    table = spec.arguments["table"]
+
+    def evaluator(instance: StrategyInstance) -> Evaluator:
+        if instance.definition in BUILT_IN:
+            bars = [symbol_bars(table, symbol) for symbol in table.symbols]
+            return BlockEvaluator(instance, bars, table.bar_ns, table.continuous)
         # A stranger's strategy may look ahead, and a whole block would let it: it sees what has come, as on Ray.
-        evaluator = LiveEvaluator(instance, table.bar_ns, table.continuous)
-    return strategy_parts(spec, instance, evaluator)
+        return LiveEvaluator(instance, table.bar_ns, table.continuous)
+
+    return strategies_parts(spec, evaluator)

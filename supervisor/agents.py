@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Protocol
 
 from domain.errors import CommandRefused
-from domain.messages import RISK
+from domain.messages import RISK, strategy_role
 from domain.outputs import Output, Send
 from domain.supervision import ReleaseStrategy
 from supervisor.child import OUT, Child, Status
@@ -88,6 +88,9 @@ class ChildAgents:
         ), f"{role} is released: its failures are forgotten, its breaker begins anew"
 
     def _known(self, role: str) -> Child:
+        sharing = self._children.role_of(role.removeprefix(strategy_role("")))
+        if role not in self._children and sharing:
+            raise CommandRefused(f"{role} shares its process with others: the role is {sharing}")
         if role not in self._children:
             raise CommandRefused(f"no role {role!r}; there are: {', '.join(self._children.roles)}")
         return self._children[role]

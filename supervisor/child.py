@@ -82,9 +82,15 @@ class Child:
             "generation": self.generation,
             "status": Status.QUARANTINED.value if held_out else self.status.value,
             "restarts": self.restarts,
-            "why": "; ".join(self.held_out.values()) or self.why,
+            "why": self._held_out_why() or self.why,
+            "strategies": list(self.plan.strategies),
             "pid": self.pid,
             "rss_bytes": seen.rss_bytes if seen else 0,
             "busy_s": seen.busy_s if seen else 0.0,
             "queued": seen.queued if seen else 0,
         }
+
+    def _held_out_why(self) -> str:
+        """Return why breakers keep its strategies out, by name where it has several."""
+        named = len(self.plan.strategies) > 1
+        return "; ".join(f"{name}: {why}" if named else why for name, why in self.held_out.items())

@@ -47,6 +47,11 @@ class Children:
         """Return the roles of all children."""
         return tuple(self._children)
 
+    def role_of(self, strategy: str) -> str:
+        """Return the role through which `strategy` speaks, "" where there is none such."""
+        roles = (role for role, child in self._children.items() if strategy in child.plan.strategies)
+        return next(roles, "")
+
     def to_values(self) -> dict[str, Any]:
         """Return what a restart goes on from, JSON-able."""
         return {

@@ -264,9 +264,9 @@ class Coordinator:
             return []
         self._phase, self._reason = Phase.DRAINING, reason
         drain = Drain(reason=reason, cancel_entries=cancel_entries)
-        self._draining.begin(self._children.in_status(Status.READY), drain)
+        forsaken = self._draining.begin(self._children.in_status(Status.READY), drain)
         event = self._event(AuditKind.STOPPED, "engine", {"reason": reason})
-        return [event, *self._kept(), *self._drain_next()]
+        return [event, *self._kept(), *forsaken, *self._drain_next()]
 
     def _drain_next(self) -> list[Output]:
         if self._draining.done:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from typing import Any
 
-from domain.messages import Drain
+from domain.messages import FEED, GATEWAY, RISK, Drain
 from domain.outputs import Send
 
 
@@ -43,10 +43,15 @@ class Draining:
         """Say whether `role` has still to drain."""
         return role in self._left
 
-    def begin(self, ready: Collection[str], drain: Drain) -> None:
-        """Drain the roles that are `ready`, with `drain`."""
-        self._left = [role for role in self._order if role in ready]
+    def begin(self, ready: Collection[str], drain: Drain) -> list[Send]:
+        """Drain the roles that are `ready`, with `drain`; return what is told to who is not waited for.
+
+        That is the feed, where gateway or risk manager are away: its bar can no longer settle.
+        """
         self._drain = drain
+        settles = FEED in ready and GATEWAY in ready and RISK in ready
+        self._left = [role for role in self._order if role in ready and (role != FEED or settles)]
+        return [] if settles or FEED not in ready else [Send(FEED, drain)]
 
     def asked(self) -> list[Send]:
         """Return what the role that is to drain now is told."""

@@ -6,6 +6,7 @@ from rich.segment import Segment
 
 from cli.display.figures import lots, price, size, whole
 from cli.display.lines import Column, Line, heading, piece, table
+from cli.display.speaking import Strategy
 from cli.display.styles import (
     AMBER,
     FAINT,
@@ -21,8 +22,9 @@ from cli.display.styles import (
     signed,
     status_badge,
 )
-from cli.display.view import Actor, Strategy, View
+from cli.display.view import Actor, View
 from cli.formats import count
+from domain.messages import strategy_role
 
 _STRATEGIES = (
     Column("", 24, grows=True, snug=True),
@@ -174,7 +176,7 @@ def _actor(shown: Actor) -> list[Segment]:
 
 
 def _short(role: str) -> str:
-    return role.removeprefix("strategy:")
+    return role.removeprefix(strategy_role(""))
 
 
 def _status(actor: Actor) -> Badge:

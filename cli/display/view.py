@@ -6,12 +6,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from cli.display.fields import Fields
-from domain.messages import GATEWAY, RISK
+from cli.display.speaking import Strategy, strategies
+from domain.messages import GATEWAY, RISK, is_strategies
 
 Snapshot = Mapping[str, Any]
 """What an engine tells of itself: phase, reason, mode, session, rung, causes, scoped, halts, roles and views."""
-
-_STRATEGY = "strategy:"
 
 
 class Limited(NamedTuple):
@@ -32,20 +31,6 @@ class Account(NamedTuple):
     limited: tuple[Limited, ...]
     safe: bool | None
     reasons: tuple[str, ...]
-
-
-class Strategy(NamedTuple):
-    """Be one strategy: its breaker, what it said last and at which bar, how many bars it saw, and its failures."""
-
-    name: str
-    breaker: str
-    said: tuple[str, int, float] | None
-    buys: int
-    sells: int
-    said_bar: int | None
-    bars: int | None
-    failures: int
-    in_a_row: int
 
 
 class Position(NamedTuple):
@@ -131,7 +116,7 @@ def read(snapshot: Snapshot) -> View:
         waiting_for=tuple(map(str, top.listed("waiting_for"))),
         bar=None if (bar := risk.number("bar")) is None else int(bar),
         account=_account(risk),
-        strategies=_strategies(top, views, risk),
+        strategies=strategies(views, top.within("roles")),
         positions=tuple(_position(Fields(each)) for each in positions),
         positions_in_all=max(len(positions), risk.whole("holdings_in_all")),
         orders=tuple(_order(Fields(each)) for each in orders),
@@ -189,44 +174,6 @@ def _account(risk: Fields) -> Account:
     )
 
 
-def _strategies(top: Fields, views: Fields, risk: Fields) -> tuple[Strategy, ...]:
-    """Read what each strategy says of itself, and what others say of it: its failures and its breaker."""
-    failures, breakers = risk.within("failures"), risk.within("breakers")
-    totals, consecutive = failures.within("totals"), failures.within("consecutive")
-    roles = [name for name, _ in (*views.named(), *top.within("roles").named())]
-    named = sorted({role.removeprefix(_STRATEGY) for role in roles if role.startswith(_STRATEGY)})
-    return tuple(
-        _strategy(name, views.within(_STRATEGY + name), breakers, totals.whole(name), consecutive.whole(name))
-        for name in named
-    )
-
-
-def _strategy(name: str, own: Fields, breakers: Fields, failed: int, in_a_row: int) -> Strategy:
-    said = own.within("last_said")
-    bars = own.number("bars")
-    said_bar = said.number("bar")
-    return Strategy(
-        name=name,
-        breaker=breakers.within(name).text("state")
-        or ("" if breakers.within(name).named() else breakers.text(name)),
-        said=_said(said.listed("strongest")),
-        buys=said.whole("buys"),
-        sells=said.whole("sells"),
-        said_bar=None if said_bar is None else int(said_bar),
-        bars=None if bars is None else int(bars),
-        failures=max(failed, own.whole("failures")),
-        in_a_row=in_a_row,
-    )
-
-
-def _said(strongest: Sequence[Any]) -> tuple[str, int, float] | None:
-    match strongest:
-        case [str(symbol), int(direction), int() | float() as confidence]:
-            return symbol, direction, float(confidence)
-        case _:
-            return None
-
-
 def _position(held: Fields) -> Position:
     return Position(
         symbol=held.text("symbol"),
@@ -271,4 +218,4 @@ def _actors(roles: Fields) -> tuple[Actor, ...]:
                 queued=None if queued is None else int(queued),
             )
         )
-    return tuple(sorted(found, key=lambda actor: (actor.role.startswith(_STRATEGY), actor.role)))
+    return tuple(sorted(found, key=lambda actor: (is_strategies(actor.role), actor.role)))

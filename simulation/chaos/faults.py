@@ -48,7 +48,8 @@ class FaultKind(StrEnum):
 class Fault(NamedTuple):
     """Be one fault: what, from which bar on, at which occasion, where (role, message, symbol), with what figure.
 
-    `value` is in seconds for what is late, down or jumps; a choice in [0, 1) for what has several ways to go wrong.
+    `value` is in seconds for what is late, down or jumps; a choice in [0, 1) for what has several ways to go wrong; of
+    a role that cannot stay, the outputs that it carries out before it dies the first time.
     """
 
     kind: FaultKind
@@ -165,21 +166,20 @@ COMBINED = 0.3
 
 def _combination(chance: random.Random, bars: int, roles: Sequence[str]) -> list[Fault]:
     """Return faults that fall together: a halt told late, a former life's decision, a role that cannot stay."""
-    bar, late_s = chance.randint(2, bars - 4), chance.choice((4.0, 7.0))
+    bar = chance.randint(2, bars - 4)
 
-    def late(message: str, occasion: int) -> Fault:
+    def late(message: str, occasion: int, late_s: float) -> Fault:
         return Fault(FaultKind.MESSAGE_LATE, bar, occasion, message, late_s)
-
-    def dies(role: str) -> Fault:
-        return Fault(FaultKind.ROLE_CRASH, bar, chance.randint(1, 8), role, chance.random())
 
     match chance.choice(("halt", "epoch", "loop")):
         case "halt":
             halt = Fault(FaultKind.COMMAND, bar, chance.randint(1, 20), "halt")
-            return [halt, late("LatchChanged", 1), late("LatchChanged", 1)]
-        case "epoch":
-            strategies = chance.sample(roles[-len(roles) // 2 :], 2)
-            return [late("OrdersApproved", 1), dies(RISK), *(dies(role) for role in strategies)]
+            return [halt, late("LatchChanged", 1, 4.0), late("LatchChanged", 1, 7.0)]
+        case "epoch":  # who had spoken of the bar cannot when it is decided again, and decides it otherwise
+            silent = chance.sample([role for role in roles if role.startswith("strategy:")], 3)
+            dies = Fault(FaultKind.ROLE_CRASH, bar, chance.randint(2, 8), RISK, chance.random())
+            loops = [Fault(FaultKind.CRASH_LOOP, bar, 6, role, 1.0) for role in silent]
+            return [late("OrdersApproved", 1, chance.choice((1.0, 1.5, 2.5, 4.0))), dies, *loops]
         case _:
             return [Fault(FaultKind.CRASH_LOOP, bar, 6, chance.choice(roles))]
 

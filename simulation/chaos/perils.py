@@ -29,6 +29,7 @@ class _Armed:
 
     left: int
     fault: Fault
+    passed: int = 0
 
 
 class Perils:
@@ -74,7 +75,8 @@ class Perils:
             if fault is not None:
                 raise Crashed(fault)
         for looping in self._armed.get((FaultKind.CRASH_LOOP, role), ()):
-            if looping.left > 0:
+            looping.passed += 1
+            if looping.left > 0 and looping.passed > looping.fault.value:
                 looping.left -= 1
                 self.timeline.strike(looping.fault)
                 raise Crashed(looping.fault)

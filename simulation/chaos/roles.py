@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import cache
+from typing import Any
 
 from actors.latched_broker import LatchedBroker
 from actors.parts import ActorContext, Parts, Spec
 from actors.roles import gateway_machine, open_journal
-from actors.strategy_roles import strategy_instance, strategy_parts
+from actors.strategy_roles import strategies_parts, strategy_instance
 from domain.audit_machine import AuditMachine
 from domain.strategies.protocol import StrategyInstance
 from supervisor.breakers import build_breaker
@@ -34,19 +36,19 @@ def audit(spec: Spec, context: ActorContext) -> Parts:
     return Parts(machine=machine, journal=trail)
 
 
-def strategy(spec: Spec, context: ActorContext) -> Parts:
-    """Build a strategy round `arguments["evaluator"]`, a function of its id."""
+def strategies(spec: Spec, context: ActorContext) -> Parts:
+    """Build strategies round what `arguments["evaluator"]`, a function of the id, returns."""
     del context
-    name = spec.arguments["strategy_id"]
-    parameters = tuple(sorted(spec.arguments["parameters"].items()))
-    instance = _instance(name, spec.arguments["strategy"], parameters)
-    return strategy_parts(spec, instance, spec.arguments["evaluator"](name))
+    evaluator = spec.arguments["evaluator"]
+    return strategies_parts(spec, lambda instance: evaluator(instance.strategy_id), _instance)
+
+
+def _instance(told: Mapping[str, Any]) -> StrategyInstance:
+    return _known(told["strategy_id"], told["strategy"], tuple(sorted(told["parameters"].items())))
 
 
 @cache
-def _instance(
-    strategy_id: str, strategy: str, parameters: tuple[tuple[str, object], ...]
-) -> StrategyInstance:
+def _known(strategy_id: str, strategy: str, parameters: tuple[tuple[str, object], ...]) -> StrategyInstance:
     """Return the instance whose place an evaluator takes; finding one costs more than a run."""
     return strategy_instance(
         {"strategy_id": strategy_id, "strategy": strategy, "file": None, "parameters": dict(parameters)}

@@ -406,3 +406,16 @@ def test_doctor_finds_what_is_wrong_and_says_what_to_do(
     (found,) = [each for each in json.loads(result.stdout)["checks"] if each["check"] == check]
     assert (found["verdict"], result.exit_code) == (verdict, code)
     assert found["advice"]
+
+
+def test_agents_list_names_those_who_share_a_role_where_any_do(
+    invoke: Invoke, traded: Traded, engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert "Strategies" not in invoke("agents", "list", "--state", traded.path).stdout
+    pack = {**ROLES["strategy:momentum"], "strategies": ["momentum", "vwap"]}
+    monkeypatch.setitem(ROLES, "strategies:1", pack)
+    head, *rows = invoke("agents", "list", "--state", traded.path).stdout.splitlines()
+    assert "Strategies" in head
+    (row,) = [line for line in rows if line.startswith("strategies:1")]
+    assert "momentum, vwap" in row
+    assert row.endswith("it ended 4 times in 60 s")

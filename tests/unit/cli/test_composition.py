@@ -11,6 +11,7 @@ import pytest
 from actors.clock import SystemClock
 from cli.composition import INLINE_PACE, ROLES_BESIDE_STRATEGIES, inline_specs, ray_specs
 from cli.opening import open_session
+from cli.sharing import most_strategy_roles
 from domain.messages import AUDIT
 from domain.ports import Supervisor
 from storage.commit_group import REDO, CommitGroup
@@ -45,7 +46,17 @@ def test_inline_engine_at_a_pace_keeps_records_as_one_that_trades_does(tmp_path:
     assert opened.plan.live_pace() != INLINE_PACE
 
 
-def test_as_many_roles_as_the_memory_check_counts_run_on_ray(tmp_path: Path) -> None:
-    asked = request(thin_market(tmp_path / "bars.csv"), tmp_path / "state")
+@pytest.mark.parametrize(("per_actor", "actors"), [(1, 6), (4, 2)])
+def test_as_many_roles_as_the_memory_check_counts_run_on_ray(
+    per_actor: int, actors: int, tmp_path: Path
+) -> None:
+    config = write_config(tmp_path / "config", "engine.yaml", {"supervision.strategies_per_actor": per_actor})
+    asked = request(thin_market(tmp_path / "bars.csv"), tmp_path / "state", config=config)
     with open_session(asked, dict(os.environ), SystemClock()) as opened:
-        assert len(ray_specs(opened.plan)) == ROLES_BESIDE_STRATEGIES + len(opened.plan.strategy_ids)
+        assert most_strategy_roles(opened.plan.settings) == actors
+        specs = ray_specs(opened.plan)
+    assert len(specs) == ROLES_BESIDE_STRATEGIES + actors
+    mib = opened.plan.settings.engine.supervision.strategy_memory_mib
+    bounds = [spec.most_rss_bytes // 2**20 for spec in specs if spec.strategies]
+    assert bounds == [mib * len(spec.strategies) for spec in specs if spec.strategies]
+    assert sum(bounds) == 6 * mib

@@ -10,7 +10,7 @@ import pytest
 
 from domain.lease import NO_PULSES
 from domain.strategies.evaluator import BlockEvaluator, LiveEvaluator
-from simulation.roles import inline_strategy
+from simulation.roles import inline_strategies
 from simulation.synthetic import MarketSpec, synthesise
 from supervisor.child_spec import ChildSpec
 from tests.fakes.ports import fake_context
@@ -42,17 +42,21 @@ def test_only_our_own_strategies_see_whole_blocks(strategy: str, expected: type,
     file = tmp_path / "ahead.py"
     file.write_text(STRANGER)
     table = synthesise(MarketSpec(seed=1, symbols=("AAA",), first=date(2001, 1, 2), sessions=30))
-    arguments: dict[str, Any] = {
+    instance: dict[str, Any] = {
         "strategy_id": "s1",
         "strategy": strategy,
         "file": None if strategy == "momentum" else str(file),
         "parameters": {},
         "symbols": None,
+    }
+    arguments: dict[str, Any] = {
+        "instances": (instance,),
         "bar_ns": table.bar_ns,
         "continuous": table.continuous,
         "lease": NO_PULSES,
         "table": table,
     }
-    spec = ChildSpec(role="strategy:s1", factory="simulation.roles:inline_strategy", arguments=arguments)
-    machine = inline_strategy(spec, fake_context("strategy:s1")[0]).machine
-    assert isinstance(vars(machine)["_evaluator"], expected)
+    spec = ChildSpec(role="strategy:s1", factory="simulation.roles:inline_strategies", arguments=arguments)
+    machine = inline_strategies(spec, fake_context("strategy:s1")[0]).machine
+    (voice,) = vars(machine)["_voices"]
+    assert isinstance(vars(voice)["_evaluator"], expected)

@@ -682,6 +682,17 @@ def test_a_stop_does_not_wait_for_a_feed_whose_bar_can_no_longer_settle(bench: B
     assert bench.phase is Phase.FAILED
 
 
+@pytest.mark.parametrize("role", [GATEWAY, RISK])
+def test_a_stop_tells_but_does_not_await_a_feed_whose_bar_nobody_is_there_to_settle(
+    bench: Bench, role: str
+) -> None:
+    """Fault search, seed 1062: the gateway had just died when the engine was stopped for another reason."""
+    bench.give(ended(role))
+    told = bench.give(Drain(reason="signal", cancel_entries=False))
+    assert drains(told)[0] == FEED
+    assert len(drains(told)) == 2, "the next one is to drain already"
+
+
 def figures(role: str, *, busy_s: float = 0.0, rss_bytes: int = 10) -> RolesObserved:
     return RolesObserved(figures=(RoleFigures(role, 1, 7, rss_bytes, busy_s, 0, {"bars": 3}),))
 

@@ -81,6 +81,11 @@ def strategy(bar: int = 1_230) -> dict[str, Any]:
     return {"bars": 1_235, "failures": 0, "last_failures": [], "last_said": said}
 
 
+def speaking(*names: str) -> dict[str, Any]:
+    """Return the state of the role through which these strategies speak."""
+    return {"strategies": {name: strategy() for name in names}}
+
+
 def role(**changed: Any) -> dict[str, Any]:
     seen = {
         "generation": 1,
@@ -149,7 +154,7 @@ def snapshot(**changed: Any) -> dict[str, Any]:
                 "newest_orders": [order(40, "MSFT")],
                 "newest_fills": [fill(39, "AAPL")],
             },
-            **{f"strategy:{name}": strategy() for name in STRATEGIES},
+            **{f"strategy:{name}": speaking(name) for name in STRATEGIES},
         },
         **changed,
     }

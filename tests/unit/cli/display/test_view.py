@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from cli.display.view import Limited, read
-from tests.unit.cli.display.samples import STRATEGIES, risk, role, snapshot
+from tests.unit.cli.display.samples import STRATEGIES, risk, role, snapshot, speaking
 
 
 def test_a_whole_snapshot_is_read() -> None:
@@ -49,7 +49,9 @@ def test_failures_of_a_strategy_come_from_who_counts_them() -> None:
 
 
 def test_a_strategy_without_a_view_is_known_by_its_process() -> None:
-    view = read({"roles": {"strategy:mine": role(status="quarantined", why="4 in 60 s")}})
+    view = read(
+        {"roles": {"strategy:mine": role(status="quarantined", why="4 in 60 s", strategies=["mine"])}}
+    )
     assert [each.name for each in view.strategies] == ["mine"]
     assert view.strategies[0].bars is None
     assert (view.actors[0].status, view.actors[0].why) == ("quarantined", "4 in 60 s")
@@ -64,3 +66,15 @@ def test_strategies_stand_after_the_other_actors() -> None:
         "risk",
         "strategy:mean_reversion_fast",
     ]
+
+
+def test_strategies_that_share_a_role_are_shown_each_with_what_it_says() -> None:
+    told = snapshot()
+    apart = read(told).strategies
+    for name in STRATEGIES:
+        del told["views"][f"strategy:{name}"], told["roles"][f"strategy:{name}"]
+    told["views"] |= {"strategies:1": speaking(*STRATEGIES[:4]), "strategies:2": speaking(*STRATEGIES[4:])}
+    told["roles"] |= {f"strategies:{number}": role() for number in (1, 2)}
+    view = read(told)
+    assert view.strategies == apart
+    assert [each.role for each in view.actors][-3:] == ["risk", "strategies:1", "strategies:2"]

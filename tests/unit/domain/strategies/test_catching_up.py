@@ -27,6 +27,7 @@ from domain.outputs import Output, Send
 from domain.records import Rung
 from domain.strategies.catching_up import MOST_PATIENCE, CatchingUp
 from domain.strategies.runner import RunnerSettings, StrategyRunner
+from domain.strategies.voice import Voice, VoiceSettings
 from domain.supervision import LeaseGranted, Pulse
 from tests.unit.domain.risk.bench import group
 
@@ -83,10 +84,9 @@ def granted(nonce: int = 1, bars_head: int = -1) -> LeaseGranted:
 
 def runner(generation: int = 1, lease: LeaseTerms = TERMS) -> tuple[StrategyRunner, Recorder]:
     recorder = Recorder()
-    configured = RunnerSettings(
-        strategy_id="s", symbols=None, block_ns=1, warmup=WARMUP, generation=generation, lease=lease
-    )
-    return StrategyRunner(configured, recorder), recorder
+    configured = RunnerSettings(role="strategy:s", block_ns=1, generation=generation, lease=lease)
+    voice = Voice(VoiceSettings(strategy_id="s", symbols=None, warmup=WARMUP), recorder)
+    return StrategyRunner(configured, [voice]), recorder
 
 
 def run(machine: StrategyRunner, *messages: StrategyInbox) -> list[Output]:

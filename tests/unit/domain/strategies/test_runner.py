@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -34,6 +35,7 @@ from domain.strategies.history import symbol_bars
 from domain.strategies.momentum import MOMENTUM, MomentumParameters
 from domain.strategies.protocol import StrategyInstance
 from domain.strategies.runner import RunnerSettings, StrategyRunner
+from domain.strategies.voice import Voice, VoiceSettings
 from simulation.replay import ReplayFeed
 from tests.unit.domain.strategies.series import MINUTE_NS, bars_of, cut, groups_of, sample, walks
 from tests.unit.domain.strategies.test_evaluator import instances
@@ -46,14 +48,25 @@ MOMENTUM_20 = StrategyInstance(
 def runner(
     instance: StrategyInstance, bar_ns: int = DAY_NS, continuous: bool = False, symbols: Any = None
 ) -> StrategyRunner:
-    configured = RunnerSettings(
-        strategy_id=instance.strategy_id,
-        symbols=symbols,
-        block_ns=block_ns(bar_ns, continuous),
-        warmup=instance.warmup,
-        generation=3,
-    )
-    return StrategyRunner(configured, LiveEvaluator(instance, bar_ns, continuous))
+    return pack((instance,), bar_ns, continuous, symbols, role=f"strategy:{instance.strategy_id}")
+
+
+def pack(
+    packed: Sequence[StrategyInstance],
+    bar_ns: int = DAY_NS,
+    continuous: bool = False,
+    symbols: Any = None,
+    role: str = "strategies:1",
+) -> StrategyRunner:
+    voices = [
+        Voice(
+            VoiceSettings(strategy_id=each.strategy_id, symbols=symbols, warmup=each.warmup),
+            LiveEvaluator(each, bar_ns, continuous),
+        )
+        for each in packed
+    ]
+    configured = RunnerSettings(role=role, block_ns=block_ns(bar_ns, continuous), generation=3)
+    return StrategyRunner(configured, voices)
 
 
 def published(machine: StrategyRunner, group: BarGroup) -> SignalBatch:
@@ -128,10 +141,10 @@ def test_batch_is_sent_for_every_bar_even_when_all_abstain() -> None:
 
 def test_the_last_bar_with_signals_is_told_and_the_surest_of_them() -> None:
     machine = runner(MOMENTUM_20)
-    assert machine.state()["last_said"] == {}
+    assert machine.state()["strategies"]["m"]["last_said"] == {}
     said = [batch for group in groups_of(sample("AAPL")) if (batch := published(machine, group)).signals]
     assert said, "the sample has signals"
-    last, told = said[-1], machine.state()["last_said"]
+    last, told = said[-1], machine.state()["strategies"]["m"]["last_said"]
     assert (told["bar"], told["at_ns"]) == (last.bar, last.at_ns)
     assert told["buys"] + told["sells"] == len(last.signals)
     surest = max(signal.confidence for signal in last.signals)
@@ -185,7 +198,7 @@ def test_failures_are_counted_and_shown() -> None:
     machine = runner(MOMENTUM_20)
     *_, last = [published(machine, group) for group in groups_of(bars_of([5.0] * 23))]
     assert [failure.kind for failure in last.failures] == ["zero_variance"]
-    state = machine.state()
+    state = machine.state()["strategies"]["m"]
     assert (state["bars"], state["failures"]) == (23, 3)
     assert state["last_failures"] == [f"X: zero_variance: {last.failures[0].error}"]
 
