@@ -27,9 +27,20 @@ ERR = Console(stderr=True)
 
 
 def print_json(value: Mapping[str, Any]) -> None:
-    """Print one JSON object and nothing else."""
-    sys.stdout.write(json.dumps(value, indent=2, default=str, allow_nan=False) + "\n")
+    """Print one JSON object and nothing else, whole.
+
+    Not by `sys.stdout.write`: where a signal comes while a slow reader keeps it waiting, that loses the rest.
+    """
+    text = json.dumps(value, indent=2, default=str, allow_nan=False) + "\n"
     sys.stdout.flush()
+    try:
+        number = sys.stdout.fileno()
+    except OSError:  # it is no file: a test's own
+        sys.stdout.write(text)
+        return
+    left = memoryview(text.encode())
+    while left:
+        left = left[os.write(number, left) :]
 
 
 def command(function: Callable[P, None]) -> Callable[P, None]:

@@ -75,6 +75,8 @@ class RayEngine:
             views = {role: self._asked(role) or views.get(role) for role in (FEED, RISK)}
         for role in (FEED, RISK):
             self._known[role] = views.get(role) or self._known.get(role, {})
+        if self._coordinator.get("completed"):  # the feed may have been killed since, and is not started anew
+            self._known[FEED] = {**self._known[FEED], "next": self._coordinator["ended_at"]}
         return {COORDINATOR: self._coordinator, **self._known}
 
     def snapshot(self) -> Mapping[str, Any]:

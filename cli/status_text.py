@@ -109,6 +109,11 @@ def _account(views: Mapping[str, Any]) -> Sequence[tuple[str, str]]:
     if "open_orders" in gateway:
         gate = "" if gateway.get("gate_open", True) else ", gate closed"
         found.append(("Orders", f"{gateway['open_orders']:,} open of {gateway.get('orders', 0):,}{gate}"))
+    told = {"broker": gateway.get("breaker", "closed"), **risk.get("entry_breakers", {})}
+    told |= {f"strategy {name}": state for name, state in risk.get("breakers", {}).items()}
+    tripped = ", ".join(f"{name} {state}" for name, state in told.items() if state != "closed")
+    if tripped:
+        found.append(("Breakers", tripped.replace("half_open", "half-open")))
     if "next" in feed:
         found.append(("Next bar", f"{feed['next']:,}"))
     return found

@@ -42,7 +42,7 @@ from supervisor.draining import Draining
 from supervisor.faults import Faults, failure_of
 from supervisor.latch_keeper import NOTHING_FOUND, FoundLatch, LatchKeeper
 from supervisor.lowering import HOLDERS
-from supervisor.phase import STOPPING, CoordinatorSettings, Phase
+from supervisor.phase import NOT_ENDED, STOPPING, CoordinatorSettings, Phase
 from supervisor.reminders import BEGIN_TIMER, reminders
 from supervisor.upkeep import Upkeep
 
@@ -82,7 +82,7 @@ class Coordinator:
         self._desk = CommandDesk(settings.desk, self._latch, agents, self, answers)
         self._phase = Phase(values.get("phase", Phase.STARTING))
         self._reason = str(values.get("reason", ""))
-        self._completed = bool(values.get("completed", False))
+        self._ended_at = int(values.get("ended_at", NOT_ENDED))
         self._draining = Draining(settings.stop_order, values.get("draining"))
         self._restored = bool(values)
         self._worn_out = worn_out
@@ -106,8 +106,8 @@ class Coordinator:
                 return self._upkeep.half_out() if self._children.hold_out(strategy, why) else []
             case Ready(role=role, generation=generation):
                 return self._ready(role, generation)
-            case DataEnded():
-                self._completed = True
+            case DataEnded(bars=bars):
+                self._ended_at = bars
                 return self._stop("the data ended", False)
             case Drain(reason=reason, cancel_entries=cancel_entries):
                 return self._stop(reason, cancel_entries and self._settings.cancel_entries)
@@ -140,7 +140,8 @@ class Coordinator:
             "session": self._settings.started.get("session", 0),
             "roles": self._children.report(),
             "views": self._children.views(),
-            "completed": self._completed,
+            "ended_at": self._ended_at,
+            "completed": self._ended_at != NOT_ENDED,
             **self._latch.state(),
             **self._faults.state(),
             "waiting_for": self._waiting_for(),
@@ -190,12 +191,11 @@ class Coordinator:
 
     def _pulse(self, pulse: Pulse) -> list[Output]:
         """Grant a lease, and take from the pulse what its edges may have failed to tell."""
-        outputs = self._upkeep.lease(pulse) if self._begun else []
-        if not outputs:
+        if not (outputs := self._upkeep.lease(pulse) if self._begun else []):
             return []
         if pulse.ready:
             outputs += self._ready(pulse.role, pulse.generation)
-        if pulse.ended and not self._completed:
+        if pulse.ended and self._ended_at == NOT_ENDED:
             outputs += self.handle(DataEnded(bars=pulse.head + 1))
         if pulse.at_rest:
             outputs += self._drained(pulse.role)
@@ -226,7 +226,7 @@ class Coordinator:
             if message.role in (RISK, GATEWAY):  # the feed's bar can no longer settle
                 self._children.give_up(FEED)
             return self._passed_over(message.role)
-        given_up = [] if ending.failed is None else self._failed_for_good(ending.failed)
+        given_up = self._failed_for_good(ending.failed) if ending.failed else []
         return [*ending.outputs, *given_up, *self._run_once_ready(), *self._kept()]
 
     def _failed(self, message: RoleFailed) -> list[Output]:
@@ -290,7 +290,7 @@ class Coordinator:
             "run": self._settings.run,
             "phase": self._phase.value,
             "reason": self._reason,
-            "completed": self._completed,
+            "ended_at": self._ended_at,
             "draining": self._draining.to_values(),
             "children": self._children.to_values(),
         }

@@ -25,6 +25,9 @@ class Phase(StrEnum):
 ENDED = frozenset({Phase.STOPPED, Phase.FAILED})
 """Phases in which nothing more will happen."""
 
+NOT_ENDED = -1
+"""Stands for the number of bars there are, before the feed has told that it has no more."""
+
 STOPPING = ENDED | {Phase.DRAINING}
 
 

@@ -78,6 +78,9 @@ def _situation(view: View, width: int) -> Line:
     if view.scoped:
         scopes = ", ".join(f"{scope} {rung}" for scope, rung in view.scoped)
         parts += [Segment("  " if parts else "", PLAIN), piece(scopes, AMBER)]
+    if view.breakers:
+        open_ones = ", ".join(f"{name} {state}" for name, state in view.breakers).replace("_", " ")
+        parts += [Segment("  breaker of " if parts else "breaker of ", MUTED), piece(open_ones, AMBER)]
     if view.phase in ("draining", "stopped", "failed") and view.reason:
         parts += [Segment("  stopping: " if parts else "stopping: ", MUTED), piece(view.reason, AMBER)]
     if view.waiting_for:

@@ -82,6 +82,7 @@ class View(NamedTuple):
     rung: str
     causes: tuple[str, ...]
     scoped: tuple[tuple[str, str], ...]
+    breakers: tuple[tuple[str, str], ...]
     halts: int
     trouble: str
     waiting_for: tuple[str, ...]
@@ -109,6 +110,7 @@ def read(snapshot: Snapshot) -> View:
         rung=top.text("rung") or risk.text("rung"),
         causes=causes(top),
         scoped=tuple(_pair(each) for each in top.listed("scoped")),
+        breakers=_breakers(risk, gateway),
         halts=top.whole("halts"),
         trouble=_last(top.listed("failures")),
         waiting_for=tuple(map(str, top.listed("waiting_for"))),
@@ -132,6 +134,13 @@ def causes(top: Fields) -> tuple[str, ...]:
             words[cause.text("trigger")] = cause.text("detail")
     named = map(str, top.listed("causes"))
     return tuple(": ".join(filter(None, (name.replace("_", " "), words.get(name)))) for name in named)
+
+
+def _breakers(risk: Fields, gateway: Fields) -> tuple[tuple[str, str], ...]:
+    """Return those of the account's circuit breakers that are not closed; the strategies' stand in their table."""
+    entries = risk.within("entry_breakers")
+    told = [("broker", gateway.text("breaker")), *((name, entries.text(name)) for name, _ in entries.named())]
+    return tuple((name, state) for name, state in told if state not in ("", "closed"))
 
 
 def _pair(value: Any) -> tuple[str, str]:

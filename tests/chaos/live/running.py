@@ -35,25 +35,23 @@ class RunningEngine:
         """Run with `arguments` beside `--state` and `--json`; `extra` goes into the environment."""
         self.state = state
         self._arguments, self._extra = arguments, extra
-        self._log = state.with_suffix(".log")
-        self._process: subprocess.Popen[str] | None = None
+        self._log, self._out = state.with_suffix(".log"), state.with_suffix(".json")
+        self._process: subprocess.Popen[bytes] | None = None
         self._awaited = "the start"
         self._coordinator = 0
 
     def start(self) -> None:
         """Start, or go on with the session, and wait until it trades; raises Ended when there is nothing left to do."""
         line = command_line("run", "--json", "--details", *self._arguments, "--state", self.state)
-        with self._log.open("a") as log:
-            self._process = subprocess.Popen(
-                line, env=environment(**self._extra), stdout=subprocess.PIPE, stderr=log, text=True
-            )
+        with self._log.open("a") as log, self._out.open("w") as out:
+            self._process = subprocess.Popen(line, env=environment(**self._extra), stdout=out, stderr=log)
         # A killed run's coordinator may answer a little longer than its driver lives.
         former, self._coordinator = self._coordinator, 0
         self.wait_for(lambda status: status["phase"] == "running" and self._listener() not in (0, former))
         self._coordinator = self._listener()
 
     @property
-    def process(self) -> subprocess.Popen[str]:
+    def process(self) -> subprocess.Popen[bytes]:
         """Return the driver's process; raises NotRunning before the start."""
         if self._process is None:
             raise NotRunning("the engine was not started")
@@ -118,17 +116,17 @@ class RunningEngine:
         """Stop in order, unless it has ended by itself, and return its summary."""
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGTERM)
-        out, _ = self.process.communicate(timeout=PATIENCE_S)
+        self.process.wait(PATIENCE_S)
         if self.process.returncode:
             raise AssertionError(f"exit code {self.process.returncode}:\n{self._log.read_text()[-2_000:]}")
-        found: dict[str, Any] = json.loads(out)
+        found: dict[str, Any] = json.loads(self._out.read_text())
         return found
 
     def abandon(self) -> None:
         """Kill the driver, if it still runs; the kernel and the next run do the rest."""
         if self._process is not None and self._process.poll() is None:
             self._process.kill()
-            self._process.communicate()
+            self._process.wait(PATIENCE_S)
 
     def _listener(self) -> int:
         """Return the process that listens on the control socket: the coordinator's."""

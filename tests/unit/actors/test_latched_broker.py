@@ -21,7 +21,8 @@ from domain.broker import (
 from domain.errors import BrokerUnavailable
 from domain.gateway_policy import place_order
 from domain.halt_messages import LatchFound
-from domain.records import IntentKind, OrderState, Rung
+from domain.outputs import WriteLatch
+from domain.records import HaltTrigger, IntentKind, OrderState, Rung
 from storage.latch_file import NAME, LatchFile
 from tests.fakes.ports import FakeBroker
 from tests.unit.domain.gateway_bench import Bench, approved, intent
@@ -156,4 +157,22 @@ def test_gateway_books_what_was_held_back_as_refused_at_its_own_time(rig: Rig) -
     order = bench.order(ENTRY.order_ref)
     assert (order.state, order.at_ns, order.bar) == (OrderState.REFUSED, 100, 1)
     assert "the halt file says HALTED" in order.text
+    assert bench.settled == [1]
+
+
+def test_gateway_halts_by_the_file_that_held_its_order_back(rig: Rig) -> None:
+    """From the order on, one halt, however many orders meet the file."""
+    bench = Bench()
+    bench.open()
+    bench.give(approved(intent(), intent(symbol="KO")))
+    rig.latch.write(Rung.REDUCING, 0, "bob: storm")
+    bench.file = WriteLatch(Rung.REDUCING, 0, "bob: storm")
+    for order in bench.wires:
+        rig.broker.send(order)
+    while (message := rig.mailbox.take(0)) is not None:
+        assert isinstance(message, LatchFound | BrokerUpdate)
+        bench.give(message)
+    (halt,) = bench.halts
+    assert (halt.rung, halt.trigger) == (Rung.REDUCING, HaltTrigger.KILL_SWITCH)
+    assert {order.state for order in bench.book.orders.values()} == {OrderState.REFUSED}
     assert bench.settled == [1]

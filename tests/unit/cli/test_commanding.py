@@ -68,9 +68,11 @@ STATUS = {
             "drawdown": 0.02,
             "heat": 0.003,
             "positions": {"AAPL": 3},
+            "breakers": {"momentum": "half_open", "vwap": "closed"},
+            "entry_breakers": {"market_data": "open", "risk_calculation": "closed"},
         },
         "feed": {"next": 1_234},
-        "gateway": {"gate_open": False, "open_orders": 2, "orders": 40},
+        "gateway": {"gate_open": False, "breaker": "open", "open_orders": 2, "orders": 40},
     },
 }
 
@@ -319,6 +321,7 @@ def test_status_shows_how_it_stands_what_holds_it_up_the_account_and_the_roles(
         "99,500.50",
         "2.000%",
         "2 open of 40, gate closed",
+        "broker open, market_data open, strategy momentum half-open",
         "1,234",
         "quarantined",
         "it ended 4 times in 60 s",

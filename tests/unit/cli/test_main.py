@@ -1,8 +1,11 @@
 from __future__ import annotations
 
+import json
 import platform
+import signal
 import subprocess
 import sys
+import time
 from importlib import metadata
 
 import pytest
@@ -59,3 +62,23 @@ def test_command_ends_though_rays_library_does_not(argument: str, code: int) -> 
     )
     assert done.returncode == code
     assert ("breakwater" in done.stdout) == (code == 0)
+
+
+LONG = """
+import signal
+from cli.output import print_json
+signal.signal(signal.SIGTERM, lambda *_: None)
+print_json({"text": "x" * 500_000})
+"""
+
+
+def test_json_is_whole_though_a_signal_comes_while_the_reader_is_slow() -> None:
+    """C3: Python's own stream loses what is left of a long write that a signal meets."""
+    with subprocess.Popen([sys.executable, "-c", LONG], stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert process.stdout.read(1) == "{", "it writes, and waits for its reader"
+        time.sleep(0.2)
+        process.send_signal(signal.SIGTERM)
+        time.sleep(0.2)
+        left = process.stdout.read()
+    assert json.loads("{" + left) == {"text": "x" * 500_000}

@@ -361,7 +361,8 @@ def test_roles_drain_one_after_another_in_the_order_of_the_plan(configured: bool
 def test_the_end_of_the_data_stops_the_engine_and_keeps_entries(bench: Bench) -> None:
     assert bench.give(DataEnded(bars=3)) == [Send(FEED, Drain(reason="the data ended", cancel_entries=False))]
     bench.stop()
-    assert (bench.phase, bench.machine.state()["completed"]) == (Phase.STOPPED, True)
+    state = bench.machine.state()
+    assert (bench.phase, state["completed"], state["ended_at"]) == (Phase.STOPPED, True, 3)
 
 
 @pytest.mark.parametrize("first", ["drain", "data"])

@@ -91,6 +91,14 @@ def test_a_halt_tells_its_causes_and_its_scopes() -> None:
     assert lines[2].rstrip().endswith("2 halts")
 
 
+def test_a_breaker_of_the_account_that_is_not_closed_is_told() -> None:
+    """B6: states on the dashboard."""
+    told = snapshot()
+    told["views"]["gateway"]["breaker"] = "half_open"
+    told["views"]["risk"]["entry_breakers"] = {"market_data": "open", "risk_calculation": "closed"}
+    assert shown(picture(told), 80, 24)[2].startswith("breaker of broker half open, market data open")
+
+
 def test_live_says_that_it_is_real_money() -> None:
     assert "LIVE  REAL MONEY" in shown(picture(snapshot(mode="LIVE")), 80, 24)[0]
 
