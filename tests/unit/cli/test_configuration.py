@@ -138,8 +138,11 @@ def test_show_marks_what_differs_and_can_leave_out_the_rest(invoke: Invoke, own:
 def test_changed_keys_that_nothing_obeys_yet_are_warned_of_and_marked(
     invoke: Invoke, own: Own, tmp_path: Path
 ) -> None:
-    directory = own(risk_management=("cooldown_s: 300", "cooldown_s: 301"))
-    line = "warning: changed in your configuration, but not in force yet: risk_management.yaml: halt.cooldown_s\n"
+    directory = own(
+        risk_management=("require_positive_expectancy: false", "require_positive_expectancy: true")
+    )
+    key = "risk_management.yaml: require_positive_expectancy"
+    line = f"warning: changed in your configuration, but not in force yet: {key}\n"
     validated = invoke("config", "validate", "--config", directory)
     assert (validated.exit_code, validated.stderr) == (0, line)
     what = ("--symbols", "AAPL", "--to", "2000-03-31", "--runtime", "inline")
@@ -148,7 +151,7 @@ def test_changed_keys_that_nothing_obeys_yet_are_warned_of_and_marked(
     assert ran.stderr.startswith(line)
     shown = invoke("config", "show", "risk_management.yaml", "--config", directory).stdout
     marked = {row.split()[0] for row in shown.splitlines() if "(not in force yet)" in row}
-    assert "halt.cooldown_s" in marked
+    assert "require_positive_expectancy" in marked
     assert "max_daily_loss" not in marked
 
 
