@@ -23,7 +23,11 @@ def restarts(world: World) -> list[str]:
         for strike in world.timeline.struck
         if strike.fault.kind is FaultKind.COMMAND
     }
+    # A jump between an end and the start that follows makes starts look closer than the ends, which are what counts.
+    jumped = {strike.run for strike in world.timeline.struck if strike.fault.kind is FaultKind.CLOCK_JUMP}
     for built in world.timeline.built_roles:
+        if built.run in jumped:
+            continue
         # Ray starts the coordinator, which counts for itself and gives up; one that dies before that counts nothing.
         if built.role != COORDINATOR and (built.run, built.role) not in asked:
             starts[(built.run, built.role)].append(built.at_s)
