@@ -201,7 +201,7 @@ class ChaosRuntime(InlineRuntime):
         elif to == AUDIT and isinstance(message, Drain):
             timeline.last_call = timeline.now
         self._guarded(to, shell, lambda: shell.receive(message))
-        if self.occasions.pass_by():
+        if not self.ended_by and self.occasions.pass_by():
             self._fire_due()
         return True
 
@@ -220,7 +220,10 @@ class ChaosRuntime(InlineRuntime):
         """Deliver what is no longer late and let timers that are due run out."""
         self._post.fall_due()
         for role, shell in tuple(self._shells.items()):
-            if _wait_s(shell) == 0.0:
+            alive = (
+                self._shells.get(role) is shell and not self.ended_by
+            )  # who died just now does nothing more
+            if alive and _wait_s(shell) == 0.0:
                 self._perils.timeline.note(f"{self._clock.now_s:.6f} timers {role}")
                 self._guarded(role, shell, shell.fire_timers)
 
