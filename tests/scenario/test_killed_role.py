@@ -1,4 +1,4 @@
-"""A role's process that the system kills ends the engine in order, and the next run goes on (reliability: I1 to I3)."""
+"""What becomes of a run whose roles, or whose Ray, the system kills (reliability: I1 to I3)."""
 
 from __future__ import annotations
 
@@ -13,8 +13,10 @@ import psutil
 import pytest
 
 from tests.scenario.bars import thin_market
+from tests.scenario.books import assert_booked_once
 from tests.scenario.engine import command_line, environment, run_json
 from tests.scenario.processes import Traces
+from tests.scenario.settings import write_config
 
 BARS_A_SECOND = 20
 pytestmark = [pytest.mark.ray, pytest.mark.timeout(300)]
@@ -54,23 +56,41 @@ def process_with(traces: Traces, file: Path) -> psutil.Process:
 
 
 @pytest.mark.parametrize("role", ["audit", "gateway", "coordinator"])
-def test_killed_role_ends_the_run_by_its_name_and_the_next_run_goes_on(
+def test_killed_role_is_started_anew_and_the_run_goes_on_to_its_end(
     role: str, tmp_path: Path, traces: Traces
 ) -> None:
+    """C4: automatic restart; the others, and many kills, are the live campaign's (`tests/chaos/live`)."""
     data, state = thin_market(tmp_path / "bars.csv"), tmp_path / "state"
     run = start(traces, "--data", data, "--state", state)
     wait_until_running(run)
-    victim = process_with(traces, state / "logs" / f"{role}.log")
-    victim.kill()
-    out, err = run.communicate(timeout=60)
+    process_with(traces, state / "logs" / f"{role}.log").kill()
+    out, err = run.communicate(timeout=100)
+    assert run.returncode == 0, out + err
+    summary = json.loads(out)
+    assert (summary["completed"], summary["halts"]) == (True, 0)
+    assert_booked_once(state)
+    assert not traces.left()
+
+
+def test_role_that_ends_more_often_than_is_borne_halts_and_ends_the_run_by_its_name(
+    tmp_path: Path, traces: Traces
+) -> None:
+    """B1: anything but a strategy halts the account; the next run goes on under the halt."""
+    data, state = thin_market(tmp_path / "bars.csv"), tmp_path / "state"
+    config = write_config(tmp_path / "config", "engine.yaml", {"supervision.restarts": 0})
+    arguments = ("--data", data, "--state", state, "--config", config)
+    run = start(traces, *arguments)
+    wait_until_running(run)
+    process_with(traces, state / "logs" / "gateway.log").kill()
+    out, err = run.communicate(timeout=100)
     assert run.returncode == 1, out + err
     error = json.loads(out)["error"]
     assert error["kind"] == "EngineFailed"
-    assert f"{role}: its process ended" in error["message"]
+    assert "gateway: ended more than 0 times in 60 s: its process ended" in error["message"]
     assert not traces.left()
-    resumed = run_json("--data", data, "--state", state, env=traces.environment)
+    resumed = run_json(*arguments, env=traces.environment)
     assert (resumed["completed"], resumed["resumed"]) == (True, True)
-    assert not traces.left()
+    assert [halt["trigger"] for halt in resumed["halt_list"]][:1] == ["technical_failure"]
 
 
 @pytest.mark.parametrize("server", ["gcs_server", "raylet"])
