@@ -39,10 +39,6 @@ class Draining:
         """Return the role that is draining now."""
         return self._left[:1]
 
-    def waits_for(self, role: str) -> bool:
-        """Say whether `role` has still to drain."""
-        return role in self._left
-
     def begin(self, ready: Collection[str], drain: Drain) -> list[Send]:
         """Drain the roles that are `ready`, with `drain`; return what is told to who is not waited for.
 

@@ -217,12 +217,10 @@ class ChaosRuntime(InlineRuntime):
         return True
 
     def _fire_due(self) -> None:
-        """Deliver what is no longer late and let timers that are due run out."""
+        """Deliver what is no longer late and let timers that are due run out; who died just now does nothing more."""
         self._post.fall_due()
         for role, shell in tuple(self._shells.items()):
-            alive = (
-                self._shells.get(role) is shell and not self.ended_by
-            )  # who died just now does nothing more
+            alive = self._shells.get(role) is shell and not self.ended_by
             if alive and _wait_s(shell) == 0.0:
                 self._perils.timeline.note(f"{self._clock.now_s:.6f} timers {role}")
                 self._guarded(role, shell, shell.fire_timers)

@@ -857,3 +857,17 @@ def test_a_coordinator_that_ends_again_and_again_halts_and_stops_the_engine(benc
     assert (again.phase, again.machine.state()["rung"]) == (Phase.DRAINING, "HALTED")
     again.stop()
     assert again.phase is Phase.FAILED
+
+
+@pytest.mark.parametrize("role", [FEED, GATEWAY, RISK])
+def test_a_role_that_dies_before_the_audit_writer_has_drained_makes_the_end_no_clean_one(
+    bench: Bench, role: str
+) -> None:
+    """C6, I6 (seed 104406): its last events may not be in the trail; the next run hears them."""
+    bench.give(Drain(reason="signal", cancel_entries=False))
+    for drained in STOP_ORDER[:-1]:
+        bench.give(Drained(role=drained))
+    bench.give(ended(role))
+    bench.give(Drained(role=AUDIT))
+    assert bench.phase is Phase.FAILED
+    assert bench.machine.state()["failures"] == [f"{role}: its process ended"]
