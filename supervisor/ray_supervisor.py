@@ -151,7 +151,7 @@ class RaySupervisor(RayRoles):
                 self._answered_s[role] = now_s
                 busy_s, queued, state = seen["busy_s"], seen["queued"], seen["state"]
             except NotRunning:
-                continue
+                continue  # the look at its process tells of its end
             except Exception:  # no answer in time: the figures say for how long
                 busy_s, queued, state = now_s - self._answered_s.setdefault(role, now_s), 0, None
             figures.append(
