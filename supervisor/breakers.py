@@ -68,36 +68,37 @@ class PyBreaker:
             name=name,
         )
 
+        self.state = BreakerState.CLOSED
+        self._quiet = True
+        self._look()
+
     def allows(self, at_ns: int) -> bool:
         """Say whether a call may pass; an open breaker whose time is over becomes half-open by this."""
+        if self._quiet:
+            return True
         self._storage.now_ns = at_ns
         if self.state is BreakerState.OPEN and self._storage.is_over:
             self._breaker.half_open()
+            self._look()
         return self.state is not BreakerState.OPEN
 
     def succeeded(self, at_ns: int) -> None:
         """Note that a call that was let through succeeded."""
+        if self._quiet:
+            return  # nothing would change
         self._storage.now_ns = at_ns
-        if (
-            self._storage.state != pybreaker.STATE_CLOSED or self._storage.counter
-        ):  # else nothing would change
-            self._call(_succeed)
+        self._call(_succeed)
 
     def failed(self, at_ns: int) -> None:
         """Note that a call that was let through failed."""
         self._storage.now_ns = at_ns
         self._call(_fail)
 
-    @property
-    def state(self) -> BreakerState:
-        """Return the state."""
-        return _STATES[self._storage.state]
-
     def to_values(self) -> Mapping[str, Any]:
         """Return the state to persist; empty for a breaker that has seen nothing since it closed."""
-        storage = self._storage
-        if self.state is BreakerState.CLOSED and not storage.counter:
+        if self._quiet:
             return {}
+        storage = self._storage
         return {
             "state": self.state.value,
             "failures": storage.counter,
@@ -110,6 +111,13 @@ class PyBreaker:
             self._breaker.call(outcome)
         except (_Failure, pybreaker.CircuitBreakerError):
             return  # the one is what was told, the other says that it opened the breaker: the state shows it
+        finally:
+            self._look()
+
+    def _look(self) -> None:
+        """Take over pybreaker's state: it is asked for several times a bar, and seldom anything else than quiet."""
+        self.state = _STATES[self._storage.state]
+        self._quiet = self.state is BreakerState.CLOSED and not self._storage.counter
 
 
 def _succeed() -> None:
