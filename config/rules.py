@@ -69,6 +69,7 @@ class Rules:
             self.universe,
             self.files,
             self.stopping,
+            self.leases,
             self.live,
         ):
             yield from rule()
@@ -214,6 +215,15 @@ class Rules:
                 "must be true unless positions are closed: an open position is never left without its stop"
             )
             yield self.fault(SHUTDOWN, ("keep_protective_stops",), "false", allowed)
+
+    def leases(self) -> Iterator[Violation]:
+        """Yield a lease that one late pulse would end."""
+        file = "engine.yaml"
+        lease_s = self.at(file, "supervision", "lease_s")
+        interval_s = self.at(file, "supervision", "pulse_interval_s")
+        if is_number(lease_s) and is_number(interval_s) and lease_s < 2.0 * interval_s:
+            allowed = f"at least two pulses: 2 x pulse_interval_s (which is {shown(interval_s)})"
+            yield self.fault(file, ("supervision", "lease_s"), shown(lease_s), allowed)
 
     def live(self) -> Iterator[Violation]:
         """Refuse in LIVE what only replays and simulations may have."""

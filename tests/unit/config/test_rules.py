@@ -213,3 +213,10 @@ def test_live_refuses_resuming_by_itself_and_an_unnamed_account() -> None:
 
 def test_paper_takes_the_shipped_files() -> None:
     assert Draft().violations(TradingMode.PAPER) == []
+
+
+@pytest.mark.parametrize(("lease_s", "held"), [(1.9, False), (2.0, True), (5.0, True)])
+def test_a_lease_outlives_a_pulse_that_is_late(lease_s: float, held: bool) -> None:
+    """Pulses come each second: a lease of less than two would end with the first that is late."""
+    found = Draft().set("engine.yaml", "supervision.lease_s", lease_s).violations(TradingMode.SIMULATION)
+    assert [violation.key for violation in found] == ([] if held else ["supervision.lease_s"])
