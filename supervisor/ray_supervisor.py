@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -50,6 +51,7 @@ class RaySupervisor(RayRoles):
         self._lock = threading.Lock()
         self._closed = threading.Event()
         self._answered_s: dict[str, float] = {}
+        self._node = os.getppid()
 
     def open(self, mailbox: Mailbox) -> None:
         """Find the roles that are at work, tell of each of the others that it ended, and watch."""
@@ -169,7 +171,13 @@ class RaySupervisor(RayRoles):
         self._tell(RoleEnded(role=role, generation=generation, why=why, at_s=self._clock.monotonic_s()))
 
     def _tell(self, message: RoleStarted | RoleEnded | RolesObserved) -> None:
-        if self._mailbox is None:
+        """Put a message into the coordinator's mailbox, unless Ray itself has ended.
+
+        When the driver is killed, Ray's node process, the parent of every role's and of this one, ends with it, and the
+        roles one after the other. Told of the first, the coordinator would let the others decide bars without it: trades
+        that the next run, which goes on from the last settled bar, need not miss.
+        """
+        if self._mailbox is None or os.getppid() != self._node:
             return
         try:
             self._mailbox.put(message, control=not isinstance(message, RolesObserved))
