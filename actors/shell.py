@@ -38,8 +38,9 @@ class Shell:
 
     def receive(self, message: Any) -> None:
         """Handle one message and carry out what follows; raises whatever is not Recoverable."""
-        for name in self._timers.strict_due():
-            self.receive(TimerFired(name=name))
+        if self._timers.strict:
+            for name in self._timers.strict_due():
+                self.receive(TimerFired(name=name))
         started_ns = time.perf_counter_ns()
         if type(message) in _OWN:
             self._receive_own(message)

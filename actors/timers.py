@@ -8,22 +8,26 @@ from domain.ports import Clock
 
 
 class Timers:
-    """Keep named deadlines; the shell's own thread asks what is due, so no timer thread races the machine."""
+    """Keep named deadlines; the shell's own thread asks what is due, so no timer thread races the machine.
+
+    `strict` names those that run out before any message is handled; for reading.
+    """
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self._deadlines: dict[str, float] = {}
-        self._strict: set[str] = set()
+        self.strict: set[str] = set()
 
     def set(self, name: str, delay_s: float, *, strict: bool = False) -> None:
         """Let `name` run out `delay_s` seconds from now; the same name replaces."""
         self._deadlines[name] = self._clock.monotonic_s() + delay_s
-        (self._strict.add if strict else self._strict.discard)(name)
+        (self.strict.add if strict else self.strict.discard)(name)
 
     def cancel(self, name: str) -> None:
         """Forget `name`; nothing happens when there is none."""
-        self._deadlines.pop(name, None)
-        self._strict.discard(name)
+        if name in self._deadlines:
+            del self._deadlines[name]
+            self.strict.discard(name)
 
     def wait_s(self) -> float | None:
         """Return the seconds until the next timer runs out, 0 when one has, None when there is none."""
@@ -37,7 +41,7 @@ class Timers:
 
     def strict_due(self) -> list[str]:
         """Remove and return the strict ones among them."""
-        return self._taken(self._strict) if self._strict else []
+        return self._taken(self.strict)
 
     def _taken(self, names: Iterable[str]) -> list[str]:
         if not self._deadlines:

@@ -61,7 +61,12 @@ def tally(book: BookSettings, batches: Iterable[SignalBatch]) -> dict[str, Tally
 
     `batches` are sorted by strategy.
     """
-    counts: defaultdict[str, _Count] = defaultdict(_Count)
+    return {symbol: ballot.tally() for symbol, ballot in ballots(book, batches).items()}
+
+
+def ballots(book: BookSettings, batches: Iterable[SignalBatch]) -> dict[str, Ballot]:
+    """Return what `tally` does before it is added up, which most symbols at most bars do not need."""
+    counts: defaultdict[str, Ballot] = defaultdict(Ballot)
     for batch in batches:
         strategy = batch.strategy
         if strategy not in book.strategies:
@@ -76,10 +81,10 @@ def tally(book: BookSettings, batches: Iterable[SignalBatch]) -> dict[str, Tally
                 count.short_sum = count.short_sum + confidence
         for failure in batch.failures:
             counts[failure.symbol].failed += (strategy,)
-    return {symbol: count.tally() for symbol, count in counts.items()}
+    return counts
 
 
-class _Count:
+class Ballot:
     """Count the votes on one symbol; few strategies vote, so tuples that grow cost less than lists."""
 
     __slots__ = ("failed", "long_sum", "longs", "short_sum", "shorts")
@@ -90,7 +95,12 @@ class _Count:
         self.failed: tuple[str, ...] = ()
         self.long_sum = self.short_sum = 0.0
 
+    def matters(self, needed: int) -> bool:
+        """Say whether these votes can lead to anything: where `needed` agree, or any failed."""
+        return bool(len(self.longs) >= needed or len(self.shorts) >= needed or self.failed)
+
     def tally(self) -> Tally:
+        """Return the votes added up."""
         return Tally(
             self.longs,
             self.shorts,
@@ -100,9 +110,14 @@ class _Count:
         )
 
 
+def votes_needed(book: BookSettings) -> int:
+    """Return how many strategies of `book` must agree."""
+    return book.min_votes if book.rule == "vote" else 1
+
+
 def target(book: BookSettings, votes: Tally, position_lots: int, *, shortable: bool) -> Target:
     """Return what `book` wants of a symbol it holds `position_lots` (signed) of."""
-    needed = book.min_votes if book.rule == "vote" else 1
+    needed = votes_needed(book)
     if votes.failed:
         return _hold(f"{', '.join(votes.failed)} failed: no order from this bar")
     long, short = len(votes.longs) >= needed, len(votes.shorts) >= needed

@@ -9,7 +9,7 @@ from typing import Any
 
 from domain.bars import BarGroup
 from domain.broker import OrderType, Side, TimeInForce
-from domain.desk import NO_VOTES, Action, Tally, Target, tally, target, votes_body
+from domain.desk import NO_VOTES, Action, Tally, Target, ballots, target, votes_body, votes_needed
 from domain.error_texts import describe
 from domain.errors import Recoverable
 from domain.instruments import lots_for
@@ -63,6 +63,10 @@ class DeskRound:
         """Return how many intents were approved, and refused by reason."""
         return {"approved": self._approved, "refused": dict(sorted(self._refused.items()))}
 
+    def to_values(self) -> dict[str, Any]:
+        """Return the counts to persist, JSON-able."""
+        return {"approved": self._approved, "refused": dict(self._refused)}
+
     def run(
         self,
         group: BarGroup,
@@ -89,13 +93,13 @@ class DeskRound:
             entries = self._books.working.entries()
             self._cancels += [ref for ref, order in entries if halted(order.book, order.symbol)]
         for book in self._in_order:
-            votes = tally(book, batches)
+            votes, needed = ballots(book, batches), votes_needed(book)
             for bar in group.bars:
-                counted = votes.get(bar.symbol)
-                # Where nobody spoke and no exit is owed, all is as it should be.
-                due = counted is not None or rung is Rung.FLATTENING or owed(book.name, bar.symbol)
-                if due or (closings and closings.owed(book.name, bar.symbol)):
-                    self._consider(group, book, bar.symbol, counted or NO_VOTES)
+                ballot = votes.get(bar.symbol)
+                # Where too few agree and no exit is owed, all is as it should be.
+                due = (ballot is not None and ballot.matters(needed)) or rung is Rung.FLATTENING
+                if due or owed(book.name, bar.symbol) or (closings and closings.owed(book.name, bar.symbol)):
+                    self._consider(group, book, bar.symbol, NO_VOTES if ballot is None else ballot.tally())
         return self._approvals, self._cancels, self._events
 
     def _consider(self, group: BarGroup, book: BookSettings, symbol: str, votes: Tally) -> None:

@@ -27,7 +27,14 @@ from domain.execution_events import cancel_event, dividend_event, execution_even
 from domain.executions import Change, Executions
 from domain.messages import OrderIntent
 from domain.order_refs import STOP_SUFFIX
-from domain.orders import FINAL_STATES, OPEN_STATES, STATUS_EVENTS, OrderEvent, next_state
+from domain.orders import (
+    FINAL_STATES,
+    OPEN_STATES,
+    STATUS_EVENTS,
+    UNANSWERED_STATES,
+    OrderEvent,
+    next_state,
+)
 from domain.outbox import AuditEvent
 from domain.records import CashEntry, ExecutionEntry, IntentKind, JournalEntry, OrderEntry, OrderState
 
@@ -43,6 +50,7 @@ class ExecutionBook:
         self.cash = cash or CashBook()
         self.orders: dict[str, OrderEntry] = {}
         self.open_refs: dict[str, None] = {}
+        self.unanswered: set[str] = set()
         self.positions: defaultdict[tuple[str, str], int] = defaultdict(int)
         self.seq = 0
         self.duplicates = 0
@@ -243,6 +251,10 @@ class ExecutionBook:
             self.open_refs[order.order_ref] = None
         else:
             self.open_refs.pop(order.order_ref, None)
+        if order.state in UNANSWERED_STATES:
+            self.unanswered.add(order.order_ref)
+        else:
+            self.unanswered.discard(order.order_ref)
 
     def _restore(self, entry: JournalEntry) -> None:
         self.seq = max(self.seq, entry.seq)

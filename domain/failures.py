@@ -25,7 +25,7 @@ class FailureTracker:
         """Start without failures, or where `saved` (the values of `to_values`) left off."""
         values = saved or {}
         self._policy = policy
-        self._window: deque[bool] = deque(map(bool, values.get("window", ())), maxlen=policy.failure_window)
+        self._window: deque[int] = deque(map(int, values.get("window", ())), maxlen=policy.failure_window)
         self._in_a_row = int(values.get("in_a_row", 0))
         self.consecutive: Counter[str] = Counter(values.get("consecutive", {}))
         self.totals: Counter[str] = Counter(values.get("totals", {}))
@@ -37,14 +37,14 @@ class FailureTracker:
 
     def succeeded(self, strategy: str) -> None:
         """Record an evaluation that gave signals or abstained."""
-        self._window.append(False)
+        self._window.append(0)
         self._in_a_row = 0
         if strategy in self.consecutive:
             del self.consecutive[strategy]
 
     def failed(self, strategy: str, bar: int, error: str) -> None:
         """Record an evaluation that failed."""
-        self._window.append(True)
+        self._window.append(1)
         self._in_a_row += 1
         self.consecutive[strategy] += 1
         self.totals[strategy] += 1
@@ -60,22 +60,22 @@ class FailureTracker:
             for symbol in traded:
                 if symbol not in failed:
                     self.symbols_in_a_row.pop(symbol, None)
-        self.symbols_in_a_row.update(sorted(failed))
+        if failed:
+            self.symbols_in_a_row.update(sorted(failed))
 
     @property
     def rate(self) -> float:
         """Return the share of failures over the window, 0.0 while it holds too few evaluations to tell."""
         if len(self._window) < self._policy.failure_window_min:
             return 0.0
-        return self._window.count(True) / len(self._window)
+        return sum(self._window) / len(self._window)
 
     def halt_due(self) -> tuple[HaltTrigger, str] | None:
         """Return the trigger and its words when a threshold is passed, else None."""
         if self._in_a_row >= self._policy.max_consecutive_failures:
             return HaltTrigger.CONSECUTIVE_FAILURES, f"{self._in_a_row} evaluations failed in a row"
         if self.rate > self._policy.failure_rate:
-            failures = self._window.count(True)
-            words = f"{failures} of the last {len(self._window)} evaluations failed"
+            words = f"{sum(self._window)} of the last {len(self._window)} evaluations failed"
             return HaltTrigger.FAILURE_RATE, words
         return None
 
@@ -94,7 +94,7 @@ class FailureTracker:
     def to_values(self) -> dict[str, Any]:
         """Return the state to persist, JSON-able."""
         return {
-            "window": list(map(int, self._window)),
+            "window": list(self._window),
             "in_a_row": self._in_a_row,
             "consecutive": dict(self.consecutive),
             "totals": dict(self.totals),

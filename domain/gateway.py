@@ -253,7 +253,7 @@ class Gateway:
 
     def _end_entries(self) -> list[Output]:
         wires = self._orders.overdue()
-        return [*self._commit(0), *self._settling.sent(wires)]
+        return [*self._commit(0), *self._settling.sent(wires)] if wires else []
 
     def _hold(self) -> list[Output]:
         """Make the latch durable, and cancel the entries that it has no place for."""

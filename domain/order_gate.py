@@ -91,8 +91,8 @@ class OrderGate:
 
     def overdue(self) -> list[Output]:
         """Cancel again what must not stay open, but for orders of which nothing is known: they are asked about."""
-        orders, unknown = self._book.orders, OrderState.UNKNOWN
-        return self.cancel(ref for ref in self.forbidden_entries() if orders[ref].state is not unknown)
+        forbidden, orders = self.forbidden_entries(), self._book.orders
+        return self.cancel(ref for ref in forbidden if orders[ref].state is not OrderState.UNKNOWN)
 
     def _place(self, approval: OrderApproved, placed: Placed) -> None:
         intent, book = approval.intent, self._book

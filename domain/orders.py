@@ -40,6 +40,12 @@ OPEN_STATES = frozenset({S.SENT, S.WORKING, S.PARTIALLY_FILLED, S.CANCEL_SENT, S
 
 FINAL_STATES = frozenset(S) - OPEN_STATES
 
+LOSABLE_STATES = frozenset({S.SENT, S.CANCEL_SENT})
+"""States in which a lost connection leaves the outcome unknown."""
+
+UNANSWERED_STATES = LOSABLE_STATES | {S.UNKNOWN}
+"""States in which the venue's word is still to come."""
+
 STATUS_EVENTS = {
     OrderStatus.WORKING: E.WORKING,
     OrderStatus.FILLED: E.EXECUTED,

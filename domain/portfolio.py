@@ -172,11 +172,11 @@ class Portfolio:
         return profits
 
     def _in_currency(self, currency: str, marks: Mapping[str, float]) -> float:
-        values = (
-            self.value(symbol, _known(marks, symbol, "mark"))
+        values = [
+            market_value(_known(marks, symbol, "mark"), ledger.lots, traded.lots_per_unit, traded.multiplier)
             for symbol, ledger in self._held.items()
-            if ledger.instrument.currency == currency
-        )
+            if (traded := ledger.instrument).currency == currency
+        ]
         return account_equity(self._cash_micro[currency], values)
 
     def _positions(self, book: str | None = None) -> Iterable[Position]:

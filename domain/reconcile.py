@@ -39,9 +39,6 @@ _ASKED = (
 
 _ORDER_KINDS = (DownloadKind.COMPLETED_ORDERS, DownloadKind.OPEN_ORDERS)
 
-LOSABLE_STATES = frozenset({OrderState.SENT, OrderState.CANCEL_SENT})
-"""States in which a lost connection leaves the outcome unknown."""
-
 
 VenueEvent = OrderReported | Executed | DividendPaid
 

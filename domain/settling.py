@@ -6,12 +6,8 @@ from domain.execution_book import ExecutionBook
 from domain.messages import COORDINATOR, FEED, GATEWAY, BarSettled, Drained
 from domain.order_gate import OrderGate
 from domain.outputs import CancelTimer, Output, Send, SetTimer
-from domain.reconcile import LOSABLE_STATES
-from domain.records import OrderState
 
 ACK_TIMER = "ack"
-
-_UNANSWERED = LOSABLE_STATES | {OrderState.UNKNOWN}
 
 
 class Settling:
@@ -29,7 +25,7 @@ class Settling:
     @property
     def missing(self) -> bool:
         """Say whether an order is without an answer."""
-        return any(self._book.orders[ref].state in _UNANSWERED for ref in self._book.open_refs)
+        return bool(self._book.unanswered)
 
     def sent(self, wires: list[Output]) -> list[Output]:
         """Return commands for the wire, and by when they must be answered."""

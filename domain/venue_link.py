@@ -16,9 +16,9 @@ from domain.broker import BrokerLink, Downloaded
 from domain.execution_book import ExecutionBook
 from domain.gateway_policy import GatewaySettings
 from domain.history_check import miscounted
-from domain.orders import OrderEvent
+from domain.orders import LOSABLE_STATES, OrderEvent
 from domain.outputs import CancelTimer, Connect, Output, SetTimer
-from domain.reconcile import LOSABLE_STATES, Findings, Reconciliation
+from domain.reconcile import Findings, Reconciliation
 from domain.venue_breaker import VenueBreaker
 
 ABSENCE_TIMER, DOWNLOAD_TIMER, LOST_TIMER, RECONNECT_TIMER = "absence", "download", "broker_lost", "reconnect"

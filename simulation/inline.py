@@ -10,7 +10,6 @@ import math
 import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -245,7 +244,12 @@ class InlineRuntime:
         else:
             return False
         if role.shell is not None and not role.shell.failure:
-            _guarded(role.shell, partial(role.shell.receive, message))
+            try:
+                role.shell.receive(message)
+            except Exception as error:
+                role.shell.fail(
+                    error
+                )  # as on Ray: what it raises ends the role, and the coordinator hears of it
         return True
 
     def _advance(self) -> bool:
@@ -262,13 +266,8 @@ class InlineRuntime:
             self._pause(step)
         self._clock.now_s += step
         if step == wait:
-            _guarded(self._shells[role], self._shells[role].fire_timers)
+            try:
+                self._shells[role].fire_timers()
+            except Exception as error:
+                self._shells[role].fail(error)
         return True
-
-
-def _guarded(shell: Shell, act: Callable[[], None]) -> None:
-    """Let a shell act; as on Ray, what it raises ends the role, and the coordinator hears of it."""
-    try:
-        act()
-    except Exception as error:
-        shell.fail(error)

@@ -173,9 +173,9 @@ class RaySupervisor(RayRoles):
     def _tell(self, message: RoleStarted | RoleEnded | RolesObserved) -> None:
         """Put a message into the coordinator's mailbox, unless Ray itself has ended.
 
-        When the driver is killed, Ray's node process, the parent of every role's and of this one, ends with it, and the
-        roles one after the other. Told of the first, the coordinator would let the others decide bars without it: trades
-        that the next run, which goes on from the last settled bar, need not miss.
+        When the driver is killed, Ray's node process, the parent of every role's and of this one, ends with it, and
+        the roles one after the other. Told of the first, the coordinator would let the others decide bars without it:
+        trades that the next run, which goes on from the last settled bar, need not miss.
         """
         if self._mailbox is None or os.getppid() != self._node:
             return

@@ -132,7 +132,7 @@ class Decider:
             **self._breakers.to_values(),
             "entry_breakers": self._entries.to_values(),
             "left_out": list(self._left_out),
-            "counts": self._desk.state(),
+            "counts": self._desk.to_values(),
             "failures": self.failures.to_values(),
             "approved": [approval.intent.intent_id for approval in approvals],
             "cancels": list(cancels),
@@ -209,6 +209,11 @@ class Decider:
         out: list[StrategyQuarantined] = []
         failed_on: set[str] = set()
         for batch in batches:
+            if not batch.failures:
+                if batch.evaluated:
+                    self.failures.succeeded(batch.strategy)
+                    self._breakers.succeeded(group, batch.strategy)
+                continue
             # Who is still absent has been counted; of a strategy in parts the others speak on.
             failed = [failure for failure in batch.failures if failure.kind != STILL_ABSENT]
             evaluated = batch.evaluated - len(batch.failures) + len(failed)
@@ -225,6 +230,8 @@ class Decider:
                 self.failures.succeeded(batch.strategy)
                 self._breakers.succeeded(group, batch.strategy)
         self.failures.bar_over(failed_on, (bar.symbol for bar in group.bars))
+        if due is None and not out:
+            return []
         return [
             *(Send(COORDINATOR, told, control=True) for told in out),
             *self._raised_once(group, due),

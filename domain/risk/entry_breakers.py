@@ -42,10 +42,13 @@ class EntryBreakers:
         for name in _CODES:
             if name in terms and build is not None:
                 self._breakers[name] = build(name, terms[name], saved.get(name, {}))
+        self._stirred = bool(saved)  # whether any has seen anything since it closed: mostly none has
 
     def begin(self, group: BarGroup, fault: str) -> Barred | None:
         """Note what is wrong with `group` and its marks (`fault`, "" for nothing); return what bars entries."""
         self._faults = {DATA: "" if group.bars else "every bar was refused", CALCULATION: fault}
+        if not (self._stirred or fault) and group.bars:
+            return None
         barred = Barred(_FAILED, fault) if fault else None
         for name, breaker in reversed(self._breakers.items()):
             before = breaker.state
@@ -64,12 +67,15 @@ class EntryBreakers:
         if fault and not self._faults[CALCULATION]:
             self._faults[CALCULATION] = fault
             self._fail(group, CALCULATION)
+        if not self._stirred:
+            return
         for name, breaker in self._breakers.items():
             before = breaker.state
             if not self._faults[name]:
                 breaker.succeeded(group.known_ns)
                 if breaker.state is not before:
                     self._note(group, name, before, "its probes succeeded")
+        self._stirred = bool(self.to_values())
 
     def take_events(self) -> list[AuditEvent]:
         """Return the records of what changed since this was last asked."""
@@ -78,6 +84,8 @@ class EntryBreakers:
 
     def to_values(self) -> dict[str, Any]:
         """Return the state to persist, JSON-able."""
+        if not self._stirred:
+            return {}
         return {name: values for name, each in self._breakers.items() if (values := each.to_values())}
 
     def report(self) -> dict[str, str]:
@@ -88,7 +96,7 @@ class EntryBreakers:
         breaker = self._breakers.get(name)
         if breaker is None:
             return
-        before = breaker.state
+        before, self._stirred = breaker.state, True
         breaker.failed(group.known_ns)
         if breaker.state is not before:
             probed = before is BreakerState.HALF_OPEN

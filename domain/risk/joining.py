@@ -68,8 +68,9 @@ class BarJoin:
 
     def take(self, batch: SignalBatch) -> None:
         """Keep what came for its own bar, the first of each speaker; where that is over, the next bar drops it."""
-        if batch.speaker in self._symbols:
-            self._batches.setdefault(batch.bar, {}).setdefault(batch.speaker, batch)
+        speaker = batch.speaker
+        if speaker in self._symbols:
+            self._batches.setdefault(batch.bar, {}).setdefault(speaker, batch)
 
     def take_absent(self, absent: Iterable[AbsentStrategy]) -> None:
         """Wait no more for these, all that are absent now; the bar at hand waits for none that was absent before."""

@@ -38,6 +38,8 @@ class StrategyBreakers:
         }
         self._events: list[AuditEvent] = []
         values = saved.get("breakers", {})
+        # Every bar asks for every strategy: whose breaker has seen nothing since it closed is passed over.
+        self._stirred = {*values, *self._out}
         for name in sorted(strategies):
             self._renew(name, values.get(name, {}))
 
@@ -53,10 +55,11 @@ class StrategyBreakers:
     def left_out(self, group: BarGroup) -> dict[str, str]:
         """Return, with the reason, whose votes do not count at `group`; breakers whose time is over let a probe in."""
         found = {}
-        for name, breaker in self._breakers.items():
+        for name in sorted(self._stirred & self._breakers.keys()) if self._stirred else ():
             if name in self._out:
                 found[name] = f"quarantined: {self._out[name].why}"
                 continue
+            breaker = self._breakers[name]
             before = breaker.state
             if not breaker.allows(group.known_ns):
                 found[name] = "its circuit breaker is open"
@@ -66,14 +69,16 @@ class StrategyBreakers:
 
     def succeeded(self, group: BarGroup, name: str) -> None:
         """Note that an evaluation that was let through succeeded."""
-        breaker = self._breakers.get(name)
-        if breaker is None:
+        if name not in self._stirred or name not in self._breakers:
             return
+        breaker = self._breakers[name]
         before = breaker.state
         breaker.succeeded(group.known_ns)
         if breaker.state is not before:
             self._failed_probes.pop(name, None)
             self._note(group, name, before, "its probes succeeded")
+        if not breaker.to_values():
+            self._stirred.discard(name)
 
     def failed(self, group: BarGroup, name: str, error: str) -> StrategyQuarantined | None:
         """Note that an evaluation that was let through failed; return the word of a quarantine that follows."""
@@ -82,6 +87,7 @@ class StrategyBreakers:
             return None
         before = breaker.state
         breaker.failed(group.known_ns)
+        self._stirred.add(name)
         if breaker.state is before:
             return None
         if before is BreakerState.CLOSED:
@@ -106,6 +112,7 @@ class StrategyBreakers:
         before = self.report().get(name, BreakerState.CLOSED)
         self._out.pop(name, None)
         self._failed_probes.pop(name, None)
+        self._stirred.discard(name)
         if name in self._breakers:
             self._renew(name, {})
         if before == BreakerState.CLOSED:
@@ -120,6 +127,8 @@ class StrategyBreakers:
 
     def to_values(self) -> dict[str, Any]:
         """Return the state to persist, JSON-able."""
+        if not self._stirred:
+            return {"breakers": {}, "failed_probes": {}, QUARANTINED: {}}
         breakers = {name: values for name, each in self._breakers.items() if (values := each.to_values())}
         return {
             "breakers": breakers,

@@ -57,6 +57,11 @@ class CatchingUp:
             del self._held_back[min(self._held_back)]
         return not self._asked
 
+    @property
+    def holds_back(self) -> bool:
+        """Say whether any bar waits for what came before it."""
+        return bool(self._held_back)
+
     def take(self, part: BarHistory) -> Iterator[BarGroup]:
         """Yield the groups of `part` that are new, each counted; none where a part before it was lost."""
         groups = part.groups

@@ -63,7 +63,7 @@ class Answer(NamedTuple):
         direction, confidence, faults = self.direction[start:], self.confidence[start:], self.faults[start:]
         if _all_sound(direction, confidence, faults):
             rows = zip(repeat(symbol), direction.astype(int).tolist(), confidence.astype(float).tolist())
-            return list(map(Signal._make, rows))
+            return list(map(tuple.__new__, repeat(Signal), rows))  # as Signal._make, thrice as fast
         columns = zip(direction.tolist(), confidence.tolist(), faults.tolist(), strict=True)
         return [_verdict(symbol, *row) for row in columns]
 

@@ -104,15 +104,21 @@ class BlockEvaluator:
         """Return one evaluation per bar. Raises InvariantViolation when a bar is not among those given."""
         symbols, open_ns = self._symbols, group.open_ns
         try:
-            return [symbols[bar.symbol].at(open_ns) for bar in group.bars]
+            return [
+                (symbol := symbols[bar.symbol]).served.get(open_ns) or symbol.at(open_ns)
+                for bar in group.bars
+            ]
         except KeyError as error:
             raise InvariantViolation(f"a bar of {error} came, whose history was not given") from error
 
 
 class SymbolBlocks:
-    """Hold one symbol's bars and, by when each opens, the evaluations of the block last asked for."""
+    """Hold one symbol's bars and, by when each opens, the evaluations of the block last asked for.
 
-    __slots__ = ("_bars", "_block_ns", "_instance", "_opens", "_served", "_start", "_warmup")
+    `served`, for reading, holds None for a bar of a block that failed as a whole until it is asked for by `at`.
+    """
+
+    __slots__ = ("_bars", "_block_ns", "_instance", "_opens", "_start", "_warmup", "served")
 
     def __init__(self, instance: StrategyInstance, bars: SymbolBars, block_ns: int) -> None:
         self._instance = instance
@@ -121,11 +127,11 @@ class SymbolBlocks:
         self._opens: list[int] = bars.open_ns.tolist()
         self._block_ns = block_ns
         self._start = 0
-        self._served: dict[int, Evaluation | None] = {}
+        self.served: dict[int, Evaluation | None] = {}
 
     def at(self, open_ns: int) -> Evaluation:
         """Return the evaluation of the bar that opens at `open_ns`."""
-        found = self._served.get(open_ns)
+        found = self.served.get(open_ns)
         return self._evaluated(self._position(open_ns)) if found is None else found
 
     def entry(self, position: int) -> Evaluation:
@@ -143,11 +149,11 @@ class SymbolBlocks:
     def _evaluated(self, position: int) -> Evaluation:
         """Return the evaluation of a bar of another block, or of one whose block failed as a whole."""
         open_ns = self._opens[position]
-        if open_ns not in self._served:
+        if open_ns not in self.served:
             self._load(position)
-        found = self._served[open_ns]
+        found = self.served[open_ns]
         if found is None:
-            found = self._served[open_ns] = _evaluate_last(
+            found = self.served[open_ns] = _evaluate_last(
                 self._instance, window(self._bars, self._start, position + 1)
             )
         return found
@@ -169,7 +175,7 @@ class SymbolBlocks:
                 strategy = self._instance.strategy_id
                 verdicts = answered.verdicts(first + early - start, symbol)
                 served += [v.of(strategy, symbol) if isinstance(v, Failed) else v for v in verdicts]
-        self._served = dict(zip(self._opens[first:stop], served, strict=True))
+        self.served = dict(zip(self._opens[first:stop], served, strict=True))
 
 
 def _evaluate_last(instance: StrategyInstance, bars: SymbolBars) -> Evaluation:

@@ -91,7 +91,8 @@ class StrategyRunner:
         if not self._line.is_due(group):
             return self._ask() if self._line.hold_back(group) else []
         self._line.count(group)
-        return [*self._speak(group), *self._caught_up()]
+        said = self._speak(group)
+        return [*said, *self._caught_up()] if self._line.holds_back else said
 
     def _history(self, part: BarHistory) -> list[Output]:
         for group in self._line.take(part):

@@ -64,7 +64,7 @@ class Voice:
         batch = self._batch(self._mine(group))
         self._kept[group.index] = batch
         if len(self._kept) > KEPT:
-            del self._kept[min(self._kept)]
+            del self._kept[next(iter(self._kept))]
         return batch
 
     def said(self, bar: int) -> SignalBatch | None:
@@ -96,13 +96,9 @@ class Voice:
         }
 
     def _batch(self, group: BarGroup) -> SignalBatch:
-        signals: list[Signal] = []
-        failures: list[SignalFailure] = []
-        for said in self._evaluated(group):
-            if isinstance(said, SignalFailure):
-                failures.append(said)
-            elif said.direction:
-                signals.append(said)
+        said = self._evaluated(group)
+        failures = [each for each in said if isinstance(each, SignalFailure)]
+        signals = [each for each in said if isinstance(each, Signal) and each.direction]
         self._bars += 1
         if signals:
             self._said = (group.index, group.known_ns, signals)

@@ -94,6 +94,10 @@ def _at_market(order: VenueOrder) -> bool:
     return order.triggered or order.order_type in (OrderType.MARKET, OrderType.MARKET_ON_OPEN)
 
 
+def _waiting_stop(order: VenueOrder) -> bool:
+    return order.order_type is OrderType.STOP and not order.triggered
+
+
 class _Matching:
     """Fill the orders of one bar group, phase by phase; attached stops of new fills take part at once."""
 
@@ -104,23 +108,18 @@ class _Matching:
         self.entered_at: dict[str, float] = {}
 
     def run(self) -> None:
-        self._phase(_at_market, self._open)
-        self._phase(lambda order: order.order_type is OrderType.LIMIT, self._limit)
-        self._phase(self._waiting_stop, self._stop)
+        working = self.turn.state.book.working
+        self._phase([order for order in working() if _at_market(order)], self._open)
+        self._phase([order for order in working() if order.order_type is OrderType.LIMIT], self._limit)
+        self._phase([order for order in working() if _waiting_stop(order)], self._stop)
         if self.entered_at:
             # A stop that was an entry has just opened its own protective stop: this bar may reach that one too.
-            self._phase(
-                lambda order: self._waiting_stop(order) and order.order_ref in self.entered_at, self._stop
-            )
+            entered = [order for order in working() if order.order_ref in self.entered_at]
+            self._phase([order for order in entered if _waiting_stop(order)], self._stop)
 
-    @staticmethod
-    def _waiting_stop(order: VenueOrder) -> bool:
-        return order.order_type is OrderType.STOP and not order.triggered
-
-    def _phase(self, takes: Callable[[VenueOrder], bool], act: Callable[[VenueOrder, Bar], None]) -> None:
+    def _phase(self, taken: list[VenueOrder], act: Callable[[VenueOrder, Bar], None]) -> None:
         book = self.turn.state.book
-        taken = [order for order in book.working() if takes(order)]
-        for listed in sorted(taken, key=queue_key) if taken else ():
+        for listed in sorted(taken, key=queue_key) if len(taken) > 1 else taken:
             order, bar = book.get(listed.order_ref), self.bars.get(listed.symbol)
             # An earlier fill of this phase may have changed or ended it.
             if bar is not None and order is not None and order.status is OrderStatus.WORKING:
