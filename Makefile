@@ -39,7 +39,7 @@ run: setup-runtime
 
 test: setup
 	@mkdir -p build
-	$(BIN)/python -m pytest --cov --cov-report=json:build/coverage.json --cov-report=
+	$(BIN)/python -m pytest -n 2 --dist loadgroup --cov --cov-report=json:build/coverage.json --cov-report=
 	$(BIN)/python tests/coverage_gates.py build/coverage.json
 
 lint: setup

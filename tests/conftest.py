@@ -50,11 +50,17 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Mark what lies under tests/actor as needing Ray; skip what was not asked for."""
+    """Mark what lies under tests/actor as needing Ray; skip what was not asked for.
+
+    Where pytest-xdist shares the tests out, those that start Ray stay together: two at once would take each other's
+    processes and files for leftovers.
+    """
     real_api = config.getoption("--real-api")
     for item in items:
         if "actor" in item.path.parts:
             item.add_marker(pytest.mark.ray)
+        if item.get_closest_marker("ray") and config.pluginmanager.hasplugin("xdist"):
+            item.add_marker(pytest.mark.xdist_group("ray"))
         if item.get_closest_marker("prove") and not PROVE:
             item.add_marker(pytest.mark.skip(reason="full size only: run `make prove`"))
         if item.get_closest_marker("real_api") and not real_api:
