@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import pickle
 from itertools import pairwise
-from math import inf, nan
+from math import inf, isnan, nan
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from domain.bars import Bar, BarFault, BarTable, bar_fault
+from domain.bars import Bar, BarFault, BarGroup, BarTable, bar_fault
 
 PRICES = {"open": 10.0, "high": 11.0, "low": 9.0, "close": 10.5}
 
@@ -88,3 +91,22 @@ def test_groups_hold_what_their_rows_hold_wherever_one_begins(start: int, stop: 
         assert all(type(bar.close) is float for bar in group.bars)
     if groups:
         assert groups[0] == table.group(start)
+
+
+@given(
+    st.lists(
+        st.tuples(st.text(min_size=1), *[st.floats(allow_nan=False)] * 6).map(lambda row: Bar(*row)),
+        max_size=20,
+    )
+)
+def test_group_travels_as_it_is(bars: list[Bar]) -> None:
+    group = BarGroup(3, -1, 2**62, 730_000, tuple(bars))
+    come = pickle.loads(pickle.dumps(group))
+    assert come == group
+    assert [type(bar) for bar in come.bars] == [Bar] * len(bars)
+    assert [repr(bar) for bar in come.bars] == [repr(bar) for bar in bars]  # -0.0 too
+
+
+def test_volume_that_is_not_known_stays_unknown_on_the_way() -> None:
+    group = BarGroup(0, 0, 1, 730_000, (Bar("A", 1.0, 1.0, 1.0, 1.0, nan, 0.0),))
+    assert isnan(pickle.loads(pickle.dumps(group)).bars[0].volume)
