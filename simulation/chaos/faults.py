@@ -91,7 +91,10 @@ class Schedule(NamedTuple):
 
 
 LEAST_FAULTS, MOST_FAULTS = 7, 11
-"""Drawn a seed; some never find their occasion, and five are to strike."""
+"""Drawn a seed; some never find their occasion: where a halt keeps the engine from trading, no fill can go wrong."""
+
+LEAST_SURE = 5
+"""Of them, as many as strike whatever happens; where fewer were drawn, more are added."""
 
 LEAST_BARS, MOST_BARS = 22, 34
 
@@ -138,6 +141,10 @@ _DEADLY = frozenset(
         FaultKind.DISK_FAILS,
     }
 )
+_SURE = frozenset(
+    {FaultKind.COMMAND, FaultKind.REORDERED, FaultKind.CLOCK_JUMP, FaultKind.WALL_JUMP, FaultKind.STOP}
+)
+"""Faults for which any delivery is an occasion."""
 MOST_DEADLY = 3
 """Deaths a seed at most: each costs a start of the engine, and what follows one is what is looked for."""
 
@@ -157,6 +164,8 @@ def draw(seed: int, strategies: Sequence[str], roles: Sequence[str], symbols: Se
         faults.append(_fault(chance, kind, bars, strategies, (*_ROLES, *roles), symbols))
     if chance.random() < COMBINED:
         faults += _combination(chance, bars, (GATEWAY, RISK, FEED, AUDIT, *roles))
+    for _ in range(LEAST_SURE - sum(fault.kind in _SURE for fault in faults)):
+        faults.append(Fault(FaultKind.REORDERED, chance.randint(0, bars // 2), chance.randint(1, 120)))
     return Schedule(seed, bars, tuple(sorted(faults, key=lambda fault: (fault.bar, fault.kind))))
 
 
