@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import platform
-from importlib import metadata
 from typing import Annotated
 
 import typer
@@ -45,12 +43,16 @@ _add_group("data", "cli.data", "Data: bars of files, checked row by row.")
 
 def _print_version(asked: bool) -> None:
     if asked:
+        import platform
+
         typer.echo(f"breakwater {installed_version()} (Python {platform.python_version()})")
         raise typer.Exit
 
 
 def installed_version() -> str:
     """Return the version of the installed distribution; a source tree that was not installed has none."""
+    from importlib import metadata  # here and not above, like `platform`: no other command should wait for it
+
     try:
         return metadata.version("breakwater")
     except metadata.PackageNotFoundError:

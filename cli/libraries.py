@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
-from importlib import metadata
 from importlib.machinery import EXTENSION_SUFFIXES
 from pathlib import Path
 from types import TracebackType
@@ -35,6 +34,8 @@ def library_fault(error: ImportError | OSError) -> EnvironmentFault | None:
             f"Python's own module {package} cannot be loaded ({words}): this Python lacks it; make the environment "
             f"anew with another one: `make clean setup PYTHON=/path/to/python3.12`"
         )
+    from importlib import metadata  # only now: it takes a fifth of the start of a command
+
     distribution = next(iter(metadata.packages_distributions().get(package, ())), package)
     return EnvironmentFault(
         f"the library {distribution} cannot be loaded ({words}); install it again: `make clean setup`, or "
