@@ -1,8 +1,10 @@
 """Measure the order path on Ray: a bar leaves the feed until its order's bytes are at the venue's socket.
 
-Six strategies speak at each bar, and each bar makes one order. Floors, against a bare Ray skeleton with the same
-fan-out, join, durable insert and socket write, in turns: p50 at most 1.5 times, p99 at most 2 times. With 500 symbols
-in each message: transport, a bar's way to the last strategy, at most 1.3 times that of one symbol, the whole path 3.
+Six strategies speak at each bar. Floors, against a bare Ray skeleton with the same fan-out, join, durable insert and
+socket write, in turns: p50 at most 1.5 times, p99 at most 2 times, at bars that make an order and fill none. What it
+takes where the order before is filled first, whose fill the gateway keeps before anything is decided, is told beside.
+With 500 symbols in each message: transport, a bar's way to the last strategy, at most 1.3 times that of one symbol,
+the whole path 3.
 """
 
 from __future__ import annotations
@@ -42,7 +44,7 @@ from config.settings import Settings
 from simulation.synthetic import MarketSpec, synthesise
 from tests.sizes import prove_size
 
-BARS = prove_size(400, 2_000)
+BARS = prove_size(600, 2_000)
 TURNS = prove_size(1, 3)
 WARM = 50
 """Bars at the beginning that do not count: nobody's code is warm yet."""
@@ -62,10 +64,13 @@ STAGES = (
 """Where the time goes: from the later of what it begins with to what it ends with."""
 
 
-def settings_of(folder: Path) -> Settings:
-    """Return the shipped configuration with six strategies that make an order at each bar."""
+def settings_of(folder: Path, *, rests: bool) -> Settings:
+    """Return the shipped configuration with six strategies that make an order at each bar, or at each second."""
     file = str(Path(__file__).with_name("ordering.py"))
-    strategies = [{"id": name, "strategy": "ordering", "file": file} for name in STRATEGIES]
+    strategies = [
+        {"id": name, "strategy": "ordering", "file": file, "parameters": {"rests": float(rests)}}
+        for name in STRATEGIES
+    ]
     book = {
         "id": "main",
         "share": 1.0,
@@ -80,13 +85,13 @@ def settings_of(folder: Path) -> Settings:
     return read_settings(folder, dict(os.environ))
 
 
-def engine_notes(symbols: int) -> Notes:
+def engine_notes(symbols: int, *, rests: bool = True) -> Notes:
     """Trade `BARS` bars of as many symbols on Ray and return what was noted."""
     names = (TRADED, *(f"Z{number:03}" for number in range(1, symbols)))
     table = synthesise(MarketSpec(seed=7, symbols=names, first=date(2000, 1, 3), sessions=BARS + WARM))
     with TemporaryDirectory(prefix="breakwater-bench-") as name:
         folder = Path(name)
-        with planned(settings_of(folder), table, 0) as plan, probes(folder):
+        with planned(settings_of(folder, rests=rests), table, 0) as plan, probes(folder):
             engine = RayEngine(plan)
             try:
                 drive(engine, stop_requested=lambda: "", show=lambda states: None, stall_s=60.0, stop_s=30.0)
@@ -127,9 +132,12 @@ def main() -> int:
     for _ in range(TURNS):
         ones.append(engine_notes(1))
         bares.append(sorted(round_times(BARS + WARM)[WARM:]))
-    return report(
-        "order_path", [*against_bare(ones, bares), *against_one(ones[-1], engine_notes(MANY_SYMBOLS))]
-    )
+    figures = [
+        *against_bare(ones, bares),
+        *with_fills(engine_notes(1, rests=False)),
+        *against_one(ones[-1], engine_notes(MANY_SYMBOLS)),
+    ]
+    return report("order_path", figures)
 
 
 def against_bare(ones: Sequence[Notes], bares: Sequence[Sequence[int]]) -> Iterable[Figure]:
@@ -150,6 +158,14 @@ def against_bare(ones: Sequence[Notes], bares: Sequence[Sequence[int]]) -> Itera
         yield Figure(f"order path to skeleton, {name}", median(ratios), "", how, most, Bound.AT_MOST)
     for words, begins, end in STAGES:
         yield Figure(f"of it: {words}, p50", part(between(ones[-1], begins, end), 0.5), "ms", "the last turn")
+
+
+def with_fills(notes: Notes) -> Iterable[Figure]:
+    """Yield the path's figures at bars that first fill the order of the bar before."""
+    path = between(notes, (PUBLISHED,), WRITTEN)
+    for name, share in (("p50", 0.50), ("p99", 0.99)):
+        how = f"{len(path):,} bars with an order, each after the fill of the last"
+        yield Figure(f"with a fill to keep first, {name}", part(path, share), "ms", how)
 
 
 def against_one(one: Notes, many: Notes) -> Iterable[Figure]:

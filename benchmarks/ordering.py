@@ -1,4 +1,4 @@
-"""Define a strategy for benchmarks that makes an order at every bar: in on one day, out on the next.
+"""Define a strategy for benchmarks that makes an order at every bar, or at every second: in by one, out by the next.
 
 Loaded as a user's strategy file; only the symbol that is named first, by the alphabet of the benchmark, gets signals.
 """
@@ -18,9 +18,10 @@ TRADED = "A000"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OrderingParameters:
-    """Set how sure it is."""
+    """Set how sure it is, and whether it rests on the day after an order, on which that is filled."""
 
     confidence: float = 0.9
+    rests: float = 0.0
 
 
 def _warmup(params: OrderingParameters) -> int:
@@ -32,16 +33,18 @@ def _signals(bars: SymbolBars, params: OrderingParameters) -> SignalArrays:
     count = len(bars)
     if bars.symbol != TRADED:
         return SignalArrays(np.zeros(count, np.int8), np.zeros(count))
-    odd = (bars.open_ns // bars.bar_ns) % 2 == 1
-    return SignalArrays(np.where(odd, 1, -1).astype(np.int8), np.full(count, params.confidence))
+    # Two trading days that follow each other are one or three days apart, so every second one is odd.
+    day = bars.open_ns // bars.bar_ns
+    orders = np.where(day % 2 == 1, 1, -1) if params.rests == 0.0 else np.array([1, 0, -1, 0])[day % 4]
+    return SignalArrays(orders.astype(np.int8), np.full(count, params.confidence))
 
 
 ORDERING = StrategyDefinition(
     name="ordering",
-    summary="In on one bar, out on the next: for benchmarks of the order path.",
+    summary="In by one order, out by the next: for benchmarks of the order path.",
     source="benchmarks/bench_order_path.py",
     parameters=OrderingParameters,
-    ranges={"confidence": Range(0.6, 1.0, 0.1)},
+    ranges={"confidence": Range(0.6, 1.0, 0.1), "rests": Range(0.0, 1.0, 1.0)},
     warmup=_warmup,
     signals=_signals,
 )
