@@ -4,7 +4,8 @@ Six strategies speak at each bar. Floors, against a bare Ray skeleton with the s
 socket write, in turns: p50 at most 1.5 times, p99 at most 2 times, at bars that make an order and fill none. What it
 takes where the order before is filled first, whose fill the gateway keeps before anything is decided, is told beside.
 With 500 symbols in each message: transport, a bar's way to the last strategy, at most 1.3 times that of one symbol,
-the whole path 3.
+where each strategy looks at one of them, for what it takes to look at 500 is no transport; the whole path, where each
+looks at all, 3 times.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from datetime import date
 from pathlib import Path
 from statistics import median
 from tempfile import TemporaryDirectory
+from typing import Any
 
 import yaml
 
@@ -64,11 +66,15 @@ STAGES = (
 """Where the time goes: from the later of what it begins with to what it ends with."""
 
 
-def settings_of(folder: Path, *, rests: bool) -> Settings:
-    """Return the shipped configuration with six strategies that make an order at each bar, or at each second."""
+def settings_of(folder: Path, *, rests: bool, looks_at: Sequence[str] | None = None) -> Settings:
+    """Return the shipped configuration with six strategies that make an order at each bar, or at each second.
+
+    They look at the symbols `looks_at`, None for all.
+    """
     file = str(Path(__file__).with_name("ordering.py"))
-    strategies = [
+    strategies: list[dict[str, Any]] = [
         {"id": name, "strategy": "ordering", "file": file, "parameters": {"rests": float(rests)}}
+        | ({} if looks_at is None else {"symbols": list(looks_at)})
         for name in STRATEGIES
     ]
     book = {
@@ -85,13 +91,13 @@ def settings_of(folder: Path, *, rests: bool) -> Settings:
     return read_settings(folder, dict(os.environ))
 
 
-def engine_notes(symbols: int, *, rests: bool = True) -> Notes:
+def engine_notes(symbols: int, *, rests: bool = True, looks_at: Sequence[str] | None = None) -> Notes:
     """Trade `BARS` bars of as many symbols on Ray and return what was noted."""
     names = (TRADED, *(f"Z{number:03}" for number in range(1, symbols)))
     table = synthesise(MarketSpec(seed=7, symbols=names, first=date(2000, 1, 3), sessions=BARS + WARM))
     with TemporaryDirectory(prefix="breakwater-bench-") as name:
         folder = Path(name)
-        with planned(settings_of(folder, rests=rests), table, 0) as plan, probes(folder):
+        with planned(settings_of(folder, rests=rests, looks_at=looks_at), table, 0) as plan, probes(folder):
             engine = RayEngine(plan)
             try:
                 drive(engine, stop_requested=lambda: "", show=lambda states: None, stall_s=60.0, stop_s=30.0)
@@ -135,7 +141,7 @@ def main() -> int:
     figures = [
         *against_bare(ones, bares),
         *with_fills(engine_notes(1, rests=False)),
-        *against_one(ones[-1], engine_notes(MANY_SYMBOLS)),
+        *against_one(ones[-1], engine_notes(MANY_SYMBOLS, looks_at=[TRADED]), engine_notes(MANY_SYMBOLS)),
     ]
     return report("order_path", figures)
 
@@ -168,11 +174,14 @@ def with_fills(notes: Notes) -> Iterable[Figure]:
         yield Figure(f"with a fill to keep first, {name}", part(path, share), "ms", how)
 
 
-def against_one(one: Notes, many: Notes) -> Iterable[Figure]:
-    """Yield what 500 symbols in each message cost, beside one."""
+def against_one(one: Notes, unseen: Notes, many: Notes) -> Iterable[Figure]:
+    """Yield what 500 symbols in each message cost, beside one; `unseen` is where the strategies look at one of them."""
     how = f"{MANY_SYMBOLS} symbols in each message, p50 to p50"
-    for words, end, most in (("transport", HEARD, MOST_TRANSPORT), ("whole path", WRITTEN, MOST_WHOLE)):
-        single, wide = (part(between(notes, (PUBLISHED,), end), 0.5) for notes in (one, many))
+    for words, end, most, wide_notes in (
+        ("transport", HEARD, MOST_TRANSPORT, unseen),
+        ("whole path", WRITTEN, MOST_WHOLE, many),
+    ):
+        single, wide = (part(between(notes, (PUBLISHED,), end), 0.5) for notes in (one, wide_notes))
         yield Figure(f"{words}, {MANY_SYMBOLS} symbols, p50", wide, "ms", how, beside=f"one: {single:.2f} ms")
         yield Figure(f"{words}, {MANY_SYMBOLS} symbols to one", wide / single, "", how, most, Bound.AT_MOST)
     for words, begins, end in STAGES:

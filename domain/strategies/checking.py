@@ -113,15 +113,22 @@ def checked(arrays: object, n: int) -> Answer | Failed:
             FailureKind.WRONG_SHAPE, f"the strategy returned {type(arrays).__name__} instead of SignalArrays"
         )
     faults = arrays[2] if len(arrays) == 3 and arrays[2] is not None else np.zeros(n, np.int8)
+    given = (arrays[0], arrays[1], faults)
+    if _is_column(given[0], n) and _is_column(given[1], n) and _is_column(given[2], n):
+        return Answer(*given)  # as nearly always: nothing is looked for that is not there
     columns = []
-    for name, values in zip(
-        ("direction", "confidence", "faults"), (arrays[0], arrays[1], faults), strict=True
-    ):
+    for name, values in zip(("direction", "confidence", "faults"), given, strict=True):
         column = _column(name, values, n)
         if isinstance(column, Failed):
             return column
         columns.append(column)
     return Answer(*columns)
+
+
+def _is_column(values: Any, n: int) -> bool:
+    return (
+        type(values) is np.ndarray and values.shape == (n,) and values.dtype.kind in _NUMERIC_KINDS and n > 0
+    )
 
 
 def _column(name: str, values: Any, n: int) -> NDArray[Any] | Failed:
