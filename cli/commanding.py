@@ -68,16 +68,17 @@ def give(
 
     Raises NotRunning, Busy, CommandRefused where it did not come to be carried out.
     """
-    if len(key) > LONGEST_KEY or not key.isascii() or not key.isprintable() or " " in key:
-        raise UsageError(
-            f"--key: found {key[:80]!r}; allowed: up to {LONGEST_KEY} letters, digits or signs, no blank"
-        )
-    if len(name) > LONGEST_KEY or not name.isprintable():
-        raise UsageError(f"--as: found {name[:80]!r}; allowed: a name of up to {LONGEST_KEY} characters")
+    _refuse_ill_named(key, name)
     mode = trading_mode(os.environ).value
     try:
         body: Mapping[str, Any] = ControlClient(state.absolute()).ask(
-            verb, arguments, reason=reason, mode=mode, key=key or new_key(), name=name
+            verb,
+            arguments,
+            reason=reason,
+            mode=mode,
+            key=key or new_key(),
+            name=name,
+            at_once=unheard is not None,
         )
     except (Busy, NotRunning) as error:
         if unheard is None:
@@ -91,6 +92,15 @@ def give(
         _print(body, verb)
     if code := exit_code(body, verb):
         raise typer.Exit(code)
+
+
+def _refuse_ill_named(key: str, name: str) -> None:
+    if len(key) > LONGEST_KEY or not key.isascii() or not key.isprintable() or " " in key:
+        raise UsageError(
+            f"--key: found {key[:80]!r}; allowed: up to {LONGEST_KEY} letters, digits or signs, no blank"
+        )
+    if len(name) > LONGEST_KEY or not name.isprintable():
+        raise UsageError(f"--as: found {name[:80]!r}; allowed: a name of up to {LONGEST_KEY} characters")
 
 
 def exit_code(body: Mapping[str, Any], verb: Verb) -> int:

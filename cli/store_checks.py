@@ -16,8 +16,7 @@ from domain.records import Rung
 from storage.audit.checkpoints import CHECKPOINTS, last_held
 from storage.audit.recovery import recover_position
 from storage.engine import is_begun
-from storage.files import FileLock
-from storage.state import LOCK
+from storage.state_lock import LOCK, is_in_use
 
 _DATABASES = (COORDINATOR, GATEWAY, RISK, FEED)
 
@@ -46,8 +45,7 @@ def _holder(stores: Stores) -> Finding:
             "state directory", f"{path} cannot be read and written", "run as the user who runs the engine"
         )
     lock = path / LOCK
-    held = FileLock(lock).is_held()
-    by = f"in use by {lock.read_text(errors='replace').strip() or 'a process'}" if held else "free"
+    by = f"in use by {lock.read_text(errors='replace').strip() or 'a process'}" if is_in_use(path) else "free"
     return ok("state directory", f"{path}: session {stores.session.number}, {by}")
 
 

@@ -16,9 +16,9 @@ from domain.errors import StateError
 from storage.commit_group import REDO, finish_commit, is_left
 from storage.files import LOCK_SUFFIX, FileLock, await_writers, replace_file, sync_directory
 from storage.location import Databases
+from storage.state_lock import ASKED_S, LOCK
 
 MARKER = "breakwater.json"
-LOCK = "lock"
 SESSION = "session.json"
 ARCHIVE = "archive"
 FORMAT = 1
@@ -115,7 +115,7 @@ class StateDirectory:
             self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
             self._refuse_foreign()
             self.path.chmod(0o700)
-            holder = self._lock.take(f"process {os.getpid()} on {socket.gethostname()}")
+            holder = self._lock.take(f"process {os.getpid()} on {socket.gethostname()}", wait_s=ASKED_S)
         except OSError as error:
             raise StateError(
                 f"state directory {self.path} cannot be used: {error.strerror or error}; "

@@ -35,10 +35,11 @@ class ControlPlace:
             self._address = self._free_address()
             listener.bind(str(self._address))
             self._address.chmod(0o600)
-            listener.listen(_BACKLOG)
-            listener.setblocking(False)
             content = {"path": str(self._address), "token": self.token, "pid": os.getpid()}
             replace_file(self._state_dir / ADDRESS, write_line(content))
+            # Only now: who connected before with the token of the life before this one would be refused.
+            listener.listen(_BACKLOG)
+            listener.setblocking(False)
         except (OSError, DurabilityError) as error:
             listener.close()
             self.leave()

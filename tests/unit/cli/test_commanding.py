@@ -11,9 +11,12 @@ from typing import Any
 import pytest
 
 from actors.mailbox import LaneMailbox
+from cli.checks import check_socket
 from domain.commands import Command, Verb
 from domain.records import Rung
+from storage.files import FileLock
 from storage.latch_file import LatchFile
+from storage.state_lock import LOCK
 from supervisor.control_peers import Limits
 from supervisor.control_server import ControlServer
 from tests.fakes.ports import FakeLog
@@ -303,6 +306,39 @@ def test_an_engine_that_does_not_answer_is_halted_by_its_file(
     result = invoke("halt", "--symbol", "AAPL", "--reason", "x", "--state", traded.path)
     assert result.exit_code == 5
     assert LatchFile(traded.path).read() is rung
+
+
+@pytest.fixture
+def away(traded: Traded, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Hold the traded state directory as `run` does while Ray restarts the coordinator, and wait only a moment."""
+    monkeypatch.setattr("supervisor.control_client.ControlClient.__init__.__defaults__", (0.3,))
+    lock = FileLock(traded.path / LOCK)
+    assert lock.take("process 7") is None
+    yield
+    lock.release()
+
+
+@pytest.mark.parametrize(
+    ("verb", "rung"),
+    [("halt", Rung.HALTED), ("reduce", Rung.REDUCING), ("flatten", Rung.FLATTENING)],
+)
+def test_an_engine_whose_coordinator_is_away_is_halted_by_its_file(
+    invoke: Invoke, traded: Traded, away: None, verb: str, rung: Rung
+) -> None:
+    result = invoke(verb, "--reason", "x", "--state", traded.path, "--json")
+    body = json.loads(result.stdout)
+    assert (result.exit_code, body["running"], body["effective"]) == (5, True, False)
+    assert "its coordinator is being restarted" in body["detail"]
+    assert LatchFile(traded.path).read() is rung
+
+
+def test_looking_at_an_engine_whose_coordinator_is_away_says_so(
+    invoke: Invoke, traded: Traded, away: None
+) -> None:
+    result = invoke("status", "--state", traded.path)
+    assert (result.exit_code, "not running" in result.stdout) == (5, False)
+    assert "its coordinator is being restarted" in result.stderr
+    assert check_socket(traded.path).verdict == "failed"
 
 
 # --- looking ----------------------------------------------------------------------------------------------------------

@@ -18,6 +18,8 @@ from hypothesis import strategies as st
 from actors.mailbox import LaneMailbox
 from domain.commands import Command, Verb
 from domain.errors import Busy, CommandRefused, EnvironmentFault, NotRunning
+from storage.files import FileLock
+from storage.state_lock import LOCK
 from supervisor.control_client import ControlClient
 from supervisor.control_peers import Limits
 from supervisor.control_server import ControlServer
@@ -502,3 +504,70 @@ def test_bytes_without_sense_never_reach_the_coordinator_nor_stop_the_socket(
     assert ask(tmp_path)["ok"]
     assert len(coordinator.taken) == before + 1
     assert not [event for event in coordinator.log.events if event[0] == "error"]
+
+
+# --- an engine whose coordinator is away ------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def held(tmp_path: Path) -> Iterator[None]:
+    """Hold the state directory's lock as `run` does, while nobody listens."""
+    lock = FileLock(tmp_path / LOCK)
+    assert lock.take("process 7") is None
+    yield
+    lock.release()
+
+
+def _left_behind(state_dir: Path) -> None:
+    """Leave what a killed coordinator leaves: an address at which nobody listens."""
+    killed = Coordinator(state_dir, QUICK)
+    address = (state_dir / ADDRESS).read_bytes()
+    killed.close()
+    (state_dir / ADDRESS).write_bytes(address)
+    dead = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    dead.bind(str(state_dir / SOCKET))
+    dead.close()
+
+
+@pytest.mark.parametrize("killed", [False, True], ids=["starting", "killed"])
+def test_an_engine_whose_coordinator_is_away_is_busy_and_not_gone(
+    tmp_path: Path, held: None, killed: bool
+) -> None:
+    if killed:
+        _left_behind(tmp_path)
+    begun = time.monotonic()
+    with pytest.raises(Busy, match=r"its coordinator is being restarted; try again"):
+        ask(tmp_path, deadline_s=0.3)
+    assert 0.2 < time.monotonic() - begun < 1.0
+    with pytest.raises(Busy, match=r"its coordinator is being restarted$"):
+        ask(tmp_path, deadline_s=30.0, at_once=True)
+    assert time.monotonic() - begun < 2.0
+
+
+def test_a_coordinator_that_comes_back_hears_who_waits_for_it(tmp_path: Path, held: None) -> None:
+    """With its new token, though the asker began with the old one."""
+    _left_behind(tmp_path)
+    back: list[Coordinator] = []
+
+    def come_back() -> None:
+        time.sleep(0.3)
+        back.append(Coordinator(tmp_path, QUICK))
+        back[0].start()
+
+    returning = threading.Thread(target=come_back)
+    returning.start()
+    try:
+        assert ask(tmp_path)["ok"]
+    finally:
+        returning.join()
+        back[0].close()
+
+
+def test_an_engine_that_ends_while_somebody_waits_is_not_running(tmp_path: Path) -> None:
+    lock = FileLock(tmp_path / LOCK)
+    assert lock.take("process 7") is None
+    end = threading.Timer(0.3, lock.release)
+    end.start()
+    with pytest.raises(NotRunning, match="no engine runs on"):
+        ask(tmp_path)
+    end.join()
