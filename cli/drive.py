@@ -9,7 +9,7 @@ from typing import Any, Protocol
 
 from domain.errors import BreakwaterError
 from domain.messages import COORDINATOR, FEED
-from supervisor.phase import Phase
+from supervisor.phase import STOPPING, Phase
 
 States = Mapping[str, Mapping[str, Any]]
 
@@ -22,7 +22,7 @@ class Engine(Protocol):
         ...
 
     def drain(self, reason: str, *, cancel_entries: bool) -> None:
-        """Ask it to stop in order."""
+        """Ask it to stop in order; told again, it goes on stopping."""
         ...
 
     def states(self) -> States:
@@ -95,6 +95,9 @@ def drive(
         show(states)
         if stopped:
             return _outcome(states, bool(reason), now - begun)
+        if reason and states[COORDINATOR].get("phase") not in STOPPING:
+            # A coordinator that Ray restarts has lost the word, and one that has heard it ignores another.
+            engine.drain(reason, cancel_entries=True)
         watch.look(states, now)
 
 
