@@ -51,6 +51,10 @@ class EngineFailed(BreakwaterError):
     """Say that the engine stopped by itself because a role failed."""
 
 
+FAILED = "the engine stopped because a role failed:\n  "
+"""How the words of EngineFailed begin."""
+
+
 class EngineStalled(BreakwaterError):
     """Say that the engine neither moved nor stopped in time."""
 
@@ -131,7 +135,7 @@ def _outcome(states: States, interrupted: bool, elapsed_s: float) -> Outcome:
     coordinator = states[COORDINATOR]
     if coordinator["phase"] == Phase.FAILED.value:
         failures = "\n  ".join(coordinator["failures"])
-        raise EngineFailed(f"the engine stopped because a role failed:\n  {failures}")
+        raise EngineFailed(f"{FAILED}{failures}")
     return Outcome(states=states, interrupted=interrupted, elapsed_s=elapsed_s)
 
 

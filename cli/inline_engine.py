@@ -9,6 +9,7 @@ from queue import SimpleQueue
 from typing import Any
 
 from cli.composition import inline_specs
+from cli.offline_halt import failed_coordinator
 from cli.plan import EnginePlan
 from domain.broker import BrokerCommand
 from domain.errors import DurabilityError, InvariantViolation
@@ -43,7 +44,7 @@ class InlineEngine:
     def __init__(self, plan: EnginePlan) -> None:
         """Build every role; nothing moves before `advance`."""
         self._thresholds = gc.get_threshold()
-        paced = plan.pace_s > 0.0
+        self._state_dir, paced = plan.session.state_dir, plan.pace_s > 0.0
         self._runtime = InlineRuntime(plan.session.state_dir, pause=time.sleep if paced else None)
         self._slice = _PACED_SLICE if paced else _SLICE
         stop_venue(
@@ -71,10 +72,16 @@ class InlineEngine:
         gc.freeze()
 
     def advance(self) -> bool:
-        """Do a slice of work; return whether the engine has stopped."""
+        """Do a slice of work; return whether the engine has stopped.
+
+        Raises EngineFailed, once the account is halted, when the coordinator failed: nobody else would notice.
+        """
         while not self._commands.empty():
             self._runtime.send(COORDINATOR, self._commands.get_nowait(), control=True)
-        return self._runtime.run(self._ended, most=self._slice, for_s=_SLICE_S)
+        stopped = self._runtime.run(self._ended, most=self._slice, for_s=_SLICE_S)
+        if stopped and not self._runtime.alive(COORDINATOR):
+            raise failed_coordinator(self._state_dir, self._runtime.snapshot(COORDINATOR)["failure"])
+        return stopped
 
     def drain(self, reason: str, *, cancel_entries: bool) -> None:
         """Ask the engine to stop in order."""
@@ -121,4 +128,4 @@ class InlineEngine:
         self._runtime.send(VENUE, command)
 
     def _ended(self) -> bool:
-        return self._coordinator.phase in ENDED
+        return self._coordinator.phase in ENDED or not self._runtime.alive(COORDINATOR)

@@ -8,9 +8,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from cli.drive import FAILED, EngineFailed
 from cli.stores import find_stores
 from domain.commands import Verb
-from domain.errors import Busy, NotRunning
+from domain.errors import Busy, DurabilityError, NotRunning
+from domain.messages import COORDINATOR
 from domain.records import Rung
 from storage.latch_file import LatchFile
 
@@ -29,19 +31,39 @@ def halt_by_file(
     if not running and verb is not Verb.HALT:
         raise error
     path = find_stores(state).directory.path
-    file, rung = LatchFile(path), _RUNGS[verb]
-    if file.read() <= rung:
-        who = f"{getpass.getuser()} (process {os.getpid()}){f' as {name}' if name else ''}"
-        file.write(rung, 0, f"{who}: {reason}")
+    who = f"{getpass.getuser()} (process {os.getpid()}){f' as {name}' if name else ''}"
+    stands = _latched(path, _RUNGS[verb], f"{who}: {reason}")
     return {
         "ok": True,
         "requested": True,
         "acknowledged": not running,
         "effective": not running,
         "running": running,
-        "detail": _detail(path, file.read(), error),
+        "detail": _detail(path, stands, error),
         "verb": verb.value,
     }
+
+
+def failed_coordinator(state: Path, why: str) -> EngineFailed:
+    """Halt the account, for who else would has failed for good, and return the error that tells of it.
+
+    As any role but a strategy it leaves the account halted: nobody knows what it did wrong.
+    """
+    try:
+        _latched(state, Rung.HALTED, f"the coordinator failed: {why}")
+    except DurabilityError as error:
+        halted = f"it could not be halted: {error}"
+    else:
+        halted = f"the latch file {state / 'halt'} halts it, the next run too, until `breakwater resume`"
+    return EngineFailed(f"{FAILED}{COORDINATOR}: {why}\n  the account: {halted}")
+
+
+def _latched(path: Path, rung: Rung, detail: str) -> Rung:
+    """Raise the latch's file to `rung` unless it says more, and return what it says; raises DurabilityError."""
+    file = LatchFile(path)
+    if file.read() <= rung:
+        file.write(rung, 0, detail)
+    return file.read()
 
 
 def _detail(path: Path, rung: Rung, error: Busy | NotRunning) -> str:

@@ -9,7 +9,8 @@ from typing import Any
 import psutil
 
 from cli.composition import ray_specs
-from cli.drive import EngineFailed
+from cli.drive import FAILED, EngineFailed
+from cli.offline_halt import failed_coordinator
 from cli.plan import EnginePlan
 from domain.errors import Busy, NotRunning
 from domain.messages import COORDINATOR, FEED, RISK, Begin, Drain
@@ -23,7 +24,6 @@ _LOOK_S = 1.0
 """From one look at the processes that the coordinator does not watch to the next."""
 COORDINATOR_S = 30.0
 """How long the coordinator may be away, which Ray starts anew after two seconds, before the engine has failed."""
-_FAILED = "the engine stopped because a role failed:\n  "
 
 
 class RayEngine:
@@ -52,12 +52,16 @@ class RayEngine:
         except BaseException as error:
             self.close(orderly=False)
             if isinstance(error, NotRunning):
-                raise EngineFailed(f"{_FAILED}{error}") from error
+                raise EngineFailed(f"{FAILED}{error}") from error
             raise
         self._runtime.send(COORDINATOR, Begin(at_ns=0))
 
     def advance(self) -> bool:
-        """Wait a moment; return whether the engine has stopped. Raises EngineFailed without a coordinator."""
+        """Wait a moment; return whether the engine has stopped.
+
+        Raises EngineFailed without venue or Ray, and, once the account is halted, without a coordinator: one that was
+        killed is back in time.
+        """
         time.sleep(_POLL_S)
         self._look()
         self._hear()
@@ -110,11 +114,11 @@ class RayEngine:
         self._looked = now
         if not self._venue.is_running() or self._venue.status() == psutil.STATUS_ZOMBIE:
             raise EngineFailed(
-                f"{_FAILED}venue: its process ended; run again to go on from the last settled bar"
+                f"{FAILED}venue: its process ended; run again to go on from the last settled bar"
             )
         if broken := self._runtime.broken():
             raise EngineFailed(
-                f"{_FAILED}ray: its process {broken} ended; run again to go on from the last settled bar"
+                f"{FAILED}ray: its process {broken} ended; run again to go on from the last settled bar"
             )
 
     def _hear(self) -> None:
@@ -124,15 +128,15 @@ class RayEngine:
             answer = self._runtime.snapshot(COORDINATOR)
         except (Busy, NotRunning) as error:
             if now - self._heard > COORDINATOR_S:
-                raise EngineFailed(f"{_FAILED}{error}") from error
+                raise failed_coordinator(self._state_dir, str(error)) from error
             return
         if not answer["alive"] and answer.get("failure"):
-            raise EngineFailed(f"{_FAILED}{COORDINATOR}: {answer['failure']}")
+            raise failed_coordinator(self._state_dir, answer["failure"])
         if answer["state"] is not None:
             self._heard, self._coordinator = now, answer["state"]
             self._host = _seen(self._host, answer["pid"], answer["queued"])
         elif now - self._heard > COORDINATOR_S:
-            raise EngineFailed(f"{_FAILED}{COORDINATOR}: it did not answer for {COORDINATOR_S:g} s")
+            raise failed_coordinator(self._state_dir, f"it did not answer for {COORDINATOR_S:g} s")
 
     def _asked(self, role: str) -> Mapping[str, Any] | None:
         """Return what a role itself says of its state, None where it does not answer."""
