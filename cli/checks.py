@@ -5,7 +5,6 @@ from __future__ import annotations
 import platform
 import re
 import shutil
-import subprocess
 import sys
 import time
 from collections.abc import Iterator, Mapping
@@ -13,23 +12,25 @@ from importlib import metadata
 from pathlib import Path
 
 from cli.registry import known_strategies, read_settings
+from cli.sharing import most_roles
 from cli.store_checks import check_state
 from cli.verdicts import Finding, failed, ok, warning
+from config.settings import Settings
 from domain.commands import Verb
 from domain.errors import BreakwaterError, Busy, CommandRefused, EnvironmentFault, NotRunning
 from supervisor.control_client import ControlClient
-from supervisor.ray_environment import MIB, Capacity, check_capacity, measure_capacity
+from supervisor.ray_environment import MIB, OBJECT_STORE_BYTES, Capacity, check_capacity, measure_capacity
+from supervisor.ray_presence import trying_ray
 
 __all__ = ["Finding", "run_checks"]
 
 PYTHONS = ((3, 11), (3, 14))
 """The first Python that is taken, and the first that is not."""
 
-ACTORS = 12
+ACTORS = 11
 """Roles of the shipped configuration, for which memory is checked where none can be read."""
 
 _BOUND = re.compile(r"(?P<name>[A-Za-z0-9._-]+)>=(?P<least>[0-9.]+)")
-_RAY_S = 60.0
 _LEAST_DISK = 0.10
 """Free part of a disk below which a person should look (requirement C2)."""
 
@@ -38,12 +39,13 @@ _NO_DISK_BYTES = 200 * MIB
 
 def run_checks(config: Path | None, state: Path, environ: Mapping[str, str]) -> list[Finding]:
     """Return what every check found, in the order in which an engine would stumble."""
+    settings, configuration = check_configuration(config, environ)
     return [
         check_python(sys.version_info[:2]),
         check_packages(),
         check_ray(),
-        check_configuration(config, environ),
-        *check_memory(measure_capacity()),
+        configuration,
+        *check_memory(measure_capacity(), settings),
         check_disk(state),
         *check_state(config, state),
         check_socket(state),
@@ -92,37 +94,34 @@ def _numbers(version: str) -> tuple[int, ...]:
 
 
 def check_ray() -> Finding:
-    """Check, in a process of its own, that Ray can be imported."""
+    """Check that Ray can be imported, as `run` does before it begins."""
     begun = time.monotonic()
     try:
-        done = subprocess.run(
-            [sys.executable, "-c", "import ray; print(ray.__version__)"],
-            capture_output=True,
-            text=True,
-            timeout=_RAY_S,
-            check=False,
-        )
-    except subprocess.TimeoutExpired:
-        return failed("Ray", f"did not load within {_RAY_S:g} s", "free the machine, or --runtime inline")
-    if done.returncode:
-        last = (done.stderr.strip().splitlines() or ["no reason given"])[-1]
-        return failed("Ray", f"cannot be imported: {last}", "`make setup`, or run with --runtime inline")
-    return ok("Ray", f"{done.stdout.strip()}, imported in {time.monotonic() - begun:.1f} s")
+        with trying_ray() as await_import:
+            await_import()
+    except EnvironmentFault as error:
+        return failed("Ray", str(error), "see there")
+    return ok("Ray", f"{metadata.version('ray')}, imported in {time.monotonic() - begun:.1f} s")
 
 
-def check_configuration(config: Path | None, environ: Mapping[str, str]) -> Finding:
-    """Check the configuration as `run` reads it, strategies of the user's own included."""
+def check_configuration(config: Path | None, environ: Mapping[str, str]) -> tuple[Settings | None, Finding]:
+    """Check the configuration as `run` reads it, strategies of the user's own included; return it too, if it is one."""
+    settings = None
     try:
         settings = read_settings(config, dict(environ), to_trade=True)
         known_strategies(settings)
     except BreakwaterError as error:
-        return failed("configuration", str(error), "`breakwater config validate` lists every fault")
+        advice = "`breakwater config validate` lists every fault"
+        return settings, failed("configuration", str(error), advice)
     where = "the shipped files" if config is None else str(config)
-    return ok("configuration", f"valid: {where}, mode {settings.mode.value}")
+    return settings, ok("configuration", f"valid: {where}, mode {settings.mode.value}")
 
 
-def check_memory(capacity: Capacity, actors: int = ACTORS) -> Iterator[Finding]:
-    """Check that Ray's processes fit into memory and shared memory."""
+def check_memory(capacity: Capacity, settings: Settings | None) -> Iterator[Finding]:
+    """Check that Ray's processes, as many as `settings` make, fit into memory and shared memory."""
+    actors, store = ACTORS, OBJECT_STORE_BYTES
+    if settings is not None:
+        actors, store = most_roles(settings), settings.engine.runtime.ray.object_store_bytes
     shared = capacity.shared
     for name, part, size in (
         ("memory", Capacity(memory=capacity.memory, shared=None), capacity.memory),
@@ -132,7 +131,7 @@ def check_memory(capacity: Capacity, actors: int = ACTORS) -> Iterator[Finding]:
             yield ok(name, "no file system of its own here")
             continue
         try:
-            check_capacity(part, actors)
+            check_capacity(part, actors, store)
         except EnvironmentFault as error:
             yield failed(name, str(error), "see there")
         else:

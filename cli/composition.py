@@ -27,9 +27,6 @@ from supervisor.restart_policy import Intensity
 INLINE_PACE = AuditPace(batch_events=20_000, batch_s=3_600.0, resync_s=0.0)
 """Inline, thousands of events share one write: a crash loses the tail of a backtest, which is run again."""
 
-ROLES_BESIDE_STRATEGIES = 5
-"""Roles of an engine on Ray that are no strategies: audit, gateway, risk, feed, coordinator."""
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Site:

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from cli.composition import ROLES_BESIDE_STRATEGIES
-from cli.sharing import most_strategy_roles
+from cli.sharing import most_roles
 from config.settings import Settings
 from supervisor import ray_environment
 from supervisor.ray_presence import trying_ray
@@ -22,7 +21,7 @@ def fitness(runtime: str, settings: Settings) -> Iterator[Callable[[], None]]:
     if runtime != "ray":
         yield lambda: None
         return
-    actors = ROLES_BESIDE_STRATEGIES + most_strategy_roles(settings)
+    actors = most_roles(settings)
     with trying_ray() as await_import:
 
         def refuse() -> None:

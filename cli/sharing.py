@@ -11,6 +11,9 @@ from config.settings import Settings
 from domain.messages import pack_role, strategy_role
 from domain.signals import speaker_name
 
+ROLES_BESIDE_STRATEGIES = 5
+"""Roles of an engine on Ray that are no strategies: audit, gateway, risk, feed, coordinator."""
+
 
 class Speaker(NamedTuple):
     """Be one who speaks of every bar: a configured instance, or `part` (from 1) of the `parts` of one.
@@ -56,3 +59,8 @@ def most_strategy_roles(settings: Settings) -> int:
     """Return how many roles the strategies have at most: fewer where one has less symbols than parts."""
     speaking = sum(instance.parts for instance in settings.strategies.strategies)
     return math.ceil(speaking / settings.engine.supervision.strategies_per_actor)
+
+
+def most_roles(settings: Settings) -> int:
+    """Return how many roles an engine on Ray has at most, each a process."""
+    return ROLES_BESIDE_STRATEGIES + most_strategy_roles(settings)

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from actors.clock import SystemClock
-from cli.composition import INLINE_PACE, ROLES_BESIDE_STRATEGIES, inline_specs, ray_specs
+from cli.composition import INLINE_PACE, inline_specs, ray_specs
 from cli.opening import open_session
-from cli.sharing import most_strategy_roles
+from cli.sharing import most_roles, most_strategy_roles
 from domain.messages import AUDIT
 from domain.ports import Supervisor
 from storage.commit_group import REDO, CommitGroup
@@ -55,7 +55,7 @@ def test_as_many_roles_as_the_memory_check_counts_run_on_ray(
     with open_session(asked, dict(os.environ), SystemClock()) as opened:
         assert most_strategy_roles(opened.plan.settings) == actors
         specs = ray_specs(opened.plan)
-    assert len(specs) == ROLES_BESIDE_STRATEGIES + actors
+    assert len(specs) == most_roles(opened.plan.settings)
     mib = opened.plan.settings.engine.supervision.strategy_memory_mib
     bounds = [spec.most_rss_bytes // 2**20 for spec in specs if spec.strategies]
     assert bounds == [mib * len(spec.strategies) for spec in specs if spec.strategies]
