@@ -17,6 +17,7 @@ _WALL_NS = 1_000_000_000 * 1_000_000_000
 """2001: what is older is no wall time."""
 
 _WELL = frozenset({"ready"})
+_ILL = frozenset({"quarantined", "ended"})
 
 _ROLE_COLUMNS = (
     Column("Role"),
@@ -79,7 +80,7 @@ def print_roles(console: Console, roles: Mapping[str, Mapping[str, Any]]) -> Non
 
 
 def _status(word: str) -> Text:
-    style = "green" if word in _WELL else "bold red" if word in ("quarantined", "failed") else "yellow"
+    style = "green" if word in _WELL else "bold red" if word in _ILL else "yellow"
     return Text(word.replace("_", " "), style=style)
 
 

@@ -149,7 +149,7 @@ class EventLog:
             why = f": {seen.text('why')}" if seen.text("why") else ""
             if before is not None and generation > before[0]:
                 self._add(now, "restart", f"{role} restarted, generation {generation}{why}")
-            elif before is not None and status != before[1] and status in ("quarantined", "failed", "ended"):
+            elif before is not None and status != before[1] and status in ("quarantined", "ended"):
                 self._add(now, "failure", f"{role} {status}{why}")
 
     def _look_at_failures(self, coordinator: Fields, now: str) -> None:

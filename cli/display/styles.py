@@ -65,7 +65,7 @@ _BREAKERS = {
 }
 _GOOD = frozenset({"running", "ready"})
 _BETWEEN = frozenset({"starting", "up", "begun", "restarting"})
-_AT_REST = frozenset({"stopped", "ended"})
+_AT_REST = frozenset({"stopped"})
 
 
 def mode_badge(mode: str) -> Badge:
