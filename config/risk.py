@@ -85,11 +85,15 @@ Warning_ = Annotated[float, number("Heat that warns", FRACTION, above=0, most=1)
 class Emergency(Section):
     """Set the kill switch and panic mode."""
 
-    enable_kill_switch: bool = flag("Let the kill switch act")
-    kill_switch_triggers: tuple[Trigger, ...] = entries(
-        "Halt triggers that pull the kill switch as well", fewest=0, most=len(HaltTrigger)
+    enable_kill_switch: bool = flag(
+        "Let triggers pull the kill switch; `breakwater flatten` closes positions in any case"
     )
-    flatten_on_kill: bool = flag("Close every position when the kill switch is pulled")
+    kill_switch_triggers: tuple[Trigger, ...] = entries(
+        "Halt triggers that pull the kill switch; a latch file (kill_switch) names its own rung in any case",
+        fewest=0,
+        most=len(HaltTrigger),
+    )
+    flatten_on_kill: bool = flag("Close every position when one of these triggers pulls the kill switch")
     panic_mode: bool = flag("Halt on a technical failure of unknown kind")
 
 

@@ -138,7 +138,7 @@ class Settings:
         emergency = self.risk.emergency
         if not (emergency.enable_kill_switch and emergency.flatten_on_kill):
             return frozenset()
-        return frozenset({"kill_switch", *emergency.kill_switch_triggers})
+        return frozenset(emergency.kill_switch_triggers)
 
     def book_settings(self) -> tuple[BookSettings, ...]:
         """Return the books in the order of their file."""

@@ -30,13 +30,17 @@ RUNG_OF: dict[HaltTrigger, Rung] = {
     HaltTrigger.BROKER_LOST: Rung.HALTED,
     HaltTrigger.TECHNICAL_FAILURE: Rung.HALTED,
     HaltTrigger.LATE_ARRIVAL: Rung.HALTED,
-    HaltTrigger.KILL_SWITCH: Rung.FLATTENING,
+    HaltTrigger.KILL_SWITCH: Rung.HALTED,
     HaltTrigger.STRATEGIES_QUARANTINED: Rung.HALTED,
     HaltTrigger.MANUAL: Rung.HALTED,
     HaltTrigger.MANUAL_REDUCE: Rung.REDUCING,
     HaltTrigger.MANUAL_FLATTEN: Rung.FLATTENING,
 }
-"""The rung each trigger leads to (requirement B1)."""
+"""The rung each trigger leads to (requirement B1), unless it is configured to close every position.
+
+Who halts chooses the rung by the command. A latch file (KILL_SWITCH) holds that choice: its own rung stands, and the
+one here for a file that cannot be read.
+"""
 
 
 def rung_for(trigger: HaltTrigger, flattening: Collection[str]) -> Rung:

@@ -96,8 +96,8 @@ class Rung(IntEnum):
 class HaltTrigger(StrEnum):
     """Name what may raise the latch (requirement B1).
 
-    KILL_SWITCH is a latch file found above the ladder; the configuration says which other triggers do what it does.
-    The MANUAL ones are a person's commands.
+    KILL_SWITCH is a latch file found above the ladder, which says its rung itself. The MANUAL ones are a person's
+    commands; MANUAL_FLATTEN closes every position, and so does what the configuration names besides.
     """
 
     DAILY_LOSS = "daily_loss"

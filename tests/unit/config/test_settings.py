@@ -11,6 +11,7 @@ from config.settings import Settings, kind_of
 from domain.errors import ConfigurationError
 from domain.instruments import AssetKind, Instrument
 from domain.risk.limits import BookSettings, FeeSchedule, HaltPolicy, HardLimits
+from tests.scenario.settings import write_config
 
 
 @pytest.fixture(scope="module")
@@ -65,9 +66,27 @@ def test_halt_policy_has_the_defaults_of_b1_and_b4(settings: Settings) -> None:
         failure_rate=0.5,
         failure_window=20,
         failure_window_min=10,
-        flattening=frozenset({"kill_switch"}),
+        flattening=frozenset(),
         keep_protective_stops=True,
     )
+
+
+@pytest.mark.parametrize(
+    ("switches", "flattening"),
+    [
+        ({}, {"heat", "manual"}),
+        ({"flatten_on_kill": False}, set()),
+        ({"enable_kill_switch": False}, set()),
+    ],
+    ids=["shipped", "no flattening", "no kill switch"],
+)
+def test_the_triggers_that_are_named_and_no_others_close_every_position(
+    tmp_path: Path, switches: dict[str, bool], flattening: set[str]
+) -> None:
+    named = {"kill_switch_triggers": ["heat", "manual"], **switches}
+    values = {f"emergency.{name}": value for name, value in named.items()}
+    settings = load(write_config(tmp_path, "risk_management.yaml", values), {})
+    assert settings.halt_policy().flattening == flattening
 
 
 def test_retry_has_the_table_of_b7(settings: Settings) -> None:

@@ -23,7 +23,7 @@ def policy(resume_after_sessions: int = 0) -> HaltPolicy:
         failure_rate=0.5,
         failure_window=20,
         failure_window_min=10,
-        flattening=frozenset({"kill_switch"}),
+        flattening=frozenset(),
         keep_protective_stops=True,
     )
 
@@ -60,7 +60,7 @@ def reviewed(ladder: HaltLadder, session: int) -> tuple[list[HaltRecord], bool]:
         (T.BROKER_LOST, Rung.HALTED),
         (T.TECHNICAL_FAILURE, Rung.HALTED),
         (T.LATE_ARRIVAL, Rung.HALTED),
-        (T.KILL_SWITCH, Rung.FLATTENING),
+        (T.KILL_SWITCH, Rung.HALTED),
         (T.STRATEGIES_QUARANTINED, Rung.HALTED),
         (T.MANUAL, Rung.HALTED),
         (T.MANUAL_REDUCE, Rung.REDUCING),
@@ -231,14 +231,14 @@ def test_flattening_ends_halted_once_every_position_is_closed() -> None:
     """B1: positions closed, then HALTED; a second kill flattens again."""
     ladder = HaltLadder(policy())
     assert ladder.end_flattening(at_ns=1, bar=1, session=1) is None
-    raised(ladder, T.KILL_SWITCH)
+    raised(ladder, T.MANUAL_FLATTEN)
     raised(ladder, T.DAILY_LOSS)
     record = ladder.end_flattening(at_ns=1, bar=1, session=1)
     assert record is not None
-    assert (record.previous, record.rung, record.trigger) == (Rung.FLATTENING, Rung.HALTED, T.KILL_SWITCH)
-    assert ladder.active == (T.DAILY_LOSS, T.KILL_SWITCH)
+    assert (record.previous, record.rung, record.trigger) == (Rung.FLATTENING, Rung.HALTED, T.MANUAL_FLATTEN)
+    assert ladder.active == (T.DAILY_LOSS, T.MANUAL_FLATTEN)
     assert ladder.end_flattening(at_ns=1, bar=1, session=1) is None
-    raised(ladder, T.KILL_SWITCH)
+    raised(ladder, T.MANUAL_FLATTEN)
     assert ladder.rung is Rung.FLATTENING
 
 

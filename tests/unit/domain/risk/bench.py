@@ -53,7 +53,7 @@ POLICY = HaltPolicy(
     failure_rate=0.5,
     failure_window=20,
     failure_window_min=10,
-    flattening=frozenset({"kill_switch"}),
+    flattening=frozenset(),
     keep_protective_stops=True,
 )
 BUY = (1, 0.9)
