@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from cli.drive import FAILED, EngineFailed
-from cli.stores import find_stores
+from cli.stores import Stores, find_stores
 from domain.commands import Verb
 from domain.errors import Busy, DurabilityError, NotRunning
 from domain.messages import COORDINATOR
@@ -30,7 +30,8 @@ def halt_by_file(
     running = isinstance(error, Busy)
     if not running and verb is not Verb.HALT:
         raise error
-    path = find_stores(state).directory.path
+    stores = find_stores(state)
+    path = stores.directory.path
     who = f"{getpass.getuser()} (process {os.getpid()}){f' as {name}' if name else ''}"
     stands = _latched(path, _RUNGS[verb], f"{who}: {reason}")
     return {
@@ -39,7 +40,7 @@ def halt_by_file(
         "acknowledged": not running,
         "effective": not running,
         "running": running,
-        "detail": _detail(path, stands, error),
+        "detail": _detail(stores, stands, error),
         "verb": verb.value,
     }
 
@@ -66,13 +67,17 @@ def _latched(path: Path, rung: Rung, detail: str) -> Rung:
     return file.read()
 
 
-def _detail(path: Path, rung: Rung, error: Busy | NotRunning) -> str:
+def _detail(stores: Stores, rung: Rung, error: Busy | NotRunning) -> str:
+    file = stores.directory.path / "halt"
     if isinstance(error, Busy):
+        inline = "; one that runs inline at full speed does not look at it" * (
+            stores.session.runtime == "inline"
+        )
         return (
-            f"{error}. The latch file {path / 'halt'} says {rung.name}: the gateway sends nothing that increases "
-            f"exposure past it. `resume --force` takes it away where the engine never came to know of it"
+            f"{error}. The latch file {file} says {rung.name}: the gateway sends nothing that increases exposure past "
+            f"it{inline}. `resume --force` takes it away where the engine never came to know of it"
         )
     return (
-        f"no engine runs; the latch file {path / 'halt'} says {rung.name}, so the next run of this session starts so "
+        f"no engine runs; the latch file {file} says {rung.name}, so the next run of this session starts so "
         f"and records who and why (--fresh begins another session, which is not halted)"
     )

@@ -329,6 +329,7 @@ def test_an_engine_whose_coordinator_is_away_is_halted_by_its_file(
     body = json.loads(result.stdout)
     assert (result.exit_code, body["running"], body["effective"]) == (5, True, False)
     assert "its coordinator is being restarted" in body["detail"]
+    assert "one that runs inline at full speed does not look at it" in body["detail"], "this one ran inline"
     assert LatchFile(traded.path).read() is rung
 
 
