@@ -30,7 +30,7 @@ class Engine(Protocol):
         ...
 
     def snapshot(self) -> Mapping[str, Any]:
-        """Return what the display shows (`cli.snapshot`), without waiting for who is busy."""
+        """Return what the display shows (`cli.display.view`), without waiting for who is busy."""
         ...
 
     def close(self, *, orderly: bool = True) -> None:

@@ -19,7 +19,6 @@ class RestartPolicy(StrEnum):
 
     QUARANTINE = "quarantine"
     HALT = "halt"
-    NEVER = "never"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
