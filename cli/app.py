@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from cli.chaos import chaos
-from cli.control import flatten, halt, reduce, resume, status
+from cli.control import flatten, halt, reduce, resume, status, stop
 from cli.doctor import doctor
 from cli.lazy import lazy_group
 from cli.run import run
@@ -20,7 +20,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.command()(run)
-for each in (status, halt, reduce, flatten, resume, doctor, chaos):
+for each in (status, halt, reduce, flatten, resume, stop, doctor, chaos):
     app.command()(each)
 
 

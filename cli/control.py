@@ -1,4 +1,4 @@
-"""Look at a running engine, halt it and resume: `breakwater status|halt|reduce|flatten|resume`."""
+"""Look at a running engine, halt it, resume and stop: `breakwater status|halt|reduce|flatten|resume|stop`."""
 
 from __future__ import annotations
 
@@ -102,6 +102,18 @@ def resume(
     """Let the account, or the book or symbol named, trade again."""
     arguments = {"scope": _scope(book, symbol) or "", "force": force, "new_peak": new_peak}
     give(state, Verb.RESUME, arguments, reason=reason, key=key, name=name, as_json=as_json)
+
+
+@command
+def stop(
+    reason: ReasonOption,
+    key: KeyOption = "",
+    name: AsOption = "",
+    state: StateOption = DEFAULT_STATE,
+    as_json: JsonOption = False,
+) -> None:
+    """Stop the engine in order, as its first Ctrl-C does; the next run goes on."""
+    give(state, Verb.STOP, {}, reason=reason, key=key, name=name, as_json=as_json)
 
 
 def _scope(book: str | None, symbol: str | None) -> str | None:

@@ -141,6 +141,7 @@ CASES: list[tuple[tuple[str, ...], Verb, dict[str, Any]]] = [
         Verb.RESUME,
         {"scope": "book:main", "force": False, "new_peak": False},
     ),
+    (("stop",), Verb.STOP, {}),
     (("agents", "start", "strategy:a"), Verb.AGENT_START, {"role": "strategy:a"}),
     (("agents", "stop", "strategy:a"), Verb.AGENT_STOP, {"role": "strategy:a"}),
     (("agents", "restart", "risk"), Verb.AGENT_RESTART, {"role": "risk"}),
