@@ -102,11 +102,11 @@ class AuditMachine:
             self._lease.run_out(name)
             return []
         match name:
-            case "flush":
+            case _ if name == FLUSH:
                 return self._flush()
-            case "last_call":
+            case _ if name == LAST_CALL:
                 return self._drained()
-            case "resync":
+            case _ if name == RESYNC:
                 return self._resync()
             case _ if name == PULSE_TIMER:
                 return self._beat()

@@ -21,7 +21,7 @@ from domain.gateway_policy import GatewaySettings
 from domain.gateway_state import book_state
 from domain.halt_messages import LatchChanged, LatchFound, LatchHeld
 from domain.latch_copy import LATCH, LatchCopy
-from domain.lease import Lease, Standing
+from domain.lease import PULSE_TIMER, Lease, Standing
 from domain.messages import (
     COORDINATOR,
     RISK,
@@ -41,10 +41,10 @@ from domain.outbox import AuditEvent
 from domain.outputs import Output, Persist, Send, SendJournal, WriteLatch
 from domain.reconcile import booked
 from domain.records import HaltTrigger, JournalEntry, Record
-from domain.settling import Settling
+from domain.settling import ACK_TIMER, Settling
 from domain.supervision import LeaseGranted
-from domain.venue_breaker import VenueBreaker
-from domain.venue_link import VenueLink
+from domain.venue_breaker import BREAKER_TIMER, VenueBreaker
+from domain.venue_link import ABSENCE_TIMER, DOWNLOAD_TIMER, LOST_TIMER, RECONNECT_TIMER, VenueLink
 
 __all__ = ["LATCH", "Gateway"]
 
@@ -204,20 +204,20 @@ class Gateway:
 
     def _timer(self, name: str) -> list[Output]:
         match name:
-            case "ack":
+            case _ if name == ACK_TIMER:
                 outputs = self._unanswered()
-            case "download":
+            case _ if name == DOWNLOAD_TIMER:
                 outputs = self._link.overdue()
-            case "absence":
+            case _ if name == ABSENCE_TIMER:
                 outputs = self._link.recheck()
-            case "reconnect":
+            case _ if name == RECONNECT_TIMER:
                 outputs = self._link.reconnect()
-            case "breaker":
+            case _ if name == BREAKER_TIMER:
                 outputs = self._link.probe()
-            case "broker_lost":
+            case _ if name == LOST_TIMER:
                 detail = f"no connection to the venue for {self._settings.broker_lost_s:g} s"
                 outputs = self._raise(HaltTrigger.BROKER_LOST, detail)
-            case "pulse":
+            case _ if name == PULSE_TIMER:
                 outputs = self._lease.beat(self._standing())
             case _ if self._lease.owns(name):
                 self._lease.run_out(name)

@@ -246,12 +246,12 @@ class MarketData:
             self._lease.run_out(name)
             return []
         match name:
-            case "pace":
+            case _ if name == PACE_TIMER:
                 self._pace_open = True
                 return self._go_on()
-            case "settle":
+            case _ if name == SETTLE_TIMER:
                 return self._unsettled()
-            case "bar_cursor":
+            case _ if name == CURSOR_TIMER:
                 if self._placed:
                     return []
                 timer = self._cursor_due.again("the bar that the risk manager decided last")

@@ -41,7 +41,7 @@ from domain.records import HaltTrigger, Rung
 from domain.risk.book_keeping import SNAPSHOT, BookKeeping
 from domain.risk.deciding import BETWEEN, Decider, newest
 from domain.risk.joining import BarJoin
-from domain.risk.journal_follower import TOLD, JournalFollower
+from domain.risk.journal_follower import JOURNAL_TIMER, TOLD, JournalFollower
 from domain.risk.limits import HaltPolicy
 from domain.risk.settings import RiskSettings
 from domain.supervision import BarCursor, LeaseGranted, ReleaseStrategy, RequestBarCursor, StrategiesAbsent
@@ -49,6 +49,7 @@ from domain.supervision import BarCursor, LeaseGranted, ReleaseStrategy, Request
 __all__ = ["BETWEEN", "SNAPSHOT", "TOLD", "RiskManager"]
 
 SIGNAL_TIMER = "signals"
+REVIEW_TIMER = "review"
 REVIEW_ASKS = 2 * LATCH_ASKS
 """Twice as patient as the coordinator is with the gateway, for whose word the review's answer waits."""
 
@@ -83,7 +84,7 @@ class RiskManager:
         self._ready = self._at_rest = False
         self._commands: list[ClosePosition] = []
         self._reviewing: ReviewHalt | None = None
-        self._review_due = Awaited("review", settings.answer_deadline_s, REVIEW_ASKS)
+        self._review_due = Awaited(REVIEW_TIMER, settings.answer_deadline_s, REVIEW_ASKS)
 
     def handle(self, message: RiskInbox) -> list[Output]:
         """Return what follows from `message`."""
@@ -189,11 +190,11 @@ class RiskManager:
             self._lease.run_out(name)
             return []
         match name:
-            case "signals":
+            case _ if name == SIGNAL_TIMER:
                 return self._deadline()
-            case "journal":
+            case _ if name == JOURNAL_TIMER:
                 return self._journal.overdue()
-            case "review":
+            case _ if name == REVIEW_TIMER:
                 if self._reviewing is None:
                     return []
                 return [
