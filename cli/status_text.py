@@ -10,6 +10,7 @@ from rich.text import Text
 
 from cli.formats import NOTHING, utc
 from cli.tables import Column, print_pairs, print_table, say
+from domain.halt_causes import scope_words
 from domain.records import Rung
 
 _STYLES = {"ACTIVE": "bold green", "REDUCING": "bold yellow", "HALTED": "bold red", "FLATTENING": "bold red"}
@@ -85,15 +86,14 @@ def _status(word: str) -> Text:
 
 
 def _scope(scope: str) -> str:
-    return (
-        scope.replace(":", " ", 1).capitalize() if scope.startswith("book:") else scope.replace(":", " ", 1)
-    )
+    words = scope_words(scope)
+    return words[:1].upper() + words[1:]  # what follows are the capitals of a book's or a symbol's own name
 
 
 def _cause(cause: Mapping[str, Any]) -> str:
     # An inline engine's clock is its own and begins at 0: no time that people know.
     since = f", {utc(cause['since_ns'])}" if cause["since_ns"] > _WALL_NS else ""
-    where = f"{cause['scope'].replace(':', ' ', 1)}, " if cause["scope"] else ""
+    where = f"{scope_words(cause['scope'])}, " if cause["scope"] else ""
     return f"{where}{cause['trigger'].replace('_', ' ')}: {cause['detail']} ({cause['rung']}{since})"
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from cli.stores import find_stores, reading
-from domain.halt_causes import causes_from, highest
+from domain.halt_causes import cause_values, causes_from, highest
 from domain.messages import COORDINATOR
 from storage.engine import is_begun
 from storage.latch_file import LatchFile
@@ -40,13 +40,7 @@ def stored_status(state: Path) -> dict[str, Any]:
         "causes": [trigger.value for trigger in sorted(held[""])],
         "scoped": [[scope, highest(found).name] for scope, found in sorted(held.items()) if scope],
         "halted_by": [
-            {
-                "scope": scope,
-                "trigger": trigger.value,
-                "rung": cause.rung.name,
-                "detail": cause.detail,
-                "since_ns": cause.wall_ns,
-            }
+            cause_values(scope, trigger, cause)
             for scope, found in sorted(held.items())
             for trigger, cause in sorted(found.items())
         ],

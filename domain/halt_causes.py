@@ -46,6 +46,22 @@ def causes_to_values(causes: Causes) -> dict[str, Any]:
     }
 
 
+def cause_values(scope: str, trigger: HaltTrigger, cause: Cause) -> dict[str, Any]:
+    """Return what a status tells of a cause that holds up the latch of `scope`, "" for the account's."""
+    return {
+        "scope": scope,
+        "trigger": trigger.value,
+        "rung": cause.rung.name,
+        "detail": cause.detail,
+        "since_ns": cause.wall_ns,
+    }
+
+
+def scope_words(scope: str) -> str:
+    """Return how people read a scope: "book main" for book:main, "the account" for ""."""
+    return scope.replace(":", " ", 1) or "the account"
+
+
 def cooldown_left_s(causes: Mapping[HaltTrigger, Cause], wall_ns: int, cooldown_s: float) -> float:
     """Return the seconds from `wall_ns` to `cooldown_s` after the cause recorded last; 0 without a cause.
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from domain.commands import Command, Verb
 from domain.errors import CommandRefused
+from domain.halt_causes import scope_words
 
 LONGEST_REASON = 500
 LONGEST_KEY = 64
@@ -96,5 +97,5 @@ def read_arguments(command: Command, mode: str, scopes: Collection[str]) -> dict
         found[name] = read(value, name)
     scope = found.get("scope", "")
     if scope and scopes and scope not in scopes:
-        raise CommandRefused(f"scope: there is no {scope.replace(':', ' ', 1)} in this engine")
+        raise CommandRefused(f"scope: there is no {scope_words(scope)} in this engine")
     return found

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple, Protocol, assert_never
 
 from domain.commands import CancelOrders, ClosePosition, Command, CommandDone, ResolveOrder, Verb
 from domain.errors import CommandRefused
+from domain.halt_causes import scope_words
 from domain.halt_messages import LatchHeld, RaiseHalt
 from domain.halts import RUNG_OF
 from domain.messages import GATEWAY, RISK
@@ -186,13 +187,11 @@ class CommandDesk:
         outputs = self._latch.raise_latch(raised)
         ladder = self._latch.ladder
         rung = dict(ladder.scoped)[scope] if scope else ladder.rung
-        body = answer(
-            command, ok=True, detail=f"{scope.replace(':', ' ', 1) or 'the account'} is {rung.name}"
-        )
+        body = answer(command, ok=True, detail=f"{scope_words(scope)} is {rung.name}")
         return self._await(command, outputs, body, ladder.version)
 
     def _resume(self, command: Command, *, scope: str, force: bool, new_peak: bool) -> list[Output]:
-        ladder, what = self._latch.ladder, scope.replace(":", " ", 1) or "the account"
+        ladder, what = self._latch.ladder, scope_words(scope)
         causes = ladder.causes_of(scope)
         left_s = ladder.cooldown_left_s(scope, self._latch.wall_ns())
         if not causes and not scope and force:
@@ -220,7 +219,7 @@ class CommandDesk:
         return self._await(command, outputs, answer(command, ok=True, detail=detail), _RESUME)
 
     def _halted_instead(self) -> str:
-        others = [scope.replace(":", " ", 1) for scope, _ in self._latch.ladder.scoped]
+        others = [scope_words(scope) for scope, _ in self._latch.ladder.scoped]
         return f"; halted: {', '.join(others)}" if others else ""
 
     def _forward(self, command: Command, arguments: Mapping[str, Any]) -> list[Output]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping
 from typing import Any, NamedTuple, assert_never
 
-from domain.halt_causes import Cause
+from domain.halt_causes import cause_values
 from domain.halt_messages import HaltInbox, LatchHeld, PositionsClosed, RaiseHalt, ReviewHalt
 from domain.halts import HaltLadder, rung_for
 from domain.messages import COORDINATOR, GATEWAY, RISK
@@ -88,7 +88,7 @@ class LatchKeeper:
             "causes": [trigger.value for trigger in ladder.active],
             "scoped": [[scope, rung.name] for scope, rung in ladder.scoped],
             "halted_by": [
-                _cause_values(scope, trigger, cause)
+                cause_values(scope, trigger, cause)
                 for scope in ("", *(scope for scope, _ in ladder.scoped))
                 for trigger, cause in sorted(ladder.causes_of(scope).items())
             ],
@@ -231,16 +231,6 @@ class LatchKeeper:
             f"{trigger.value}: {cause.detail}" for trigger, cause in sorted(ladder.causes.items())
         )
         return [WriteLatch(ladder.rung, ladder.version, detail)]
-
-
-def _cause_values(scope: str, trigger: HaltTrigger, cause: Cause) -> Mapping[str, Any]:
-    return {
-        "scope": scope,
-        "trigger": trigger.value,
-        "rung": cause.rung.name,
-        "detail": cause.detail,
-        "since_ns": cause.wall_ns,
-    }
 
 
 def _halt_event(record: HaltRecord) -> AuditEvent:

@@ -8,7 +8,7 @@ import pytest
 from rich.console import Console
 
 from cli.display.styles import RED, status_badge
-from cli.status_text import print_roles
+from cli.status_text import print_roles, print_status
 from supervisor.child import OUT, Status
 
 GREEN, YELLOW, BOLD_RED = "\x1b[32m", "\x1b[33m", "\x1b[1;31m"
@@ -24,3 +24,17 @@ def test_a_role_that_ended_or_was_put_out_is_red_and_one_on_its_way_is_not(statu
     style = GREEN if status is Status.READY else BOLD_RED if ill else YELLOW
     assert f"{style}{status.value}" in out.getvalue()
     assert (status_badge(status.value).style == RED) is ill
+
+
+def test_a_book_and_a_symbol_that_are_halted_keep_their_names_as_they_are_written() -> None:
+    out = io.StringIO()
+    stands = {
+        "running": True,
+        "phase": "running",
+        "session": 1,
+        "rung": "ACTIVE",
+        "scoped": [["book:MainBook", "HALTED"], ["symbol:BTC/USDT", "REDUCING"]],
+    }
+    print_status(Console(file=out, width=120), stands)
+    assert "Book MainBook" in out.getvalue()
+    assert "Symbol BTC/USDT" in out.getvalue()
