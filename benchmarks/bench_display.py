@@ -21,7 +21,7 @@ from cli.display.live import REFRESH_S, WHOLE_EVERY
 from cli.display.painter import Painter
 from cli.display.screen import Picture, screen
 from cli.display.view import read
-from cli.meter import Standing
+from cli.meter import Reading
 from domain.messages import is_strategies
 from domain.strategies.blocks import DAY_NS
 from tests.sizes import prove_size
@@ -48,8 +48,8 @@ def cost_s(width: int, height: int) -> float:
         begun = thread_time()
         log.look(told, "2019-03-05")
         trace.add(told["views"]["risk"]["equity"])
-        standing = Standing("running", number, PICTURES, 512.0 + number, 9.0, "2019-03-05", "")
-        picture = Picture(read(told), standing, trace, log, 0.1)
+        reading = Reading("running", number, PICTURES, 512.0 + number, 9.0, "2019-03-05", "")
+        picture = Picture(read(told), reading, trace, log, 0.1)
         last = foot(Dialogue(), None, width, keys=True)
         painter.paint(screen(picture, last, width, height), whole=number % WHOLE_EVERY == 0)
         spent += thread_time() - begun

@@ -29,7 +29,7 @@ INLINE_PACE = AuditPace(batch_events=20_000, batch_s=3_600.0, resync_s=0.0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Site:
+class Wiring:
     """Say what differs between runtimes: how each role is built, and what it is given besides its settings."""
 
     audit: str
@@ -45,7 +45,7 @@ class Site:
 def ray_specs(plan: EnginePlan) -> tuple[ChildSpec, ...]:
     """Return the roles of an engine on Ray; the venue is a process of its own and no role here."""
     plan = plan.supervised()
-    site = Site(
+    wiring = Wiring(
         audit="actors.roles:audit",
         gateway="simulation.roles:gateway",
         feed="simulation.roles:feed",
@@ -55,9 +55,9 @@ def ray_specs(plan: EnginePlan) -> tuple[ChildSpec, ...]:
         given={FEED: {"bars": str(plan.session.bars)}},
         strategies_given={},
     )
-    others = _roles(plan, site)
+    others = _roles(plan, wiring)
     given = {"children": others, "commands": True}
-    return (*others, coordinator_spec(plan, others, "supervisor.roles:ray_coordinator", site.group, given))
+    return (*others, coordinator_spec(plan, others, "supervisor.roles:ray_coordinator", wiring.group, given))
 
 
 def inline_specs(
@@ -72,7 +72,7 @@ def inline_specs(
     People's commands come through `commands`; without it nobody is heard.
     At a pace there may be hours between two bars: what was decided is then kept as an engine that trades keeps it.
     """
-    site = Site(
+    wiring = Wiring(
         audit="simulation.roles:inline_audit",
         gateway="simulation.roles:inline_gateway",
         feed="simulation.roles:inline_feed",
@@ -89,12 +89,12 @@ def inline_specs(
     venue = ChildSpec(
         role=VENUE, factory="simulation.roles:inline_venue", arguments={"broker": broker}, queue=plan.queue
     )
-    others = _roles(plan, site)
+    others = _roles(plan, wiring)
     given = {"supervise": supervise, "commands": commands}
     return (
         venue,
         *others,
-        coordinator_spec(plan, others, "supervisor.roles:inline_coordinator", site.group, given),
+        coordinator_spec(plan, others, "supervisor.roles:inline_coordinator", wiring.group, given),
     )
 
 
@@ -103,7 +103,7 @@ def chaos_specs(plan: EnginePlan, given: Mapping[str, Mapping[str, Any]]) -> tup
 
     What is given by role (journal, broker, table, trail) outlives the engine; `strategies` is for each of them.
     """
-    site = Site(
+    wiring = Wiring(
         audit="simulation.chaos.roles:audit",
         gateway="simulation.chaos.roles:gateway",
         feed="simulation.roles:inline_feed",
@@ -113,42 +113,42 @@ def chaos_specs(plan: EnginePlan, given: Mapping[str, Mapping[str, Any]]) -> tup
         given=given,
         strategies_given=given["strategies"],
     )
-    others = _roles(plan, site)
+    others = _roles(plan, wiring)
     venue = ChildSpec(role=VENUE, factory="simulation.roles:inline_venue", arguments=given[GATEWAY])
     factory = "supervisor.roles:inline_coordinator"
-    return (venue, *others, coordinator_spec(plan, others, factory, site.group, given[COORDINATOR]))
+    return (venue, *others, coordinator_spec(plan, others, factory, wiring.group, given[COORDINATOR]))
 
 
-def _roles(plan: EnginePlan, site: Site) -> tuple[ChildSpec, ...]:
+def _roles(plan: EnginePlan, wiring: Wiring) -> tuple[ChildSpec, ...]:
     """Return every role but the coordinator and the venue, each after what it needs."""
     hung_s = plan.settings.engine.runtime.lockstep_stall_s / 2.0
 
     def role(name: str, factory: str, arguments: Mapping[str, Any], after: tuple[str, ...]) -> ChildSpec:
-        given = {**arguments, **site.given.get(name, {})}
+        given = {**arguments, **wiring.given.get(name, {})}
         return ChildSpec(
             role=name, factory=factory, arguments=given, after=after, queue=plan.queue, most_busy_s=hung_s
         )
 
     def keeping(name: str, settings: object) -> dict[str, Any]:
-        return {"settings": settings, **plan.journal(name, site.group)}
+        return {"settings": settings, **plan.journal(name, wiring.group)}
 
     policy = {"policy": plan.settings.halt_policy()}
     return (
-        role(AUDIT, site.audit, plan.audit(site.pace), ()),
-        role(GATEWAY, site.gateway, keeping(GATEWAY, plan.gateway()), (AUDIT,)),
+        role(AUDIT, wiring.audit, plan.audit(wiring.pace), ()),
+        role(GATEWAY, wiring.gateway, keeping(GATEWAY, plan.gateway()), (AUDIT,)),
         role(RISK, "supervisor.roles:risk", {**keeping(RISK, plan.risk()), **policy}, (GATEWAY,)),
-        role(FEED, site.feed, keeping(FEED, plan.feed()), (RISK,)),
-        *(_strategies(plan, site, *each) for each in plan.strategy_roles.items()),
+        role(FEED, wiring.feed, keeping(FEED, plan.feed()), (RISK,)),
+        *(_strategies(plan, wiring, *each) for each in plan.strategy_roles.items()),
     )
 
 
-def _strategies(plan: EnginePlan, site: Site, role: str, speakers: Sequence[Speaker]) -> ChildSpec:
+def _strategies(plan: EnginePlan, wiring: Wiring, role: str, speakers: Sequence[Speaker]) -> ChildSpec:
     """Return the role of `speakers`: bounded in time and memory, and quarantined alone when it ends too often."""
     engine = plan.settings.engine
     return ChildSpec(
         role=role,
-        factory=site.strategies,
-        arguments={**plan.strategies(speakers), **site.strategies_given},
+        factory=wiring.strategies,
+        arguments={**plan.strategies(speakers), **wiring.strategies_given},
         after=(FEED,),
         restart=RestartPolicy.QUARANTINE,
         queue=plan.queue,

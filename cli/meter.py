@@ -20,7 +20,7 @@ _WINDOW_S = 30.0
 Clock = Callable[[], float]
 
 
-class Standing(NamedTuple):
+class Reading(NamedTuple):
     """Be how far a run is: bars done of how many, bars a second and seconds left (None: not known yet)."""
 
     phase: str
@@ -59,21 +59,21 @@ class Meter:
         """Return the length of a bar."""
         return self._table.bar_ns
 
-    def opening(self) -> Standing:
+    def opening(self) -> Reading:
         """Return where a run stands before anything is known of it."""
-        return Standing(Phase.STARTING.value, 0, self.total, None, None, "", "")
+        return Reading(Phase.STARTING.value, 0, self.total, None, None, "", "")
 
     def begin(self) -> None:
         """Measure the rate from now on."""
         self._looks.clear()
         self._looks.append((self._clock(), 0))
 
-    def read(self, states: States) -> Standing:
+    def read(self, states: States) -> Reading:
         """Return where the run stands now; its rate is that of the last half minute."""
         following = max(self._first, int(states[FEED].get("next", self._first)))
         done, total = following - self._first, self.total
         rate, phase = self._rate(done), str(states[COORDINATOR].get("phase", Phase.STARTING.value))
-        return Standing(
+        return Reading(
             phase=phase,
             done=done,
             total=total,

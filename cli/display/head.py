@@ -21,7 +21,7 @@ from cli.display.styles import (
 )
 from cli.display.view import View
 from cli.formats import count
-from cli.meter import Standing
+from cli.meter import Reading
 
 HEAD_LINES = 3
 FRESH_S, OLD_S = 2.5, 10.0
@@ -37,17 +37,17 @@ _PHASES = {
 }
 
 
-def head(view: View, standing: Standing, age_s: float, width: int) -> list[Line]:
+def head(view: View, reading: Reading, age_s: float, width: int) -> list[Line]:
     """Return three lines; `age_s` is how old the newest figures are."""
-    return [_state(view, standing, age_s, width), _progress(standing, width), _situation(view, width)]
+    return [_state(view, reading, age_s, width), _progress(reading, width), _situation(view, width)]
 
 
-def _state(view: View, standing: Standing, age_s: float, width: int) -> Line:
+def _state(view: View, reading: Reading, age_s: float, width: int) -> Line:
     left: Line = [Segment("Breakwater ", BOLD)] if width >= 80 else []
     left += [mode_badge(view.mode).segment, _SPACE]
     if (rung := rung_badge(view.rung)) is not None:
         left += [rung.segment, _SPACE]
-    phase = view.phase or standing.phase
+    phase = view.phase or reading.phase
     left.append((_PHASES.get(phase) or Badge(phase, AMBER)).segment)
     if age_s >= FRESH_S:
         old = f"  last known {age_s:.0f} s ago" if age_s >= OLD_S else f"  {age_s:.0f} s old"
@@ -55,18 +55,18 @@ def _state(view: View, standing: Standing, age_s: float, width: int) -> Line:
     right: Line = []
     if view.session:
         right.append(piece(f"  session {view.session}", MUTED))
-    if standing.day:
-        right.append(piece(f"  {standing.day}", PLAIN))
+    if reading.day:
+        right.append(piece(f"  {reading.day}", PLAIN))
     return ends(left, right, width)
 
 
-def _progress(standing: Standing, width: int) -> Line:
-    bars = f"{standing.done:,} of {standing.total:,} bars"
-    right: Line = [piece(f"{standing.share:4.0%}  ", BOLD), piece(bars, PLAIN)]
-    if standing.pace:
-        right.append(piece(f"  {standing.pace}", BLUE))
+def _progress(reading: Reading, width: int) -> Line:
+    bars = f"{reading.done:,} of {reading.total:,} bars"
+    right: Line = [piece(f"{reading.share:4.0%}  ", BOLD), piece(bars, PLAIN)]
+    if reading.pace:
+        right.append(piece(f"  {reading.pace}", BLUE))
     room = max(8, width - sum(len(part.text) for part in right) - 2)
-    return fit([*gauge(standing.share, 1.0, room, TEAL), Segment(" "), *right], width)
+    return fit([*gauge(reading.share, 1.0, room, TEAL), Segment(" "), *right], width)
 
 
 def _situation(view: View, width: int) -> Line:

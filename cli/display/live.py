@@ -149,12 +149,12 @@ class LiveScreen:
         return screen(self._picture, last, width, height)
 
     def _look(self, seen: Seen) -> Picture:
-        standing = self._meter.read(seen.states)
+        reading = self._meter.read(seen.states)
         view = read({**self._opening, **seen.snapshot})
-        self._log.look(seen.snapshot, standing.day)
+        self._log.look(seen.snapshot, reading.day)
         if view.account.equity is not None and view.bar != self._picture.view.bar:
             self._trace.add(view.account.equity)
-        return Picture(view, standing, self._trace, self._log, 0.0)
+        return Picture(view, reading, self._trace, self._log, 0.0)
 
     # --- what is typed --------------------------------------------------------------------------------------------
 

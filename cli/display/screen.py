@@ -12,7 +12,7 @@ from cli.display.head import HEAD_LINES, head
 from cli.display.lines import Frame, Line, beside
 from cli.display.tables import actors, actors_line, orders, positions, strategies
 from cli.display.view import View
-from cli.meter import Standing
+from cli.meter import Reading
 
 TWO_COLUMNS = 100
 """Width from which the screen has two columns ..."""
@@ -25,7 +25,7 @@ class Picture(NamedTuple):
     """Be all that a screen shows: the engine, how far it is, what was seen before, and how old the figures are."""
 
     view: View
-    standing: Standing
+    reading: Reading
     trace: Trace
     log: EventLog
     age_s: float
@@ -46,7 +46,7 @@ class Block(NamedTuple):
 
 def screen(picture: Picture, last: Line, width: int, height: int) -> Frame:
     """Return the screen at this size, with `last` as its last line."""
-    top = head(picture.view, picture.standing, picture.age_s, width)
+    top = head(picture.view, picture.reading, picture.age_s, width)
     body = max(0, height - HEAD_LINES - 1)
     lines = (_two if width >= TWO_COLUMNS else _one)(picture, width, body)
     return Frame(

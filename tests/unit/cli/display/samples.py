@@ -14,7 +14,7 @@ from cli.display.keys import Dialogue
 from cli.display.lines import Frame, Line
 from cli.display.screen import Picture, screen
 from cli.display.view import read
-from cli.meter import Standing
+from cli.meter import Reading
 from domain.strategies.blocks import DAY_NS
 
 STRATEGIES = (
@@ -166,8 +166,8 @@ def picture(told: dict[str, Any] | None = None, log: EventLog | None = None, age
     events.look(seen, "2019-03-05")
     for bar in range(1_235):
         trace.add(100_000.0 + (bar % 300) * 20.0)
-    standing = Standing("running", 1_235, 4_000, 512.0, 5.4, "2019-03-05", "")
-    return Picture(read(seen), standing, trace, events, age_s)
+    reading = Reading("running", 1_235, 4_000, 512.0, 5.4, "2019-03-05", "")
+    return Picture(read(seen), reading, trace, events, age_s)
 
 
 def shown(

@@ -49,12 +49,12 @@ class Watch:
         self.picture = Picture(read({}), self.meter.opening(), self.trace, self.log, 0.0)
 
     def look(self) -> Picture:
-        standing, told = self.meter.read(self.engine.states()), self.engine.snapshot()
-        self.log.look(told, standing.day)
+        reading, told = self.meter.read(self.engine.states()), self.engine.snapshot()
+        self.log.look(told, reading.day)
         view = read(told)
         if view.account.equity is not None:
             self.trace.add(view.account.equity)
-        self.picture = Picture(view, standing, self.trace, self.log, 0.0)
+        self.picture = Picture(view, reading, self.trace, self.log, 0.0)
         return self.picture
 
     def until(self, true: Callable[[Picture], bool]) -> Picture:
@@ -123,8 +123,8 @@ def main() -> None:
     FOLDER.mkdir(exist_ok=True)
     with watched() as watch:
         for name, moment, width, height in (
-            ("running", lambda at: at.standing.done >= 1_000 and len(at.view.positions) >= 3, 100, 30),
-            ("large", lambda at: at.standing.done >= 1_500 and len(at.view.positions) >= 3, 140, 45),
+            ("running", lambda at: at.reading.done >= 1_000 and len(at.view.positions) >= 3, 100, 30),
+            ("large", lambda at: at.reading.done >= 1_500 and len(at.view.positions) >= 3, 140, 45),
             ("halted", lambda at: at.view.rung == "HALTED" and len(at.view.positions) > 1, 80, 24),
         ):
             if name == "halted":
