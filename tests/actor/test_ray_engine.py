@@ -11,7 +11,7 @@ import psutil
 import pytest
 
 from actors.clock import SystemClock
-from cli.drive import EngineFailed
+from cli.drive import EngineFailed, drive
 from cli.opening import open_session
 from cli.ray_engine import RayEngine
 from domain.commands import Verb
@@ -69,3 +69,22 @@ def test_a_coordinator_that_is_killed_halts_nothing_and_hears_who_waited_for_it(
     assert ControlClient(tmp_path / "state", 30.0).ask(Verb.STATUS)["session"] == killed["session"]
     advance(engine, lambda: engine.snapshot()["roles"][COORDINATOR]["pid"] != pid)
     assert LatchFile(tmp_path / "state").read() is Rung.ACTIVE
+
+
+def test_a_stop_that_comes_while_the_coordinator_is_away_is_heard_once_it_is_back(
+    engine: RayEngine, tmp_path: Path
+) -> None:
+    """Ray takes a second or two to notice: what it is given to carry until then is lost."""
+    process = psutil.Process(engine.snapshot()["roles"][COORDINATOR]["pid"])
+
+    def signalled() -> str:
+        process.kill()
+        process.wait(PATIENCE_S)
+        return "SIGTERM"
+
+    outcome = drive(
+        engine, stop_requested=signalled, show=lambda states: None, stall_s=PATIENCE_S, stop_s=30.0
+    )
+    coordinator = outcome.states[COORDINATOR]
+    assert (coordinator["phase"], coordinator["reason"]) == ("stopped", "SIGTERM")
+    assert not coordinator["completed"]
