@@ -39,7 +39,7 @@ from supervisor.child import Status, Verdict
 from supervisor.children import Children
 from supervisor.command_desk import CommandDesk
 from supervisor.draining import Draining
-from supervisor.faults import Faults, failure_of
+from supervisor.faults import Faults, failure_of, recorded
 from supervisor.latch_keeper import NOTHING_FOUND, FoundLatch, LatchKeeper
 from supervisor.lowering import HOLDERS
 from supervisor.phase import NOT_ENDED, STOPPING, CoordinatorSettings, Phase
@@ -87,7 +87,7 @@ class Coordinator:
         self._restored = bool(values)
         self._worn_out = worn_out
         self._begun = False
-        self._faults = Faults()
+        self._faults = Faults(values.get("failures", ()))
 
     def handle(self, message: CoordinatorInbox) -> list[Output]:
         """Return what follows from `message`."""
@@ -171,7 +171,7 @@ class Coordinator:
             outputs += self._upkeep.running() if self._phase is Phase.RUNNING else []
             outputs += self._drain_next() if self._phase is Phase.DRAINING else []
         if self._worn_out:
-            outputs += self._failed_for_good(failure_of(COORDINATOR, self._worn_out))
+            outputs += [*self._failed_for_good(failure_of(COORDINATOR, self._worn_out)), *self._kept()]
         return [*outputs, SetTimer(BEGIN_TIMER, self._settings.answer_deadline_s)]
 
     def _ready(self, role: str, generation: int) -> list[Output]:
@@ -225,13 +225,12 @@ class Coordinator:
                 self._faults.ended_it(failure_of(message.role, message.why))
             if message.role in (RISK, GATEWAY):  # the feed's bar can no longer settle
                 self._children.give_up(FEED)
-            return self._passed_over(message.role)
+            return [*self._passed_over(message.role), *self._kept()]
         given_up = self._failed_for_good(ending.failed) if ending.failed else []
         return [*ending.outputs, *given_up, *self._run_once_ready(), *self._kept()]
 
     def _failed(self, message: RoleFailed) -> list[Output]:
-        body = {name: getattr(message, name) for name in ("role", "error", "traceback", "fatal")}
-        kept = self._event(AuditKind.FAILURE, message.role, body)
+        kept = recorded(message)
         if not message.fatal:  # the role goes on, and so does the engine
             self._faults.survived(message)
             return [kept]
@@ -291,6 +290,7 @@ class Coordinator:
             "phase": self._phase.value,
             "reason": self._reason,
             "ended_at": self._ended_at,
+            "failures": list(self._faults.failures),
             "draining": self._draining.to_values(),
             "children": self._children.to_values(),
         }

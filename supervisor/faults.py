@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from domain.messages import RoleFailed
+from domain.outbox import AuditEvent, AuditKind
+from domain.outputs import Persist
 
 
 class Faults:
     """Keep the failures that ended the engine and count the faults that it survived."""
 
-    def __init__(self) -> None:
-        """Know of none."""
-        self.failures: list[str] = []
+    def __init__(self, failures: Iterable[str] = ()) -> None:
+        """Know of the `failures` that a former life of the coordinator kept."""
+        self.failures = list(failures)
         self._survived = 0
         self._last = ""
 
@@ -29,6 +31,12 @@ class Faults:
     def state(self) -> Mapping[str, Any]:
         """Return all of it, JSON-able."""
         return {"failures": list(self.failures), "faults": self._survived, "last_fault": self._last}
+
+
+def recorded(message: RoleFailed) -> Persist:
+    """Return the record of a role's failure."""
+    body = {name: getattr(message, name) for name in ("role", "error", "traceback", "fatal")}
+    return Persist((AuditEvent(AuditKind.FAILURE, 0, -1, message.role, False, body),))
 
 
 def failure_of(role: str, error: str) -> RoleFailed:

@@ -849,6 +849,41 @@ def test_a_drain_goes_on_after_its_restart(bench: Bench) -> None:
     assert (again.phase, again.machine.state()["reason"]) == (Phase.STOPPED, "signal")
 
 
+@pytest.mark.parametrize("drained", [0, len(STOP_ORDER)])
+def test_a_stop_that_failed_stays_one_across_its_restart(bench: Bench, drained: int) -> None:
+    """Else a session whose gateway failed would count as one that ended well."""
+    bench.give(failed(GATEWAY))
+    for role in STOP_ORDER[:drained]:
+        bench.give(Drained(role=role))
+    again = reborn(bench)
+    again.give(Begin())
+    again.stop()
+    assert again.phase is Phase.FAILED
+    assert again.machine.state()["failures"] == ["gateway: ValueError: no"]
+
+
+def test_what_a_role_took_with_it_while_draining_is_known_across_a_restart(bench: Bench) -> None:
+    bench.give(Drain(reason="signal", cancel_entries=False))
+    bench.give(ended(RISK))
+    again = reborn(bench)
+    again.give(Begin())
+    again.stop()
+    assert again.phase is Phase.FAILED
+    assert again.machine.state()["failures"] == ["risk: its process ended"]
+
+
+def test_a_coordinator_that_ended_too_often_while_draining_remembers_it(bench: Bench) -> None:
+    bench.give(Drain(reason="signal", cancel_entries=False))
+    kept = bench.journal.snapshot(ENGINE)
+    assert kept is not None
+    worn_out = Bench(engine=kept.values, worn_out="the coordinator ended more than 3 times in 60 s")
+    worn_out.give(Begin())
+    again = reborn(worn_out)
+    again.give(Begin())
+    again.stop()
+    assert again.phase is Phase.FAILED
+
+
 def test_a_coordinator_that_ends_again_and_again_halts_and_stops_the_engine(bench: Bench) -> None:
     kept = bench.journal.snapshot(ENGINE)
     assert kept is not None
