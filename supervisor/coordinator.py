@@ -49,8 +49,6 @@ from supervisor.upkeep import Upkeep
 ENGINE = "engine"
 """Name of the snapshot from which a coordinator that restarts within a run goes on."""
 
-_RESTARTED = {"error": "it ended", "verdict": "restarted"}
-
 
 class Coordinator:
     """Start, watch, restart, halt, resume and stop the engine."""
@@ -118,7 +116,7 @@ class Coordinator:
             case LatchHeld():
                 return [*self._latch.handle(message), *self._desk.handle(message)]
             case Command() | CommandDone():
-                return self._desk.handle(message)
+                return [*self._desk.handle(message), *self._run_once_ready()]
             case RoleFailed():
                 return self._failed(message)
             case TimerFired(name=name):
@@ -167,7 +165,8 @@ class Coordinator:
         if not self._restored:
             outputs.append(self._event(AuditKind.STARTED, "engine", self._settings.started, at_ns))
         else:
-            outputs.append(self._event(AuditKind.FAILURE, COORDINATOR, _RESTARTED))
+            body = {"error": "it ended", "verdict": Verdict.RESTARTED.value}
+            outputs.append(self._event(AuditKind.FAILURE, COORDINATOR, body))
             outputs += self._upkeep.running() if self._phase is Phase.RUNNING else []
             outputs += self._drain_next() if self._phase is Phase.DRAINING else []
         if self._worn_out:
@@ -187,7 +186,7 @@ class Coordinator:
         if self._phase is not Phase.STARTING or not self._children.all_ready:
             return []
         self._phase = Phase.RUNNING
-        return [*self._latch.announced(), Send(FEED, StartFeed())]
+        return [*self._kept(), *self._latch.announced(), Send(FEED, StartFeed())]
 
     def _pulse(self, pulse: Pulse) -> list[Output]:
         """Grant a lease, and take from the pulse what its edges may have failed to tell."""
@@ -203,7 +202,8 @@ class Coordinator:
 
     def _timer(self, name: str) -> list[Output]:
         if name == BEGIN_TIMER:
-            return reminders(self._phase, self._children, self._draining, self._settings.answer_deadline_s)
+            again = reminders(self._phase, self._children, self._draining, self._settings.answer_deadline_s)
+            return [*self._run_once_ready(), *again]
         if self._desk.owns(name):
             return self._desk.overdue(name)
         if name not in HOLDERS:

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from domain.commands import Command, Verb
 from domain.errors import InvariantViolation
 from domain.halt_messages import HaltReviewed, LatchChanged, LatchHeld, RaiseHalt, ReviewHalt
 from domain.halts import HaltLadder
@@ -24,7 +25,7 @@ from domain.messages import (
     TimerFired,
 )
 from domain.outbox import AuditEvent, AuditKind
-from domain.outputs import CancelTimer, EndRole, Persist, Send, SetTimer, StartRoles, WriteLatch
+from domain.outputs import Answer, CancelTimer, EndRole, Persist, Send, SetTimer, StartRoles, WriteLatch
 from domain.records import HaltRecord, HaltTrigger, MachineSnapshot, Rung
 from domain.supervision import (
     AbsentStrategy,
@@ -87,6 +88,7 @@ class Bench:
         self.journal = MemoryJournal()
         self.done: list[StartRoles | EndRole] = []
         self.files: list[WriteLatch] = []
+        self.answers: list[str] = []
         self.timers: list[SetTimer | CancelTimer] = []
         self.saved = (saved or {}).get("version", 0)
 
@@ -104,6 +106,8 @@ class Bench:
                 self.files.append(output)
             elif isinstance(output, StartRoles | EndRole):
                 self.done.append(output)
+            elif isinstance(output, Answer):
+                self.answers.append(output.body["detail"])
             else:
                 assert isinstance(output, Send)
                 if isinstance(output.message, LatchChanged):
@@ -804,6 +808,44 @@ def test_a_strategy_quarantined_at_the_start_keeps_nobody_from_starting() -> Non
     assert bench.phase is Phase.STARTING
     assert Send(FEED, StartFeed()) in bench.give(ended(STRATEGIES[2], 4))
     assert bench.phase is Phase.RUNNING
+
+
+def a_person(verb: Verb, target: str) -> Command:
+    return Command(
+        request_id=1,
+        key="key",
+        verb=verb,
+        arguments={"role": target},
+        who="ann (process 7)",
+        reason="storm",
+        mode="",
+        at_ns=5,
+    )
+
+
+def all_but_the_last_strategy_ready() -> Bench:
+    bench = Bench()
+    bench.begin()
+    for role in (AUDIT, GATEWAY, RISK, FEED, *STRATEGIES[:2]):
+        bench.give(Ready(role=role, generation=1))
+    return bench
+
+
+def test_a_strategy_that_a_person_stops_at_the_start_keeps_nobody_from_starting() -> None:
+    """Its end is expected then, and no role is left to say that it is ready."""
+    bench = all_but_the_last_strategy_ready()
+    assert Send(FEED, StartFeed()) in bench.give(a_person(Verb.AGENT_STOP, STRATEGIES[2]))
+    assert bench.phase is Phase.RUNNING
+    assert reborn(bench).phase is Phase.RUNNING
+
+
+def test_an_engine_whose_coordinator_died_before_it_said_so_starts_all_the_same() -> None:
+    bench = all_but_the_last_strategy_ready()
+    bench.give(a_person(Verb.AGENT_STOP, STRATEGIES[2]))
+    again = reborn(bench, phase="starting")
+    again.give(Begin())
+    assert Send(FEED, StartFeed()) in again.give(TimerFired(name=BEGIN_TIMER))
+    assert again.phase is Phase.RUNNING
 
 
 def reborn(bench: Bench, **changes: Any) -> Bench:
