@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import threading
 import time
 from collections.abc import Mapping
@@ -64,14 +63,14 @@ class ShellLoop:
     def observed(self) -> dict[str, Any]:
         """Return how long the loop has been at its message, what waits and the last published state, at once.
 
-        One that failed is at it for ever: its word of that may have been lost, and its process is still there.
+        With it goes the failure that ended the loop: its word may have been lost, and the process is still there.
         """
         since_s = self._busy_since_s
-        busy_s = 0.0 if since_s is None else time.monotonic() - since_s
         return {
-            "busy_s": math.inf if self._shell.failure else busy_s,
+            "busy_s": 0.0 if since_s is None else time.monotonic() - since_s,
             "queued": sum(self._mailbox.depths()),
             "state": self._published[1],
+            "failure": self._shell.failure,
         }
 
     def snapshot(self, deadline_s: float) -> dict[str, Any]:

@@ -77,7 +77,8 @@ class RoleEnded:
 class RoleFigures(NamedTuple):
     """Be what was seen of one role from outside: memory, how long it is at one message, what waits, its state.
 
-    `state` is the machine's own, None where it was too busy to tell.
+    `state` is the machine's own, None where it was too busy to tell. `failure` is what its loop failed of, "" while
+    it goes on: its own word of that may have been lost, and its process is still there.
     """
 
     role: str
@@ -87,6 +88,7 @@ class RoleFigures(NamedTuple):
     busy_s: float
     queued: int
     state: Mapping[str, Any] | None
+    failure: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

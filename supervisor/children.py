@@ -12,12 +12,13 @@ from collections.abc import Iterable, Mapping
 from fractions import Fraction
 from typing import Any, NamedTuple
 
-from domain.messages import Begin
+from domain.messages import Begin, RoleFailed
 from domain.outputs import EndRole, Output, Send, StartRoles
 from domain.signals import strategy_of
 from domain.supervision import AbsentStrategy, RoleEnded, RoleFigures, RoleStarted
 from supervisor.child import OUT, WHICHEVER, Child, ChildPlan, Status, Verdict
 from supervisor.child_spec import RestartPolicy
+from supervisor.faults import failure_of
 from supervisor.restart_policy import Intensity, bears_another, recent
 
 
@@ -204,19 +205,31 @@ class Children:
         child.status = Status.STARTING
         return StartRoles(((child.plan.role, child.generation),))
 
+    def failed(self, figures: Iterable[RoleFigures]) -> list[RoleFailed]:
+        """Return the failures seen of children that are thought to be at work: their own word was lost."""
+        return [
+            failure_of(seen.role, seen.failure) for seen in figures if seen.failure and self._concerns(seen)
+        ]
+
     def observed(self, figures: Iterable[RoleFigures]) -> list[Output]:
         """Keep what was seen; return the ends of those that hang or have outgrown their memory."""
         outputs: list[Output] = []
         for seen in figures:
-            child = self._children.get(seen.role)
-            if child is None or seen.generation != child.generation or child.status in OUT or child.doomed:
+            if not self._concerns(seen):
                 continue
+            child = self._children[seen.role]
             if seen.state is None and child.figures is not None:
                 seen = seen._replace(state=child.figures.state)
             child.figures = seen
             if why := _unfit(child.plan, seen):
                 outputs += self.end(seen.role, why)
         return outputs
+
+    def _concerns(self, seen: RoleFigures) -> bool:
+        """Say whether what was seen is of a child that is at work and to go on."""
+        child = self._children.get(seen.role)
+        at_work = child is not None and seen.generation == child.generation and child.status not in OUT
+        return at_work and not self._children[seen.role].doomed
 
     def end(self, role: str, why: str) -> list[Output]:
         """End a child that does not do its work; what becomes of it then is decided when it has ended."""

@@ -30,7 +30,7 @@ from domain.messages import (
     StartFeed,
     TimerFired,
 )
-from domain.outbox import AuditEvent, AuditKind
+from domain.outbox import AuditKind
 from domain.outputs import Output, Persist, Send, SetTimer
 from domain.records import MachineSnapshot
 from domain.supervision import Pulse, RoleEnded, RolesObserved, RoleStarted, StrategyQuarantined
@@ -39,6 +39,7 @@ from supervisor.child import Status, Verdict
 from supervisor.children import Children
 from supervisor.command_desk import CommandDesk
 from supervisor.draining import Draining
+from supervisor.events import event
 from supervisor.faults import Faults, failure_of, recorded
 from supervisor.latch_keeper import NOTHING_FOUND, FoundLatch, LatchKeeper
 from supervisor.lowering import HOLDERS
@@ -99,7 +100,8 @@ class Coordinator:
             case RoleEnded():
                 return self._ended(message)
             case RolesObserved(figures=figures):
-                return self._children.observed(figures)
+                failed = [each for told in self._children.failed(figures) for each in self._failed(told)]
+                return [*failed, *self._children.observed(figures)]
             case StrategyQuarantined(strategy=strategy, why=why):
                 return self._upkeep.half_out() if self._children.hold_out(strategy, why) else []
             case Ready(role=role, generation=generation):
@@ -163,10 +165,10 @@ class Coordinator:
         self._begun = True
         outputs = self._latch.begun()
         if not self._restored:
-            outputs.append(self._event(AuditKind.STARTED, "engine", self._settings.started, at_ns))
+            outputs.append(event(AuditKind.STARTED, "engine", self._settings.started, at_ns))
         else:
             body = {"error": "it ended", "verdict": Verdict.RESTARTED.value}
-            outputs.append(self._event(AuditKind.FAILURE, COORDINATOR, body))
+            outputs.append(event(AuditKind.FAILURE, COORDINATOR, body))
             outputs += self._upkeep.running() if self._phase is Phase.RUNNING else []
             outputs += self._drain_next() if self._phase is Phase.DRAINING else []
         if self._worn_out:
@@ -236,6 +238,7 @@ class Coordinator:
             return [kept]
         if message.role in self._children and self._children[message.role].plan.strategies:
             if self._phase in STOPPING:
+                self._children.give_up(message.role)
                 return [kept, *self._passed_over(message.role)]
             return [kept, *self._children.end(message.role, message.error)]  # isolated, and started anew
         return [kept, *self._failed_for_good(message), *self._kept()]
@@ -264,8 +267,8 @@ class Coordinator:
         self._phase, self._reason = Phase.DRAINING, reason
         drain = Drain(reason=reason, cancel_entries=cancel_entries)
         forsaken = self._draining.begin(self._children.in_status(Status.READY), drain)
-        event = self._event(AuditKind.STOPPED, "engine", {"reason": reason})
-        return [event, *self._kept(), *forsaken, *self._drain_next()]
+        stopped = event(AuditKind.STOPPED, "engine", {"reason": reason})
+        return [stopped, *self._kept(), *forsaken, *self._drain_next()]
 
     def _drain_next(self) -> list[Output]:
         if self._draining.done:
@@ -274,8 +277,7 @@ class Coordinator:
         return [*self._draining.asked()]
 
     def _drained(self, role: str) -> list[Output]:
-        moves_on = self._phase is Phase.DRAINING and self._draining.drained(role)
-        return self._drain_next() if moves_on else []
+        return self._drain_next() if self._phase is Phase.DRAINING and self._draining.drained(role) else []
 
     def _passed_over(self, role: str) -> list[Output]:
         """Drain on without a role that ended, and without those that were given up with it."""
@@ -295,6 +297,3 @@ class Coordinator:
             "children": self._children.to_values(),
         }
         return [Persist((MachineSnapshot(name=ENGINE, bar=-1, at_ns=0, values=values),))]
-
-    def _event(self, kind: AuditKind, key: str, body: Mapping[str, Any], at_ns: int = 0) -> Persist:
-        return Persist((AuditEvent(kind, at_ns, -1, key, False, body),))

@@ -6,8 +6,9 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from domain.messages import RoleFailed
-from domain.outbox import AuditEvent, AuditKind
+from domain.outbox import AuditKind
 from domain.outputs import Persist
+from supervisor.events import event
 
 
 class Faults:
@@ -25,8 +26,9 @@ class Faults:
         self._last = f"{message.role}: {message.error}"
 
     def ended_it(self, message: RoleFailed) -> None:
-        """Keep a failure without whose role the engine cannot go on."""
-        self.failures.append(f"{message.role}: {message.error}")
+        """Keep a failure without whose role the engine cannot go on, once however often it is told."""
+        failure = f"{message.role}: {message.error}"
+        self.failures += [failure] if failure not in self.failures else []
 
     def state(self) -> Mapping[str, Any]:
         """Return all of it, JSON-able."""
@@ -36,7 +38,7 @@ class Faults:
 def recorded(message: RoleFailed) -> Persist:
     """Return the record of a role's failure."""
     body = {name: getattr(message, name) for name in ("role", "error", "traceback", "fatal")}
-    return Persist((AuditEvent(AuditKind.FAILURE, 0, -1, message.role, False, body),))
+    return event(AuditKind.FAILURE, message.role, body)
 
 
 def failure_of(role: str, error: str) -> RoleFailed:

@@ -152,13 +152,16 @@ class RaySupervisor(RayRoles):
                 seen = self._result(role, reference, 0.0)
                 self._answered_s[role] = now_s
                 busy_s, queued, state = seen["busy_s"], seen["queued"], seen["state"]
+                failure = seen["failure"]
             except NotRunning:
                 continue  # the look at its process tells of its end
             except Exception:  # no answer in time: the figures say for how long
                 busy_s, queued, state = now_s - self._answered_s.setdefault(role, now_s), 0, None
+                failure = ""
+            process, rss_bytes = child.process, _rss(child.process)
             figures.append(
                 RoleFigures(
-                    role, child.spec.generation, child.process.pid, _rss(child.process), busy_s, queued, state
+                    role, child.spec.generation, process.pid, rss_bytes, busy_s, queued, state, failure
                 )
             )
         self._tell(RolesObserved(figures=tuple(figures)))

@@ -6,12 +6,13 @@ from typing import NamedTuple
 
 from domain.halt_messages import RaiseHalt
 from domain.messages import COORDINATOR, FEED, GATEWAY, RISK, RoleFailed, StartFeed
-from domain.outbox import AuditEvent, AuditKind
-from domain.outputs import Output, Persist, Send
+from domain.outbox import AuditKind
+from domain.outputs import Output, Send
 from domain.records import HaltTrigger, Rung
 from domain.supervision import LeaseGranted, PublishAgain, Pulse, RoleEnded, StrategiesAbsent
 from supervisor.child import Status, Verdict
 from supervisor.children import Children
+from supervisor.events import event
 from supervisor.faults import failure_of
 from supervisor.latch_keeper import LatchKeeper
 
@@ -58,7 +59,7 @@ class Upkeep:
             return Ending(verdict, [])
         child = self._children[message.role]
         body = {"error": child.why, "verdict": verdict.value, "generation": message.generation}
-        told = Persist((AuditEvent(AuditKind.FAILURE, 0, -1, message.role, False, body),))
+        told = event(AuditKind.FAILURE, message.role, body)
         if verdict is Verdict.EXHAUSTED:
             most, within_s = self._children.intensity
             error = f"ended more than {most} times in {within_s:g} s: {child.why}"

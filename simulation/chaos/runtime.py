@@ -98,10 +98,10 @@ class ChaosRuntime(InlineRuntime):
         """Say whether a role's process is there."""
         return role in self._shells
 
-    def failed(self) -> list[str]:
-        """Return the roles whose loop has failed."""
-        roles = (role for role, shell in self._shells.items() if shell.failure)
-        return [role for role in roles if role not in (COORDINATOR, VENUE)]
+    def failed(self) -> dict[str, str]:
+        """Return the roles whose loop has failed, with the failure."""
+        failures = {role: shell.failure for role, shell in self._shells.items() if shell.failure}
+        return {role: why for role, why in failures.items() if role not in (COORDINATOR, VENUE)}
 
     def now_s(self) -> float:
         """Return the virtual seconds."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Protocol
@@ -31,8 +30,8 @@ class Host(Protocol):
         """Say whether a role's process is there, also one whose loop has failed."""
         ...
 
-    def failed(self) -> list[str]:
-        """Return the roles whose loop has failed and whose process is there."""
+    def failed(self) -> Mapping[str, str]:
+        """Return the roles whose loop has failed and whose process is there, with the failure."""
         ...
 
     def generation(self, role: str) -> int:
@@ -99,8 +98,8 @@ class ChaosSupervisor:
 
     def _observed(self) -> None:
         figures = tuple(
-            RoleFigures(role, self._host.generation(role), 1, 0, math.inf, 0, None)
-            for role in self._host.failed()
+            RoleFigures(role, self._host.generation(role), 1, 0, 0.0, 0, None, failure)
+            for role, failure in self._host.failed().items()
         )
         self._tell(RolesObserved(figures=figures))
         self.observe()

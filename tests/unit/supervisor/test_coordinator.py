@@ -698,8 +698,8 @@ def test_a_stop_tells_but_does_not_await_a_feed_whose_bar_nobody_is_there_to_set
     assert len(drains(told)) == 2, "the next one is to drain already"
 
 
-def figures(role: str, *, busy_s: float = 0.0, rss_bytes: int = 10) -> RolesObserved:
-    return RolesObserved(figures=(RoleFigures(role, 1, 7, rss_bytes, busy_s, 0, {"bars": 3}),))
+def figures(role: str, *, busy_s: float = 0.0, rss_bytes: int = 10, failure: str = "") -> RolesObserved:
+    return RolesObserved(figures=(RoleFigures(role, 1, 7, rss_bytes, busy_s, 0, {"bars": 3}, failure),))
 
 
 @pytest.mark.parametrize(
@@ -719,6 +719,43 @@ def test_a_role_that_hangs_or_outgrows_its_memory_is_ended_with_the_reason_kept(
     bench.give(ended(STRATEGIES[0], why="it was ended"))
     assert bench.machine.state()["roles"][STRATEGIES[0]]["why"] == why
     assert bench.done[1:] == [StartRoles(((STRATEGIES[0], 2),))]
+
+
+@pytest.mark.parametrize("role", [AUDIT, GATEWAY, RISK, FEED])
+def test_a_failure_whose_word_was_lost_halts_and_stops_the_engine_once_it_is_seen(
+    bench: Bench, role: str
+) -> None:
+    """Started anew as one that merely hung, a gateway whose invariant broke would trade on."""
+    seen = figures(role, busy_s=99.0, failure="InvariantViolation: no")
+    bench.give(seen)
+    bench.give(seen)
+    state = bench.machine.state()
+    assert (state["rung"], state["phase"], bench.done) == ("HALTED", "draining", [])
+    assert state["failures"] == [f"{role}: InvariantViolation: no"]
+    assert len(bench.events(AuditKind.FAILURE)) == 1
+
+
+def test_a_failure_that_is_seen_before_its_word_arrives_counts_once(bench: Bench) -> None:
+    bench.give(figures(GATEWAY, failure="ValueError: no"))
+    bench.give(failed(GATEWAY))
+    assert bench.machine.state()["failures"] == ["gateway: ValueError: no"]
+
+
+@pytest.mark.parametrize("phase", ["running", "draining"])
+def test_a_strategy_that_is_seen_to_have_failed_is_isolated(bench: Bench, phase: str) -> None:
+    if phase == "draining":
+        bench.give(Drain(reason="signal", cancel_entries=True))
+    for _ in range(2):
+        bench.give(figures(STRATEGIES[0], failure="ValueError: no"))
+    assert bench.done == ([EndRole(STRATEGIES[0], 1)] if phase == "running" else [])
+    assert (bench.machine.state()["rung"], bench.phase.value) == ("ACTIVE", phase)
+    assert len(bench.events(AuditKind.FAILURE)) == 1
+
+
+def test_the_failure_of_a_former_generation_is_no_news(bench: Bench) -> None:
+    bench.give(ended(GATEWAY))
+    bench.give(figures(GATEWAY, failure="ValueError: no"))
+    assert bench.machine.state()["failures"] == []
 
 
 @pytest.mark.parametrize("seen", [figures(RISK, busy_s=10.0), figures(RISK, rss_bytes=1_000_000)])
