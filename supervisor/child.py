@@ -60,8 +60,9 @@ class ChildPlan(NamedTuple):
 class Child:
     """Be one child: its present generation, where it stands, when it ended before and why last.
 
-    `doomed` says why it is being ended at this moment, "" while nobody wants that. `held_out` are the ids of its
-    strategies whose breaker keeps them out until they are released, with the reason.
+    `ours` says that this life of the coordinator found a process of it, or asked for one. `doomed` says why it is being
+    ended at this moment, "" while nobody wants that. `held_out` are the ids of its strategies whose breaker keeps them
+    out until they are released, with the reason.
     """
 
     plan: ChildPlan
@@ -71,6 +72,7 @@ class Child:
     restarts: int = 0
     why: str = ""
     pid: int = 0
+    ours: bool = False
     doomed: str = ""
     held_out: dict[str, str] = field(default_factory=dict)
     figures: RoleFigures | None = field(default=None, repr=False)

@@ -134,10 +134,17 @@ class Children:
         """Note that a child's process is up; return who begins.
 
         One that was begun or ready by what is known goes on: its pulses tell. A generation that is not wanted is ended.
+        Found by a coordinator that restarted, it is all there is of its role: its end leads to what any other does.
         """
         child = self._children.get(message.role)
-        if child is None or message.generation != child.generation or child.status in OUT:
+        if child is None or child.status in OUT:
             return [EndRole(message.role, message.generation)]
+        found, child.ours = not child.ours, True
+        if message.generation != child.generation:
+            if not found:
+                return [EndRole(message.role, message.generation)]
+            wanted, child.generation, child.status = child.generation, message.generation, Status.STARTING
+            return self.end(message.role, f"generation {wanted} was wanted, {message.generation} found")
         child.pid = message.pid
         if child.status is Status.STARTING:
             child.status = Status.UP
@@ -177,7 +184,7 @@ class Children:
         While the engine is `stopping` nothing is started any more.
         """
         child = self._children.get(message.role)
-        if child is None or message.generation not in (child.generation, WHICHEVER):
+        if child is None or not (message.generation == child.generation or _not_found(child, message)):
             return Verdict.STALE, []
         if stopping:
             child.status = Status.ENDED
@@ -202,7 +209,7 @@ class Children:
     def _start(self, child: Child) -> StartRoles:
         child.generation += 1
         child.restarts += 1
-        child.status = Status.STARTING
+        child.status, child.ours = Status.STARTING, True
         return StartRoles(((child.plan.role, child.generation),))
 
     def failed(self, figures: Iterable[RoleFigures]) -> list[RoleFailed]:
@@ -264,6 +271,11 @@ class Children:
         child = self._children[role]
         child.ends_s, child.why = (), why
         return [EndRole(role, child.generation), self._start(child)]
+
+
+def _not_found(child: Child, message: RoleEnded) -> bool:
+    """Say whether `message` tells that a coordinator that restarted did not find the child."""
+    return message.generation == WHICHEVER and not child.ours
 
 
 def _unfit(plan: ChildPlan, seen: RoleFigures) -> str:

@@ -911,6 +911,60 @@ def test_children_that_ended_while_it_was_away_are_started_anew(bench: Bench) ->
     assert again.done == [StartRoles(((RISK, 2),))]
 
 
+@pytest.mark.parametrize("role", [GATEWAY, STRATEGIES[0]])
+@pytest.mark.parametrize(("saved", "found"), [(2, 1), (1, 2)])
+def test_a_role_found_in_a_generation_that_is_not_the_kept_one_is_replaced(
+    bench: Bench, role: str, saved: int, found: int
+) -> None:
+    """It died before it could end the old one, or before it could keep that it had started a new one."""
+    if saved == 2:
+        bench.give(a_person(Verb.AGENT_RESTART, role))
+    again = reborn(bench)
+    again.give(Begin())
+    again.give(started(role, found))
+    assert again.done == [EndRole(role, found)]
+    again.give(ended(role, found, why="it was ended"))
+    assert again.done[1:] == [StartRoles(((role, found + 1),))]
+    bring_back(again, role, found + 1)
+    report = again.machine.state()["roles"][role]
+    assert (report["status"], report["why"]) == ("ready", f"generation {saved} was wanted, {found} found")
+
+
+def test_a_drain_does_not_wait_for_a_role_found_in_another_generation(bench: Bench) -> None:
+    bench.give(a_person(Verb.AGENT_RESTART, STRATEGIES[0]))
+    bring_back(bench, STRATEGIES[0], 2)
+    bench.give(Drain(reason="signal", cancel_entries=False))
+    for role in (FEED, GATEWAY):
+        bench.give(Drained(role=role))
+    again = reborn(bench)
+    again.give(Begin())
+    for role in (FEED, GATEWAY):
+        again.give(Drained(role=role))
+    again.give(started(STRATEGIES[0], 1))
+    assert again.machine.state()["waiting_for"] == [STRATEGIES[0]]
+    assert drains(again.give(ended(STRATEGIES[0], 1))) == [STRATEGIES[1]]
+    assert again.done == [EndRole(STRATEGIES[0], 1)]
+
+
+def test_a_former_generation_that_comes_up_late_is_ended_and_not_replaced(bench: Bench) -> None:
+    bench.give(a_person(Verb.AGENT_RESTART, STRATEGIES[0]))
+    del bench.done[:]
+    bench.give(started(STRATEGIES[0], 1))
+    assert bench.done == [EndRole(STRATEGIES[0], 1)]
+    bench.give(ended(STRATEGIES[0], 1))
+    assert bench.done == [EndRole(STRATEGIES[0], 1)]
+
+
+def test_a_role_that_was_not_found_is_no_news_once_a_person_restarted_it(bench: Bench) -> None:
+    """Who looks for a role that does not answer may be slower than the person."""
+    again = reborn(bench)
+    again.give(Begin())
+    again.give(a_person(Verb.AGENT_RESTART, RISK))
+    del again.done[:]
+    again.give(ended(RISK, 0, why="its process was not found"))
+    assert again.done == []
+
+
 def test_what_another_run_kept_says_nothing_of_this_one(bench: Bench) -> None:
     bench.give(ended(GATEWAY))
     other = reborn(bench, run="0.9")
