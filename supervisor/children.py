@@ -210,6 +210,7 @@ class Children:
         child.generation += 1
         child.restarts += 1
         child.status, child.ours = Status.STARTING, True
+        child.pid, child.doomed, child.figures = 0, "", None  # what was known of the former generation
         return StartRoles(((child.plan.role, child.generation),))
 
     def failed(self, figures: Iterable[RoleFigures]) -> list[RoleFailed]:

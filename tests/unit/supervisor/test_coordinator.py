@@ -698,8 +698,11 @@ def test_a_stop_tells_but_does_not_await_a_feed_whose_bar_nobody_is_there_to_set
     assert len(drains(told)) == 2, "the next one is to drain already"
 
 
-def figures(role: str, *, busy_s: float = 0.0, rss_bytes: int = 10, failure: str = "") -> RolesObserved:
-    return RolesObserved(figures=(RoleFigures(role, 1, 7, rss_bytes, busy_s, 0, {"bars": 3}, failure),))
+def figures(
+    role: str, *, generation: int = 1, busy_s: float = 0.0, rss_bytes: int = 10, failure: str = ""
+) -> RolesObserved:
+    seen = RoleFigures(role, generation, 7, rss_bytes, busy_s, 0, {"bars": 3}, failure)
+    return RolesObserved(figures=(seen,))
 
 
 @pytest.mark.parametrize(
@@ -719,6 +722,24 @@ def test_a_role_that_hangs_or_outgrows_its_memory_is_ended_with_the_reason_kept(
     bench.give(ended(STRATEGIES[0], why="it was ended"))
     assert bench.machine.state()["roles"][STRATEGIES[0]]["why"] == why
     assert bench.done[1:] == [StartRoles(((STRATEGIES[0], 2),))]
+
+
+@pytest.mark.parametrize("orders", [(Verb.AGENT_RESTART,), (Verb.AGENT_STOP, Verb.AGENT_START)])
+def test_a_role_that_a_person_starts_anew_while_it_is_being_ended_is_watched_again(
+    bench: Bench, orders: tuple[Verb, ...]
+) -> None:
+    """The end it was doomed to is that of a former generation by then."""
+    role = STRATEGIES[0]
+    bench.give(figures(role, busy_s=10.5))
+    for n, verb in enumerate(orders):
+        bench.give(a_person(verb, role, key=str(n)))
+    bench.give(ended(role, 1, why="it was ended"))
+    report = bench.machine.state()["roles"][role]
+    assert (report["pid"], report["busy_s"], role in bench.machine.state()["views"]) == (0, 0.0, False)
+    bring_back(bench, role, 2)
+    del bench.done[:]
+    bench.give(figures(role, busy_s=10.5, generation=2))
+    assert bench.done == [EndRole(role, 2)]
 
 
 @pytest.mark.parametrize("role", [AUDIT, GATEWAY, RISK, FEED])
@@ -847,10 +868,10 @@ def test_a_strategy_quarantined_at_the_start_keeps_nobody_from_starting() -> Non
     assert bench.phase is Phase.RUNNING
 
 
-def a_person(verb: Verb, target: str) -> Command:
+def a_person(verb: Verb, target: str, key: str = "key") -> Command:
     return Command(
         request_id=1,
-        key="key",
+        key=key,
         verb=verb,
         arguments={"role": target},
         who="ann (process 7)",
