@@ -25,7 +25,7 @@ from domain.supervision import (
     RolesObserved,
     RoleStarted,
     StrategiesAbsent,
-    StrategyQuarantined,
+    StrategiesQuarantined,
 )
 
 COORDINATOR = "coordinator"
@@ -265,7 +265,7 @@ BarInbox = BarsPublished | SignalBatch | JournalUpdate | RequestBarCursor | Stra
 RiskInbox = RoleInbox | BarInbox | LatchChanged | HaltReviewed | ReleaseStrategy | ClosePosition
 OrderInbox = OrdersApproved | BrokerUpdate | BrokerLink | CancelOrders | ResolveOrder
 GatewayInbox = RoleInbox | OrderInbox | RequestJournal | LatchChanged | LatchFound
-SupervisionInbox = Pulse | RoleStarted | RoleEnded | RolesObserved | StrategyQuarantined
+SupervisionInbox = Pulse | RoleStarted | RoleEnded | RolesObserved | StrategiesQuarantined
 CoordinatorInbox = (
     Begin
     | Ready

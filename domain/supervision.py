@@ -116,16 +116,22 @@ class StrategiesAbsent:
     absent: tuple[AbsentStrategy, ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StrategyQuarantined:
-    """Tell the coordinator that a strategy failed its probes, `bar` the last, and stays out until it is released.
-
-    It is told again with the risk manager's pulses, for as long as it stays out.
-    """
+class QuarantinedStrategy(NamedTuple):
+    """Be a strategy that failed its probes, at `bar` the last of them, and stays out until it is released."""
 
     strategy: str
     bar: int
     why: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StrategiesQuarantined:
+    """Tell the coordinator which strategies their breakers keep out, all of them: by level, with every pulse too.
+
+    None says that there are none, or none any more: a word that was on its way while one was released is made good.
+    """
+
+    quarantined: tuple[QuarantinedStrategy, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,6 +8,7 @@ from typing import Protocol
 from domain.errors import CommandRefused
 from domain.messages import RISK, strategy_role
 from domain.outputs import Output, Send
+from domain.signals import strategy_of
 from domain.supervision import ReleaseStrategy
 from supervisor.child import OUT, Child, Status
 from supervisor.children import Children
@@ -73,12 +74,16 @@ class ChildAgents:
         return self._told(self._children.restart(role, "a person restarted it")), f"{role} restarts"
 
     def release(self, role: str) -> Ordered:
-        """Forget a strategy's failures; one that was quarantined runs again."""
+        """Forget a strategy's failures; one that was quarantined runs again.
+
+        What its breaker says then is the risk manager's word, which follows.
+        """
         child = self._known(role)
         if not child.plan.strategies:
             raise CommandRefused(f"{role} is no strategy: nothing holds it out that a release could end")
         released: list[Output] = [
-            Send(RISK, ReleaseStrategy(strategy=strategy), True) for strategy in self._children.let_in(role)
+            Send(RISK, ReleaseStrategy(strategy=strategy), True)
+            for strategy in sorted(set(map(strategy_of, child.plan.strategies)))
         ]
         if child.status is Status.QUARANTINED:
             return self._told([*released, *self._children.start(role)]), f"{role} is released and starts"

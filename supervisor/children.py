@@ -41,10 +41,11 @@ class Children:
         self._children = {plan.role: Child(plan) for plan in plans}
         for role, values in (saved or {}).items():
             if role in self._children:
-                generation, status, ends_s, restarts, why = values
+                generation, status, ends_s, restarts, why, held_out = values
                 child = self._children[role]
                 child.generation, child.restarts, child.why = int(generation), int(restarts), str(why)
                 child.status, child.ends_s = Status(status), tuple(map(float, ends_s))
+                child.held_out = dict(held_out)
 
     def __getitem__(self, role: str) -> Child:
         """Return a child; raises KeyError for a role that is none."""
@@ -70,7 +71,14 @@ class Children:
     def to_values(self) -> dict[str, Any]:
         """Return what a restart goes on from, JSON-able."""
         return {
-            role: (child.generation, child.status.value, child.ends_s, child.restarts, child.why)
+            role: (
+                child.generation,
+                child.status.value,
+                child.ends_s,
+                child.restarts,
+                child.why,
+                dict(child.held_out),
+            )
             for role, child in self._children.items()
         }
 
@@ -111,22 +119,15 @@ class Children:
         weight = sum((Fraction(1, parts[strategy_of(name)]) for name in out), Fraction())
         return Quarantined(tuple(out), weight, len(parts))
 
-    def hold_out(self, strategy: str, why: str) -> bool:
-        """Note that a strategy's breaker keeps it out, with all its parts; return whether that is news."""
-        concerned = [
-            self._children[role] for role in self.roles_of(strategy) if strategy not in self[role].held_out
-        ]
-        for child in concerned:
-            child.held_out[strategy] = why
-        return bool(concerned)
+    def held_out(self) -> dict[str, str]:
+        """Return the strategies that their breakers keep out, with the reason."""
+        return {name: why for child in self._children.values() for name, why in child.held_out.items()}
 
-    def let_in(self, role: str) -> list[str]:
-        """Return the strategies of a role, which no breaker keeps out any more; their other parts come back too."""
-        released = sorted(set(map(strategy_of, self._children[role].plan.strategies)))
-        for strategy in released:
-            for each in self.roles_of(strategy):
-                self._children[each].held_out.pop(strategy, None)
-        return released
+    def hold_out(self, out: Mapping[str, str]) -> None:
+        """Note which strategies their breakers keep out, with all their parts: these and no other."""
+        for child in self._children.values():
+            names = dict.fromkeys(map(strategy_of, child.plan.strategies))
+            child.held_out = {name: out[name] for name in names if name in out}
 
     # --- what becomes of them ---------------------------------------------------------------------------------------
 

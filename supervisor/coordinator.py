@@ -33,7 +33,7 @@ from domain.messages import (
 from domain.outbox import AuditKind
 from domain.outputs import Output, Persist, Send, SetTimer
 from domain.records import MachineSnapshot
-from domain.supervision import Pulse, RoleEnded, RolesObserved, RoleStarted, StrategyQuarantined
+from domain.supervision import Pulse, RoleEnded, RolesObserved, RoleStarted, StrategiesQuarantined
 from supervisor.agents import ChildAgents
 from supervisor.child import Status, Verdict
 from supervisor.children import Children
@@ -102,8 +102,9 @@ class Coordinator:
             case RolesObserved(figures=figures):
                 failed = [each for told in self._children.failed(figures) for each in self._failed(told)]
                 return [*failed, *self._children.observed(figures)]
-            case StrategyQuarantined(strategy=strategy, why=why):
-                return self._upkeep.half_out() if self._children.hold_out(strategy, why) else []
+            case StrategiesQuarantined():
+                news = self._upkeep.held_out(message)
+                return [] if news is None else [*news, *self._kept()]
             case Ready(role=role, generation=generation):
                 return self._ready(role, generation)
             case DataEnded(bars=bars):

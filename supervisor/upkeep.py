@@ -9,7 +9,14 @@ from domain.messages import COORDINATOR, FEED, GATEWAY, RISK, RoleFailed, StartF
 from domain.outbox import AuditKind
 from domain.outputs import Output, Send
 from domain.records import HaltTrigger, Rung
-from domain.supervision import LeaseGranted, PublishAgain, Pulse, RoleEnded, StrategiesAbsent
+from domain.supervision import (
+    LeaseGranted,
+    PublishAgain,
+    Pulse,
+    RoleEnded,
+    StrategiesAbsent,
+    StrategiesQuarantined,
+)
 from supervisor.child import Status, Verdict
 from supervisor.children import Children
 from supervisor.events import event
@@ -67,6 +74,15 @@ class Upkeep:
         if child.plan.strategies:
             outputs += [self.absent(), *self.half_out()]
         return Ending(verdict, [told, *outputs])
+
+    def held_out(self, told: StrategiesQuarantined) -> list[Output] | None:
+        """Note whom breakers keep out; return what follows, None where nothing changed."""
+        before = self._children.held_out()
+        self._children.hold_out({each.strategy: each.why for each in told.quarantined})
+        after = self._children.held_out()
+        if after == before:
+            return None
+        return self.half_out() if after.keys() - before.keys() else []
 
     def half_out(self) -> list[Output]:
         """Halt when half of the strategies are quarantined (requirement B1); nothing while that is on record.

@@ -25,7 +25,7 @@ from domain.risk.joining import STILL_ABSENT
 from domain.risk.limits import HaltPolicy
 from domain.risk.settings import RiskSettings
 from domain.risk.strategy_breakers import StrategyBreakers
-from domain.supervision import AbsentStrategy, StrategyQuarantined
+from domain.supervision import AbsentStrategy, StrategiesQuarantined
 
 BETWEEN = "between_bars"
 """Name of the snapshot of what changed since the last bar; of the two, the one of the higher edition is newer."""
@@ -191,22 +191,23 @@ class Decider:
         return [self.keep(event), Send(COORDINATOR, told)]
 
     def release(self, strategy: str) -> list[Output]:
-        """Let a strategy take part as one that never failed; nothing where it does."""
+        """Let a strategy take part as one that never failed, and tell who stays out now; no record where it does."""
         before = self._breakers.to_values(), self.failures.to_values()
         released = self._breakers.release(strategy, max(self._books.bar, 0))
         self.failures.forget(strategy)
         changed = before != (self._breakers.to_values(), self.failures.to_values())
-        return [self.keep(*released)] if changed else []
+        return [*([self.keep(*released)] if changed else []), self.quarantined()]
 
-    def quarantined(self) -> list[Output]:
-        """Tell once more which strategies stay out."""
-        return [Send(COORDINATOR, told, control=True) for told in self._breakers.quarantined]
+    def quarantined(self) -> Send:
+        """Tell which strategies stay out."""
+        told = StrategiesQuarantined(quarantined=self._breakers.quarantined)
+        return Send(COORDINATOR, told, control=True)
 
     # --- failures ---------------------------------------------------------------------------------------------------
 
     def _count_failures(self, group: BarGroup, batches: list[SignalBatch]) -> list[Output]:
         due: tuple[HaltTrigger, str] | None = None
-        out: list[StrategyQuarantined] = []
+        more_out = False
         failed_on: set[str] = set()
         for batch in batches:
             if not batch.failures:
@@ -224,18 +225,15 @@ class Decider:
                 error = failed[0].error
                 self.failures.failed(batch.strategy, group.index, error)
                 due = due or self.failures.halt_due()  # at once: a success that follows takes nothing back
-                told = self._breakers.failed(group, batch.strategy, error)
-                out += [] if told is None else [told]
+                more_out |= self._breakers.failed(group, batch.strategy, error)
             elif evaluated:
                 self.failures.succeeded(batch.strategy)
                 self._breakers.succeeded(group, batch.strategy)
         self.failures.bar_over(failed_on, (bar.symbol for bar in group.bars))
-        if due is None and not out:
-            return []
         return [
-            *(Send(COORDINATOR, told, control=True) for told in out),
+            *([self.quarantined()] if more_out else []),
             *self._raised_once(group, due),
-            *self._raised_once(group, self._half_out() if out else None),
+            *self._raised_once(group, self._half_out() if more_out else None),
         ]
 
     def _half_out(self) -> tuple[HaltTrigger, str] | None:

@@ -202,7 +202,7 @@ class RiskManager:
                     self._review_due.again("the review of the halt latch"),
                 ]
             case _ if name == PULSE_TIMER:
-                return [*self._beat(), *self._tell_again(), *self._decider.quarantined()]
+                return [*self._beat(), *self._tell_again(), self._decider.quarantined()]
             case _:
                 raise InvariantViolation(f"the risk manager sets no timer {name}")
 

@@ -13,7 +13,7 @@ from typing import Any
 from domain.bars import BarGroup
 from domain.breakers import Breaker, BreakerFactory, BreakerState, StrategyBreakerTerms, breaker_event
 from domain.outbox import AuditEvent
-from domain.supervision import StrategyQuarantined
+from domain.supervision import QuarantinedStrategy
 
 QUARANTINED = "quarantined"
 
@@ -32,8 +32,8 @@ class StrategyBreakers:
         self._terms, self._build = terms, build
         self._breakers: dict[str, Breaker] = {}
         self._failed_probes: dict[str, int] = dict(saved.get("failed_probes", {}))
-        self._out: dict[str, StrategyQuarantined] = {
-            name: StrategyQuarantined(strategy=name, bar=bar, why=why)
+        self._out: dict[str, QuarantinedStrategy] = {
+            name: QuarantinedStrategy(name, bar, why)
             for name, (bar, why) in saved.get(QUARANTINED, {}).items()
         }
         self._events: list[AuditEvent] = []
@@ -48,7 +48,7 @@ class StrategyBreakers:
             self._breakers[name] = self._build(name, self._terms.breaker, values)
 
     @property
-    def quarantined(self) -> tuple[StrategyQuarantined, ...]:
+    def quarantined(self) -> tuple[QuarantinedStrategy, ...]:
         """Return those that stay out until they are released, sorted by name."""
         return tuple(told for _, told in sorted(self._out.items()))
 
@@ -80,29 +80,29 @@ class StrategyBreakers:
         if not breaker.to_values():
             self._stirred.discard(name)
 
-    def failed(self, group: BarGroup, name: str, error: str) -> StrategyQuarantined | None:
-        """Note that an evaluation that was let through failed; return the word of a quarantine that follows."""
+    def failed(self, group: BarGroup, name: str, error: str) -> bool:
+        """Note that an evaluation that was let through failed; return whether it is quarantined for that."""
         breaker = self._breakers.get(name)
         if breaker is None or self._terms is None:
-            return None
+            return False
         before = breaker.state
         breaker.failed(group.known_ns)
         self._stirred.add(name)
         if breaker.state is before:
-            return None
+            return False
         if before is BreakerState.CLOSED:
             self._note(
                 group, name, before, f"{self._terms.breaker.failures} evaluations failed in a row: {error}"
             )
-            return None
+            return False
         self._note(group, name, before, f"the probe failed: {error}")
         probes = self._failed_probes[name] = self._failed_probes.get(name, 0) + 1
         if probes < self._terms.quarantine_after_probes:
-            return None
+            return False
         why = f"{probes} probes failed, the last: {error}"
-        told = self._out[name] = StrategyQuarantined(strategy=name, bar=group.index, why=why)
+        self._out[name] = QuarantinedStrategy(name, group.index, why)
         self._events.append(breaker_event(group.known_ns, group.index, name, breaker.state, QUARANTINED, why))
-        return told
+        return True
 
     def release(self, name: str, bar: int) -> list[AuditEvent]:
         """Let `name` take part as one that never failed; return the record, none where its breaker is closed.

@@ -9,9 +9,9 @@ import pytest
 from domain.errors import CommandRefused
 from domain.messages import GATEWAY, RISK
 from domain.outputs import Send, StartRoles
-from domain.supervision import ReleaseStrategy, RoleEnded, StrategyQuarantined
+from domain.supervision import ReleaseStrategy, RoleEnded
 from supervisor.agents import ChildAgents
-from tests.unit.supervisor.test_coordinator import STRATEGIES, Bench
+from tests.unit.supervisor.test_coordinator import STRATEGIES, Bench, held_out
 
 RELEASED = Send(RISK, ReleaseStrategy(strategy="a"), True)
 
@@ -37,8 +37,11 @@ def test_release_of_a_strategy_that_runs_forgets_its_failures(bench: Bench) -> N
 
 
 def test_release_of_one_that_its_breaker_keeps_out_lets_it_in(bench: Bench) -> None:
-    bench.give(StrategyQuarantined(strategy="a", bar=5, why="failed 2 probes"))
+    bench.give(held_out("a"))
     assert RELEASED in agents(bench).release(STRATEGIES[0])[0]
+    bench.give(held_out("a"))  # on its way already
+    assert bench.machine.state()["roles"][STRATEGIES[0]]["status"] == "quarantined"
+    bench.give(held_out())
     assert bench.machine.state()["roles"][STRATEGIES[0]]["status"] == "ready"
 
 

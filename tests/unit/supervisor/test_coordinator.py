@@ -32,12 +32,13 @@ from domain.supervision import (
     LeaseGranted,
     PublishAgain,
     Pulse,
+    QuarantinedStrategy,
     RoleEnded,
     RoleFigures,
     RolesObserved,
     RoleStarted,
     StrategiesAbsent,
-    StrategyQuarantined,
+    StrategiesQuarantined,
 )
 from supervisor.child import ChildPlan
 from supervisor.child_spec import RestartPolicy
@@ -628,11 +629,16 @@ def test_a_quarantined_strategy_abstains(bench: Bench) -> None:
     ]
 
 
+def held_out(*strategies: str) -> StrategiesQuarantined:
+    out = tuple(QuarantinedStrategy(name, 5, "failed 2 probes") for name in strategies)
+    return StrategiesQuarantined(quarantined=out)
+
+
 @pytest.mark.parametrize(("out", "rung"), [(1, "ACTIVE"), (2, "HALTED")])
 def test_half_of_the_strategies_quarantined_halt_the_account(bench: Bench, out: int, rung: str) -> None:
     """B1: one ended too often, the other's breaker keeps it out."""
-    bench.give(StrategyQuarantined(strategy="a", bar=5, why="failed 2 probes"))
-    bench.give(StrategyQuarantined(strategy="a", bar=5, why="failed 2 probes"))
+    bench.give(held_out("a"))
+    bench.give(held_out("a"))
     if out == 2:
         for n in range(4):
             bench.give(ended(STRATEGIES[1], n + 1))
@@ -640,6 +646,34 @@ def test_half_of_the_strategies_quarantined_halt_the_account(bench: Bench, out: 
     assert (state["rung"], state["halts"]) == (rung, int(rung == "HALTED"))
     assert state["roles"][STRATEGIES[0]]["status"] == "quarantined"
     assert state["roles"][STRATEGIES[0]]["why"] == "failed 2 probes"
+
+
+def test_who_its_breaker_keeps_out_is_told_whole_and_kept_where_it_changed(bench: Bench) -> None:
+    kept = len(bench.journal.records)
+    bench.give(held_out("a", "b"))
+    assert len(bench.journal.records) == kept + 1
+    bench.give(held_out("b"))
+    roles = bench.machine.state()["roles"]
+    assert [roles[role]["status"] for role in STRATEGIES] == ["ready", "quarantined", "ready"]
+    bench.give(held_out("b"))
+    assert len(bench.journal.records) == kept + 2
+
+
+def test_a_halt_that_a_person_resumed_is_not_raised_by_what_was_known(bench: Bench) -> None:
+    """Half stay out, which the person knows: no restart makes it news, nor a word that a release overtook."""
+    bench.give(held_out("a"))
+    for n in range(4):
+        bench.give(ended(STRATEGIES[1], n + 1))
+    assert bench.machine.state()["rung"] == "HALTED"
+    again = reborn(bench)  # with a ladder that nothing is on
+    again.give(Begin())
+    again.give(held_out("a"))
+    again.give(a_person(Verb.AGENT_RELEASE, STRATEGIES[0], key="2"))
+    again.give(held_out("a"))
+    assert again.machine.state()["rung"] == "ACTIVE"
+    again.give(held_out())
+    again.give(held_out("c"))
+    assert again.machine.state()["rung"] == "HALTED", "that is news"
 
 
 @pytest.mark.parametrize("role", [AUDIT, GATEWAY, RISK, FEED])

@@ -8,7 +8,15 @@ from domain.errors import CommandRefused
 from domain.halts import HaltLadder
 from domain.messages import RISK
 from domain.outputs import Output, Send, StartRoles
-from domain.supervision import AbsentStrategy, ReleaseStrategy, RoleEnded, RoleStarted, StrategiesAbsent
+from domain.supervision import (
+    AbsentStrategy,
+    QuarantinedStrategy,
+    ReleaseStrategy,
+    RoleEnded,
+    RoleStarted,
+    StrategiesAbsent,
+    StrategiesQuarantined,
+)
 from supervisor.agents import ChildAgents
 from supervisor.child import ChildPlan, Status
 from supervisor.child_spec import RestartPolicy
@@ -48,6 +56,11 @@ class Bench:
             outputs = self.upkeep.ended(ended, stopping=False).outputs
         return outputs
 
+    def hold_out(self, **out: str) -> list[Output] | None:
+        """Have the risk manager tell whom breakers keep out, and why."""
+        told = tuple(QuarantinedStrategy(name, 5, why) for name, why in out.items())
+        return self.upkeep.held_out(StrategiesQuarantined(quarantined=told))
+
     def report(self, role: str) -> tuple[str, str]:
         """Return a role's status and the reason as people see them."""
         told = self.children.report()[role]
@@ -75,19 +88,19 @@ def test_a_pack_that_ends_too_often_is_quarantined_whole_and_others_trade_on(ben
 
 
 def test_a_pack_says_which_of_its_strategies_a_breaker_keeps_out(bench: Bench) -> None:
-    assert bench.children.hold_out("a", "2 probes failed")
+    bench.hold_out(a="2 probes failed")
     assert bench.report("strategies:1") == ("ready", "a: 2 probes failed")
-    assert bench.children.hold_out("b", "3 probes failed")
+    bench.hold_out(b="3 probes failed", a="2 probes failed")
     assert bench.report("strategies:1") == ("quarantined", "a: 2 probes failed; b: 3 probes failed")
     assert bench.children.report()["strategies:1"]["strategies"] == ["a", "b"]
 
 
 def test_release_of_a_pack_lets_all_of_it_take_part_again(bench: Bench) -> None:
-    for name in "ab":
-        bench.children.hold_out(name, "2 probes failed")
+    bench.hold_out(a="2 probes failed", b="2 probes failed")
     outputs, detail = bench.agents.release("strategies:1")
     assert outputs[:2] == [Send(RISK, ReleaseStrategy(strategy=name), True) for name in "ab"]
     assert detail == "strategies:1 is released: its failures are forgotten, its breaker begins anew"
+    bench.hold_out()
     assert bench.report("strategies:1") == ("ready", "")
 
 
@@ -136,13 +149,14 @@ def test_a_part_counts_as_that_part_of_a_strategy_towards_the_half_that_halts(
 
 def test_a_breaker_keeps_all_parts_out_until_any_of_them_is_released() -> None:
     bench = Bench(SHARDS)
-    assert bench.children.hold_out("a", "2 probes failed")
-    assert not bench.children.hold_out("a", "2 probes failed"), "it is known"
+    assert bench.hold_out(a="2 probes failed") == []
+    assert bench.hold_out(a="2 probes failed") is None, "it is known"
     for role in ("strategy:a/1", "strategy:a/2"):
         assert bench.report(role) == ("quarantined", "2 probes failed")
     assert bench.report("strategy:b") == ("ready", "")
     outputs, _ = bench.agents.release("strategy:a/2")
     assert outputs[0] == Send(RISK, ReleaseStrategy(strategy="a"), True)
+    assert bench.hold_out() == []
     assert {bench.report(role) for role in SHARDS} == {("ready", "")}
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Iterable
 from typing import Any
 
 import pytest
@@ -13,9 +14,9 @@ from domain.breakers import BreakerTerms, StrategyBreakerTerms
 from domain.lease import LeaseTerms
 from domain.messages import COORDINATOR, BarsPublished, TimerFired
 from domain.outbox import AuditEvent, AuditKind
-from domain.outputs import Send
+from domain.outputs import Output, Send
 from domain.records import HaltTrigger, Rung
-from domain.supervision import ReleaseStrategy, StrategyQuarantined
+from domain.supervision import QuarantinedStrategy, ReleaseStrategy, StrategiesQuarantined
 from tests.unit.domain.risk.bench import (
     BUY,
     DAY_NS,
@@ -111,7 +112,8 @@ def test_probe_that_fails_opens_it_anew_and_the_second_quarantines() -> None:
     assert changes(rounds[4]) == [("e", "open", "half_open"), ("e", "half_open", "open")]
     assert changes(rounds[5]) == []
     assert changes(rounds[6])[1:] == [("e", "half_open", "open"), ("e", "open", "quarantined")]
-    told = StrategyQuarantined(strategy="e", bar=6, why="2 probes failed, the last: boom")
+    out = QuarantinedStrategy("e", 6, "2 probes failed, the last: boom")
+    told = StrategiesQuarantined(quarantined=(out,))
     assert Send(COORDINATOR, told, True) in rounds[6].sent
     assert made.manager.state()["breakers"]["e"] == "quarantined"
     assert [changes(fail(made, index, "e")) for index in range(7, 20)] == [[]] * 13
@@ -127,16 +129,28 @@ def test_success_between_failed_probes_that_closes_the_breaker_forgets_them() ->
     assert made.manager.state()["breakers"]["e"] == "open"
 
 
-def test_quarantined_strategy_is_told_again_with_the_pulses() -> None:
-    made = bench(lease=LeaseTerms(interval_s=1.0, valid_s=5.0))
-    for index in range(7):
-        fail(made, index, "e")
-    told = [
-        o.message
-        for o in made.manager.handle(TimerFired(name="pulse"))
-        if isinstance(o, Send) and isinstance(o.message, StrategyQuarantined)
+def told_out(outputs: Iterable[Output]) -> list[list[str]]:
+    return [
+        [each.strategy for each in output.message.quarantined]
+        for output in outputs
+        if isinstance(output, Send) and isinstance(output.message, StrategiesQuarantined)
     ]
-    assert [(each.strategy, each.bar) for each in told] == [("e", 6)]
+
+
+def test_who_is_quarantined_is_told_with_the_pulses_also_that_nobody_is() -> None:
+    made = bench(lease=LeaseTerms(interval_s=1.0, valid_s=5.0))
+    assert told_out(made.manager.handle(TimerFired(name="pulse"))) == [[]]
+    for index in range(7):
+        fail(made, index, "d", "e")
+    assert told_out(made.manager.handle(TimerFired(name="pulse"))) == [["d", "e"]]
+
+
+@pytest.mark.parametrize(("strategy", "left"), [("e", ["d"]), ("a", ["d", "e"])])
+def test_release_is_answered_with_who_stays_out(strategy: str, left: list[str]) -> None:
+    made = bench()
+    for index in range(7):
+        fail(made, index, "d", "e")
+    assert told_out(made.manager.handle(ReleaseStrategy(strategy=strategy))) == [left]
 
 
 def test_released_strategy_takes_part_as_one_that_never_failed() -> None:
