@@ -142,7 +142,7 @@ class RayRoles:
         self._ray.kill(handle, no_restart=True)
         child = self._children.get(role)
         if child is not None and child.spec.generation == generation:
-            del self._children[role]
+            self._children.pop(role, None)  # who starts its next generation may have forgotten it already
             end([child.process])
         return True
 

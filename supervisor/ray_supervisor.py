@@ -108,11 +108,12 @@ class RaySupervisor(RayRoles):
         return {COORDINATOR: self._own, **dict.fromkeys(self._specs), **found}
 
     def _kill_and_tell(self, role: str, generation: int) -> None:
-        child = self._children.get(role)
-        if not self.kill(role, generation) or child is None or child.spec.generation != generation:
-            self._tell_ended(role, generation, "there was no such process")
-        else:
-            self._tell_ended(role, generation, "it was ended")
+        try:
+            why = "it was ended" if self.kill(role, generation) else "there was no such process"
+        except Exception as error:  # whatever it is, the coordinator waits for an answer, and decides
+            self._log.error("role_not_ended", role=role, generation=generation, exc_info=True)
+            why = f"it could not be ended: {describe(error)}"
+        self._tell_ended(role, generation, why)
 
     # --- watching ---------------------------------------------------------------------------------------------------
 
