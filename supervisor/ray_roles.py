@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -73,20 +74,26 @@ class RayRoles:
 
     def find(self, specs: Mapping[str, ChildSpec]) -> tuple[str, ...]:
         """Take over the newest generation of each of `specs` that is at work; return which roles were found."""
+        newest = self._newest()
+        named = [spec.of_generation(newest[role]) for role, spec in specs.items() if role in newest]
+        for role in specs.keys() - newest.keys():
+            self._children.pop(role, None)
+        found = []
+        # All at once: one that does not answer would keep who asks from the others for seconds.
+        with ThreadPoolExecutor(max_workers=max(1, len(named))) as pool:
+            for process in filter(None, pool.map(self._look_up, named)):
+                self._children[process.spec.role] = process
+                found.append(process.spec.role)
+        self._router.connect({role: child.handle for role, child in self._children.items()})
+        return tuple(found)
+
+    def _newest(self) -> dict[str, int]:
+        """Return the newest generation of each role that Ray knows by name, whether it answers or not."""
         newest: dict[str, int] = {}
         for name in self._ray.util.list_named_actors():
             role, _, generation = name.rpartition("#")
             newest[role] = max(newest.get(role, 0), int(generation))
-        found = []
-        for role, spec in specs.items():
-            if role not in newest:
-                self._children.pop(role, None)
-                continue
-            if (process := self._look_up(spec, newest[role])) is not None:
-                self._children[role] = process
-                found.append(role)
-        self._router.connect({role: child.handle for role, child in self._children.items()})
-        return tuple(found)
+        return newest
 
     def send(self, to: str, message: Message, *, control: bool = False) -> None:
         """Post `message`; fire and forget, so what is sent to a role that has ended is lost without a word."""
@@ -139,11 +146,15 @@ class RayRoles:
             handle = self._ray.get_actor(actor_name(role, generation), namespace=NAMESPACE)
         except ValueError:
             return False
-        self._ray.kill(handle, no_restart=True)
         child = self._children.get(role)
-        if child is not None and child.spec.generation == generation:
+        if child is not None and child.spec.generation != generation:
+            child = None
+        process = self._process_of(handle) if child is None else child.process
+        self._ray.kill(handle, no_restart=True)
+        if child is not None:
             self._children.pop(role, None)  # who starts its next generation may have forgotten it already
-            end([child.process])
+        if process is not None:
+            end([process])
         return True
 
     def processes(self) -> Mapping[str, int]:
@@ -184,12 +195,29 @@ class RayRoles:
         """Return the handle of every role there is."""
         return {role: child.handle for role, child in dict(self._children).items()}
 
-    def _look_up(self, spec: ChildSpec, generation: int) -> RoleProcess | None:
+    def _look_up(self, spec: ChildSpec) -> RoleProcess | None:
+        """Return this generation of a role if it answers, in time, that it was started."""
+        if (handle := self._handle(spec)) is None:
+            return None
         try:
-            handle = self._ray.get_actor(actor_name(spec.role, generation), namespace=NAMESPACE)
             pid = self._result(spec.role, handle.where.remote(), EXIT_S)
-            return RoleProcess(spec.of_generation(generation), handle, psutil.Process(pid)) if pid else None
-        except (ValueError, NotRunning, Busy, psutil.NoSuchProcess):
+            return RoleProcess(spec, handle, psutil.Process(pid)) if pid else None
+        except (NotRunning, Busy, psutil.NoSuchProcess):
+            return None
+
+    def _handle(self, spec: ChildSpec) -> Any:
+        """Return the handle of this generation of a role, None when there is none such."""
+        try:
+            return self._ray.get_actor(actor_name(spec.role, spec.generation), namespace=NAMESPACE)
+        except ValueError:
+            return None
+
+    def _process_of(self, handle: Any) -> psutil.Process | None:
+        """Return the process that Ray keeps on record for an actor, which need not answer for that."""
+        pid = self._ray._private.state.actors(handle._ray_actor_id.hex()).get("Pid")
+        try:
+            return psutil.Process(pid) if pid else None
+        except psutil.NoSuchProcess:
             return None
 
     def _child(self, role: str) -> RoleProcess:

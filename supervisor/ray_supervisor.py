@@ -30,8 +30,8 @@ ANSWER_S = 0.4
 class RaySupervisor(RayRoles):
     """Supervise roles that are Ray actors (port: `domain.ports.Supervisor`).
 
-    Starts run on threads of their own and a further one watches, so that the coordinator never waits. `peers` makes the
-    coordinator's own process learn where roles are; `own` is its handle, made known to every role that starts.
+    What takes time runs on threads of its own, so that the coordinator never waits: each look for a role, start and
+    end, and the watching. `peers` makes the coordinator's own process learn where roles are.
     """
 
     def __init__(
@@ -51,36 +51,55 @@ class RaySupervisor(RayRoles):
         self._lock = threading.Lock()
         self._closed = threading.Event()
         self._answered_s: dict[str, float] = {}
+        self._named: dict[str, Any] = {}
         self._node = os.getppid()
 
     def open(self, mailbox: Mailbox) -> None:
-        """Find the roles that are at work, tell of each of the others that it ended, and watch."""
+        """Find the roles that are at work, tell of each of the others that it ended, and watch; waits for no role."""
         self._mailbox = mailbox
-        found = self.find(self._specs)
+        newest = self._newest()
+        named = [spec.of_generation(newest[role]) for role, spec in self._specs.items() if role in newest]
+        self._named = {spec.role: handle for spec in named if (handle := self._handle(spec)) is not None}
         self._peers(self._everyone())
-        for role in self._specs:
-            if role in found:
-                child = self._children[role]
-                self._tell_started(role, child.spec.generation, child.process.pid)
-            else:
-                self._tell_ended(role, WHICHEVER, "its process was not found")
-        threading.Thread(target=self._watch, name="watch-roles", daemon=True).start()
+        for role in self._specs.keys() - newest.keys():
+            self._tell_ended(role, WHICHEVER, "its process was not found")
+        for spec in named:
+            self._begin_thread(f"find-{spec.role}", self._find_or_end, spec)
+        self._begin_thread("watch-roles", self._watch, self._look, LOOK_S)
+        self._begin_thread("observe-roles", self._watch, self._observe, OBSERVE_S)
 
     def start(self, roles: Sequence[tuple[str, int]]) -> None:
         """Start these (role, generation) together; `RoleStarted` or `RoleEnded` tells of each."""
         for role, generation in roles:
-            arguments = (role, generation)
-            threading.Thread(target=self._start, args=arguments, name=f"start-{role}", daemon=True).start()
+            self._begin_thread(f"start-{role}", self._start, role, generation)
 
     def end(self, role: str, generation: int) -> None:
         """End one generation of a role at once."""
-        threading.Thread(
-            target=self._kill_and_tell, args=(role, generation), name=f"end-{role}", daemon=True
-        ).start()
+        self._begin_thread(f"end-{role}", self._kill_and_tell, role, generation)
 
     def close(self) -> None:
         """Stop watching; what runs goes on."""
         self._closed.set()
+
+    def _begin_thread(self, name: str, work: Callable[..., None], *arguments: Any) -> None:
+        threading.Thread(target=work, args=arguments, name=name, daemon=True).start()
+
+    def _find_or_end(self, spec: ChildSpec) -> None:
+        """Take over a role that answers, end one that does not: it holds the lock of its journal until then."""
+        role, generation = spec.role, spec.generation
+        try:
+            if (found := self._look_up(spec)) is not None:
+                with self._lock:
+                    if self._children.setdefault(role, found) is not found:
+                        return  # it was started anew meanwhile
+                self._tell_started(role, generation, found.process.pid)
+                return
+            self.kill(role, generation)
+            why = "its process was not found"
+        except Exception as error:  # whatever it is, the role is not at work, and the coordinator decides
+            self._log.error("role_not_found", role=role, generation=generation, exc_info=True)
+            why = f"its process was not found: {describe(error)}"
+        self._tell_ended(role, WHICHEVER, why)
 
     def _start(self, role: str, generation: int) -> None:
         spec = self._specs[role].of_generation(generation)
@@ -103,9 +122,9 @@ class RaySupervisor(RayRoles):
             psutil.wait_procs([child.process], timeout=EXIT_S)
 
     def _everyone(self) -> dict[str, Any]:
-        """Return the handle of every role, None for one that is away."""
+        """Return the handle of every role, also of one that has not answered yet; None for one that is away."""
         found = {role: child.handle for role, child in dict(self._children).items()}
-        return {COORDINATOR: self._own, **dict.fromkeys(self._specs), **found}
+        return {COORDINATOR: self._own, **dict.fromkeys(self._specs), **self._named, **found}
 
     def _kill_and_tell(self, role: str, generation: int) -> None:
         try:
@@ -117,14 +136,10 @@ class RaySupervisor(RayRoles):
 
     # --- watching ---------------------------------------------------------------------------------------------------
 
-    def _watch(self) -> None:
-        next_look_s = 0.0
-        while not self._closed.wait(LOOK_S):
+    def _watch(self, look: Callable[[], None], every_s: float) -> None:
+        while not self._closed.wait(every_s):
             try:
-                self._look()
-                if (now_s := time.monotonic()) >= next_look_s:
-                    next_look_s = now_s + OBSERVE_S
-                    self._observe()
+                look()
             except Exception:  # a watch that ends unseen would leave deaths unnoticed
                 self._log.error("watching_failed", exc_info=True)
 

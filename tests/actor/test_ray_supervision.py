@@ -130,6 +130,20 @@ def test_a_role_that_ended_while_the_coordinator_was_away_comes_back(engine: Eng
     engine.eventually(lambda: ready_again(engine, FEED, 2))
 
 
+def test_a_role_that_does_not_answer_a_restarted_coordinator_is_ended_and_replaced(engine: Engine) -> None:
+    """The coordinator itself answers meanwhile: leases last 5 s, as long as it has patience with the role."""
+    before, coordinator = [engine.pid(role) for role in ROLES], engine.pid(COORDINATOR)
+    silent = psutil.Process(engine.pid(RISK))
+    silent.suspend()
+    psutil.Process(coordinator).kill()
+    engine.eventually(lambda: engine.state()["phase"] == "running" and engine.pid(COORDINATOR) != coordinator)
+    assert (silent.status(), engine.role(RISK)["generation"]) == (psutil.STATUS_STOPPED, 1)
+    engine.eventually(lambda: ready_again(engine, RISK, 2))
+    assert not silent.is_running()
+    others = [engine.pid(role) for role in ROLES if role != RISK]
+    assert others == [pid for pid in before if pid != silent.pid]
+
+
 def test_a_role_that_cannot_start_again_halts_and_stops_the_engine(
     runtime: RayRuntime, tmp_path: Path
 ) -> None:
