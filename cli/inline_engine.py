@@ -128,4 +128,6 @@ class InlineEngine:
         self._runtime.send(VENUE, command)
 
     def _ended(self) -> bool:
-        return self._coordinator.phase in ENDED or not self._runtime.alive(COORDINATOR)
+        if self._runtime.any_failed and not self._runtime.alive(COORDINATOR):
+            return True
+        return self._coordinator.phase in ENDED

@@ -79,6 +79,8 @@ class InlineRuntime:
         self._roles: dict[str, _Role] = {}
         self._normal: deque[tuple[_Role, Any]] = deque()
         self._control: deque[tuple[_Role, Any]] = deque()
+        self.any_failed = False
+        """Whether any role ever failed: who looks after every message asks no more than this."""
 
     def spawn(self, specs: Sequence[ChildSpec], *, deadline_s: float = 0.0) -> None:
         """Build each role's parts in this process; when one factory raises, none of `specs` stays.
@@ -247,9 +249,7 @@ class InlineRuntime:
             try:
                 role.shell.receive(message)
             except Exception as error:
-                role.shell.fail(
-                    error
-                )  # as on Ray: what it raises ends the role, and the coordinator hears of it
+                self._fail(role.shell, error)
         return True
 
     def _advance(self) -> bool:
@@ -269,5 +269,10 @@ class InlineRuntime:
             try:
                 self._shells[role].fire_timers()
             except Exception as error:
-                self._shells[role].fail(error)
+                self._fail(self._shells[role], error)
         return True
+
+    def _fail(self, shell: Shell, error: Exception) -> None:
+        """End a role by what it raised, as on Ray; the coordinator hears of it."""
+        self.any_failed = True
+        shell.fail(error)
