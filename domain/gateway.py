@@ -20,7 +20,7 @@ from domain.execution_book import ExecutionBook
 from domain.gateway_policy import GatewaySettings
 from domain.gateway_state import book_state
 from domain.halt_messages import LatchChanged, LatchFound, LatchHeld
-from domain.latch_copy import LATCH, LatchCopy
+from domain.latch_copy import BY_GATEWAY, LATCH, LatchCopy
 from domain.lease import PULSE_TIMER, Lease, Standing
 from domain.messages import (
     COORDINATOR,
@@ -85,9 +85,7 @@ class Gateway:
                 outputs = self._link.changed(message)
                 return [*self._commit(message.at_ns), *outputs]
             case LatchChanged():
-                news = self._latch.changed(message, self._orders.decided)
-                held = Send(COORDINATOR, LatchHeld(role=ROLE, version=message.version))
-                return [*(self._hold() if news else ()), held]
+                return self._latched(message)
             case LatchFound():
                 return self._found(message)
             case LeaseGranted():
@@ -101,8 +99,7 @@ class Gateway:
             case Drain(cancel_entries=cancel_entries):
                 return self._drain(cancel_entries)
             case Begin():  # a halt whose news a crash may have swallowed is told again
-                told = [self._tell(trigger, again=True) for trigger in self._latch.unheard()]
-                return [*told, *self._lease.beat(self._standing())]
+                return [*self._tell_again(), *self._lease.beat(self._standing())]
             case _ as unreachable:
                 assert_never(unreachable)
 
@@ -218,7 +215,7 @@ class Gateway:
                 detail = f"no connection to the venue for {self._settings.broker_lost_s:g} s"
                 outputs = self._raise(HaltTrigger.BROKER_LOST, detail)
             case _ if name == PULSE_TIMER:
-                outputs = self._lease.beat(self._standing())
+                outputs = [*self._tell_again(), *self._lease.beat(self._standing())]
             case _ if self._lease.owns(name):
                 self._lease.run_out(name)
                 outputs = self._end_entries()
@@ -245,6 +242,13 @@ class Gateway:
         outputs = self._hold() if self._latch.granted(message) else []
         return [*outputs, *self._say_ready()]
 
+    def _latched(self, message: LatchChanged) -> list[Output]:
+        """Hold the latch and say so; a lowering that does not know of a halt of ours is not: that is told instead."""
+        kept = self._hold() if self._latch.changed(message, self._orders.decided) else []
+        if message.lowers and (unheard := self._tell_again()):
+            return [*kept, *unheard]
+        return [*kept, Send(COORDINATOR, LatchHeld(role=ROLE, version=message.version))]
+
     def _say_ready(self) -> list[Output]:
         if self._ready or not (self._link.gate_open and self._lease.held):
             return []
@@ -267,7 +271,7 @@ class Gateway:
     def _raise(self, trigger: HaltTrigger, detail: str) -> list[Output]:
         self._latch.raise_here(trigger, self._orders.bar, detail)
         kept, *cancels = self._hold()
-        file = WriteLatch(self._latch.rung, self._latch.version, detail)
+        file = WriteLatch(self._latch.rung, BY_GATEWAY, detail)
         return [kept, file, *cancels, self._tell(trigger)]
 
     def _found(self, file: LatchFound) -> list[Output]:
@@ -280,6 +284,9 @@ class Gateway:
 
     def _tell(self, trigger: HaltTrigger, *, again: bool = False) -> Send:
         return Send(COORDINATOR, self._latch.told(trigger, again=again), True)
+
+    def _tell_again(self) -> list[Output]:
+        return [self._tell(trigger, again=True) for trigger in self._latch.unheard()]
 
     def _drain(self, cancel_entries: bool) -> list[Output]:
         self._orders.stopping = self._settling.drain_due = True

@@ -12,7 +12,8 @@ class RaiseHalt:
     """Ask the coordinator to record, and everyone to hold, a raised latch.
 
     `again` says that a role tells once more what may have been lost: heard before, it is not recorded anew. `scope` is
-    "" for the account, "book:NAME" or "symbol:SYM" for a part of it, which leaves the account's rung alone.
+    "" for the account, "book:NAME" or "symbol:SYM" for a part of it, which leaves the account's rung alone. `number`
+    tells apart what one role raises twice at the same time and bar, 0 where time and bar do.
     """
 
     at_ns: int
@@ -24,6 +25,7 @@ class RaiseHalt:
     detail: str
     again: bool = False
     scope: str = ""
+    number: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

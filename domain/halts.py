@@ -79,8 +79,9 @@ class HaltLadder:
         self.resumed_by_rule = int(values.get("resumed_by_rule", 0))
         session, new_peak = values.get("reviewed", (-1, False))
         self._reviewed: tuple[int, bool] = (session, new_peak)
-        self._heard: dict[str, tuple[int, int]] = {
-            source: (at_ns, bar) for source, (at_ns, bar) in values.get("heard", {}).items()
+        # Each is (number, time, bar); stores of before there were numbers hold (time, bar).
+        self._heard: dict[str, tuple[int, ...]] = {
+            source: (0, *told)[-3:] for source, told in values.get("heard", {}).items()
         }
         self.causes = causes_from(values.get("causes", {}))
         self._parts: dict[str, Causes] = {
@@ -132,6 +133,7 @@ class HaltLadder:
         detail: str,
         scope: str = "",
         wall_ns: int = 0,
+        number: int = 0,
     ) -> HaltRecord:
         """Add a cause and return its record; a cause already up is recorded, never doubled (requirement B3).
 
@@ -142,7 +144,7 @@ class HaltLadder:
         if scope:
             rung = min(rung, Rung.HALTED)
         else:
-            self._heard[f"{raised_by}:{trigger.value}"] = (at_ns, bar)
+            self._heard[f"{raised_by}:{trigger.value}"] = (number, at_ns, bar)
         cause = causes.setdefault(trigger, Cause(rung, session, 0, detail))
         cause.rung = max(cause.rung, rung)
         cause.wall_ns = wall_ns
@@ -155,7 +157,7 @@ class HaltLadder:
         if told.trigger in ENDS_WITH_SESSION and told.session < self._reviewed[0]:
             return True
         heard = self._heard.get(f"{told.raised_by}:{told.trigger.value}")
-        return heard is not None and heard >= (told.at_ns, told.bar)
+        return heard is not None and heard >= (told.number, told.at_ns, told.bar)
 
     def review(self, *, at_ns: int, bar: int, session: int) -> tuple[list[HaltRecord], bool]:
         """End, at the start of `session`, the causes whose rule says so; those of books and symbols have none.

@@ -7,7 +7,7 @@ above the account's.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 from domain.halt_messages import LatchChanged, RaiseHalt
 from domain.messages import GATEWAY
@@ -16,6 +16,18 @@ from domain.supervision import LeaseGranted
 
 LATCH = "latch"
 """Name of the snapshot that keeps the gateway's copy of the halt latch."""
+
+BY_GATEWAY = -1
+"""Version of a latch file that the gateway wrote by itself: of no movement of the ladder, and by no person."""
+
+
+class _Raised(NamedTuple):
+    """Be where, why and how high the gateway halted by itself; no two have one number, over all its processes."""
+
+    bar: int
+    detail: str
+    rung: int
+    number: int = 0
 
 
 class LatchCopy:
@@ -27,7 +39,10 @@ class LatchCopy:
         self.rung = Rung(values.get("rung", 0))
         self.version = int(values.get("version", 0))
         self.scoped = {scope: Rung(rung) for scope, rung in values.get("scoped", {}).items()}
-        self._unheard = {HaltTrigger(name): tuple(told) for name, told in values.get("unheard", {}).items()}
+        self._unheard = {
+            HaltTrigger(name): _Raised(*told) for name, told in values.get("unheard", {}).items()
+        }
+        self._raised = int(values.get("raised", 0))
         self._seen = (0, Rung.ACTIVE)
 
     @property
@@ -65,7 +80,11 @@ class LatchCopy:
         return True
 
     def changed(self, message: LatchChanged, decided: int) -> bool:
-        """Take the coordinator's announcement; return whether it was news. `decided` is the newest bar approved."""
+        """Take the coordinator's announcement; return whether it was news. `decided` is the newest bar approved.
+
+        A lowering that crossed a halt of our own on its way does not know of it. It is not held, its version neither,
+        so that it is news once more when it is told again after the coordinator has heard.
+        """
         for trigger in message.heard:
             self._unheard.pop(trigger, None)
         # A lowering told again is news where nothing of its bar, or later, was approved yet: what was may have raised.
@@ -73,19 +92,22 @@ class LatchCopy:
         if ahead < 0 or (ahead == 0 and not (message.lowers and message.bar > decided)):
             return ahead == 0 and self._scope(message, lowers=False)
         for trigger in message.active:
-            self._unheard.pop(trigger, None)
-        rung = message.rung if message.lowers else max(message.rung, self.rung)
+            if trigger in self._unheard and self._unheard[trigger].rung <= message.rung:
+                del self._unheard[trigger]
+        crossed = message.lowers and bool(self._unheard)
+        lowers = message.lowers and not crossed
+        rung = message.rung if lowers else max(message.rung, self.rung)
         if message.version < self._seen[0]:  # it was raised since: a lease has told
             rung = max(rung, self._seen[1])
-        # A lowering that crossed our own halt on the way does not know of it.
-        self.rung = max(rung, *(Rung(told[2]) for told in self._unheard.values())) if self._unheard else rung
-        self.version = message.version
-        self._scope(message, lowers=message.lowers)
+        self.rung = rung
+        self.version = self.version if crossed else message.version
+        self._scope(message, lowers=lowers)
         return True
 
     def raise_here(self, trigger: HaltTrigger, bar: int, detail: str, rung: Rung = Rung.HALTED) -> None:
         """Halt by ourselves, until the coordinator has heard of it and lowers."""
-        self._unheard[trigger] = (bar, detail, int(rung))
+        self._raised += 1
+        self._unheard[trigger] = _Raised(bar, detail, int(rung), self._raised)
         self.rung = max(rung, self.rung)
 
     def unheard(self) -> list[HaltTrigger]:
@@ -94,16 +116,17 @@ class LatchCopy:
 
     def told(self, trigger: HaltTrigger, *, again: bool) -> RaiseHalt:
         """Word one of our own halts; the gateway knows neither the session nor a time of its own."""
-        bar, detail, rung = self._unheard[trigger]
+        raised = self._unheard[trigger]
         return RaiseHalt(
             at_ns=0,
-            bar=bar,
+            bar=raised.bar,
             session=0,
-            rung=Rung(rung),
+            rung=Rung(raised.rung),
             trigger=trigger,
             raised_by=GATEWAY,
-            detail=detail,
+            detail=raised.detail,
             again=again,
+            number=raised.number,
         )
 
     def snapshot(self, bar: int) -> MachineSnapshot:
@@ -112,6 +135,7 @@ class LatchCopy:
             "rung": int(self.rung),
             "version": self.version,
             "unheard": dict(self._unheard),
+            "raised": self._raised,
             "scoped": {scope: int(rung) for scope, rung in sorted(self.scoped.items())},
         }
         return MachineSnapshot(name=LATCH, bar=bar, at_ns=0, values=values)

@@ -14,7 +14,7 @@ from storage.commit_group import CommitGroup
 from storage.latch_file import LatchFile
 from supervisor.answers import COMMANDS
 from supervisor.control_server import ControlServer
-from supervisor.latch_keeper import FoundLatch
+from supervisor.found_latch import FoundLatch
 
 Commands = SimpleQueue[Any]
 """Hold commands for an engine whose mailboxes one thread alone may use."""

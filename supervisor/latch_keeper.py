@@ -7,33 +7,26 @@ and what a crash between two of these leaves.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
-from typing import Any, NamedTuple, assert_never
+from typing import Any, assert_never
 
 from domain.halt_causes import cause_values
 from domain.halt_messages import HaltInbox, LatchHeld, PositionsClosed, RaiseHalt, ReviewHalt
 from domain.halts import HaltLadder, rung_for
+from domain.latch_copy import BY_GATEWAY
 from domain.messages import COORDINATOR, GATEWAY, RISK
 from domain.outbox import AuditEvent, AuditKind
 from domain.outputs import Output, Persist, Send, WriteLatch
 from domain.records import HaltRecord, HaltTrigger, MachineSnapshot, Rung
+from supervisor.found_latch import NOTHING_FOUND, FoundLatch
 from supervisor.lowering import Lowering
+
+__all__ = ["LADDER", "NOTHING_FOUND", "PERSON", "FoundLatch", "LatchKeeper"]
 
 LADDER = "ladder"
 """Name of the snapshot that keeps the halt ladder."""
 
 PERSON = "person"
 """Who raised or ended what a person's command moved; the detail names the person."""
-
-
-class FoundLatch(NamedTuple):
-    """Be what the latch's file said when the coordinator started; no coordinator wrote one of version 0."""
-
-    rung: Rung = Rung.ACTIVE
-    version: int = 0
-    detail: str = ""
-
-
-NOTHING_FOUND = FoundLatch()
 
 
 class LatchKeeper:
@@ -121,14 +114,11 @@ class LatchKeeper:
     def begun(self) -> list[Output]:
         """Compare the latch's file with the ladder, once, at a start, and bring the file to the ladder.
 
-        A file that this ladder wrote, of a version it has passed or reached, is what a crash left between store and
-        file: the store holds who moved the latch since, and why. Any other raises: a person wrote it while no engine
-        heard, it cannot be read, or the store is an older one than the file has seen. Nobody is told yet: roles may
-        not be up, and `announced` follows once they are.
+        Nobody is told yet of what it raises: roles may not be up, and `announced` follows once they are.
         """
         found, self._found = self._found, NOTHING_FOUND
-        ours = 1 <= found.version <= self._ladder.version
-        if ours or found.rung is Rung.ACTIVE:
+        if not found.raises(self._ladder.version, self._ladder.causes):
+            self._written = Rung.ACTIVE if found.version == BY_GATEWAY else self._written
             return self._file()
         raised = RaiseHalt(
             at_ns=0,
@@ -158,9 +148,11 @@ class LatchKeeper:
         """
         if message.again and self._ladder.has_heard(message):
             return [self._lowering.latch(message.raised_by, heard=(message.trigger,))]
+        if message.trigger is HaltTrigger.KILL_SWITCH or message.raised_by == GATEWAY:
+            # Who raised it wrote the file. With our version instead, an ended cause does not come back by it.
+            self._written = Rung.ACTIVE
         if message.trigger is HaltTrigger.KILL_SWITCH:
-            # Written anew with our version: a cause that a person ends must not come back by the file.
-            rung, self._written = message.rung, Rung.ACTIVE
+            rung = message.rung
         else:
             rung = max(message.rung, rung_for(message.trigger, self._flattening))
         record = self._ladder.raise_latch(
@@ -173,6 +165,7 @@ class LatchKeeper:
             detail=message.detail,
             scope=message.scope,
             wall_ns=self._wall_ns(),
+            number=message.number,
         )
         self._halts += record.rung is not record.previous
         return [*self._keep(record), self._lowering.latch(GATEWAY), self._lowering.latch(RISK)]

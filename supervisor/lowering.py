@@ -42,18 +42,20 @@ class Lowering:
         }
         self._asked = ""
 
-    def latch(
-        self, to: str, *, lowers: bool = False, bar: int = -1, heard: tuple[HaltTrigger, ...] = ()
-    ) -> Send:
-        """Tell `to` how the ladder stands; while a person's resume is on its way there, it lowers."""
+    def latch(self, to: str, *, lowers: bool = False, heard: tuple[HaltTrigger, ...] = ()) -> Send:
+        """Tell `to` how the ladder stands; while a person's resume, or a review, is on its way there, it lowers.
+
+        Else the gateway would take the version of the lowering that was lost for one that it holds.
+        """
         ladder, lowered = self._ladder, self._ladder.lowered
         lowers_by_person = lowered is not None and to == self._asked
+        review = self._review if to == GATEWAY else None
         latch = LatchChanged(
             rung=ladder.rung,
-            lowers=lowers or lowers_by_person,
+            lowers=lowers or lowers_by_person or review is not None,
             version=ladder.version,
             active=ladder.active,
-            bar=bar,
+            bar=-1 if review is None else review.bar,
             heard=heard,
             scoped=ladder.scoped,
             new_peak=lowers_by_person and to == RISK and lowered is not None and lowered[1],
@@ -71,7 +73,7 @@ class Lowering:
         new_peak = new_peak or (waiting is not None and waiting.new_peak)
         self._review = _ReviewDue(self._ladder.version, bar, new_peak)
         timer = [] if waiting is not None or self._asked == GATEWAY else [self._waits[GATEWAY].asked()]
-        return [self.latch(GATEWAY, lowers=True, bar=bar), *timer]
+        return [self.latch(GATEWAY), *timer]
 
     # --- a person's resume --------------------------------------------------------------------------------------------
 
@@ -101,8 +103,7 @@ class Lowering:
         if self._asked != role and not (role == GATEWAY and self._review is not None):
             return []
         again = self._waits[role].again(f"word that the {role} holds the lowered halt latch")
-        bar = -1 if self._review is None or role != GATEWAY else self._review.bar
-        return [self.latch(role, lowers=role == GATEWAY, bar=bar), again]
+        return [self.latch(role, lowers=role == GATEWAY), again]
 
     def _gateway_holds(self, version: int) -> list[Output]:
         outputs: list[Output] = []

@@ -34,7 +34,7 @@ RULES: tuple[Rule, ...] = (
         "BrokerUpdate", False, True, True, 4, "a wire loses nothing but with its connection: a reconciliation"
     ),
     Rule("RequestJournal", True, True, True, 1, "asked for again after a deadline"),
-    Rule("RaiseHalt", True, True, True, 3, "who raised it holds it, and tells again at the next review"),
+    Rule("RaiseHalt", True, True, True, 3, "who raised it holds it, and tells it again with every pulse"),
     Rule("LatchChanged", True, True, True, 3, "the latch rides in every lease, a lowering is told again"),
     Rule("LatchHeld", True, True, True, 2, "the coordinator tells the latch again after a deadline"),
     Rule("ReviewHalt", True, True, True, 2, "asked for again after a deadline"),

@@ -212,7 +212,7 @@ def test_raising_the_latch_cancels_open_entries_and_leaves_exits_and_stops(bench
 def test_the_latch_is_durable_before_it_is_announced_held(bench: Bench) -> None:
     """B3."""
     outputs = bench.give(latch(Rung.REDUCING, 4))
-    values = {"rung": 1, "version": 4, "unheard": {}, "scoped": {}}
+    values = {"rung": 1, "version": 4, "unheard": {}, "raised": 0, "scoped": {}}
     kept = Persist((MachineSnapshot(name="latch", bar=-1, at_ns=0, values=values),))
     assert outputs == [kept, Send(COORDINATOR, LatchHeld(role="gateway", version=4))]
     bench.restart()
@@ -306,6 +306,7 @@ def test_broker_lost_for_too_long_halts_and_tells_the_coordinator(bench: Bench) 
         trigger=HaltTrigger.BROKER_LOST,
         raised_by="gateway",
         detail="no connection to the venue for 60 s",
+        number=1,
     )
     assert outputs[-1] == Send(COORDINATOR, message, True)
     assert bench.rung is Rung.HALTED

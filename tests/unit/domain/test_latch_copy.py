@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from domain.broker import CancelOrder, Side
 from domain.halt_messages import LatchChanged, LatchFound
-from domain.latch_copy import LatchCopy
+from domain.latch_copy import BY_GATEWAY, LatchCopy
 from domain.messages import Begin
 from domain.outputs import WriteLatch
 from domain.records import HaltTrigger, IntentKind, OrderState, Rung
@@ -165,7 +165,7 @@ def test_own_halt_is_in_the_file_before_it_is_announced(bench: Bench) -> None:
     bench.timers["broker_lost"] = 1.0
     bench.fire("broker_lost")
     assert bench.file is not None
-    assert (bench.file.rung, bench.file.version) == (HALTED, 0)
+    assert (bench.file.rung, bench.file.version) == (HALTED, BY_GATEWAY), "of no movement of the ladder"
     assert bench.file.detail == bench.halts[0].detail
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -10,10 +11,12 @@ import pytest
 from domain.errors import Unanswered
 from domain.halt_messages import HaltReviewed, LatchChanged, LatchHeld, PositionsClosed, RaiseHalt, ReviewHalt
 from domain.halts import HaltLadder
+from domain.latch_copy import BY_GATEWAY
 from domain.messages import GATEWAY, RISK
 from domain.outputs import CancelTimer, Output, Persist, Send, SetTimer, WriteLatch
 from domain.records import HaltRecord, HaltTrigger, Rung
-from supervisor.latch_keeper import LADDER, FoundLatch, LatchKeeper
+from supervisor.found_latch import FoundLatch
+from supervisor.latch_keeper import LADDER, LatchKeeper
 from supervisor.lowering import HELD_TIMER, RISK_TIMER
 from tests.unit.domain.test_halts import policy
 
@@ -182,6 +185,24 @@ def test_a_file_newer_than_the_store_halts_the_store_is_not_the_one_that_wrote_i
     latch = keeper(saved, found=FoundLatch(Rung.HALTED, 3, "manual: storm"))
     latch.begun()
     assert (latch.rung, latch.state()["causes"]) == (Rung.HALTED, ["kill_switch"])
+
+
+def test_a_file_that_the_gateway_wrote_raises_where_its_halt_is_not_on_record() -> None:
+    """The returning coordinator took it for its own, by the ladder's version in it, and removed it."""
+    saved = saved_in(halted().resume("", "ann: fixed", new_peak=False))
+    latch = keeper(saved, found=FoundLatch(Rung.HALTED, BY_GATEWAY, "no connection"))
+    assert WriteLatch(Rung.HALTED, 3, "kill_switch: latch file: no connection") in latch.begun()
+    told = replace(raising(T.BROKER_LOST), raised_by=GATEWAY, detail="no connection")
+    saved = saved_in(keeper().handle(told))
+    later = keeper(saved, found=FoundLatch(Rung.HALTED, BY_GATEWAY, "no connection"))
+    assert later.begun() == [WriteLatch(Rung.HALTED, 1, "broker_lost: no connection")]
+
+
+def test_the_gateways_file_is_written_anew_with_our_version_once_it_is_heard() -> None:
+    latch = keeper()
+    latch.handle(raising())
+    outputs = latch.handle(replace(raising(T.LATE_ARRIVAL), raised_by=GATEWAY))
+    assert [each.version for each in outputs if isinstance(each, WriteLatch)] == [2]
 
 
 # --- a person's resume ------------------------------------------------------------------------------------------------
