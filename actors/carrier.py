@@ -11,11 +11,13 @@ from actors.timers import Timers
 from domain.bars import BarGroup
 from domain.broker import BrokerCommand, BrokerLink
 from domain.errors import BrokerUnavailable, InvariantViolation, MailboxFull, Recoverable
+from domain.halt_messages import LatchCleared
 from domain.messages import AUDIT, BarHistory, JournalUpdate, Message
 from domain.outbox import AuditEvent, RequestOutbox
 from domain.outputs import (
     Answer,
     CancelTimer,
+    ClearLatch,
     Connect,
     EndRole,
     Output,
@@ -30,7 +32,7 @@ from domain.outputs import (
     WriteLatch,
 )
 from domain.ports import BrokerPort, ControlPort, FeedPort, Journal, LatchPort, Supervisor
-from domain.records import Record
+from domain.records import Record, Rung
 from storage.canonical import WrittenBody
 
 Port = TypeVar("Port")
@@ -120,6 +122,8 @@ class Carrier:
                 self._control().answer(output.request_id, output.body)
             case WriteLatch():
                 self._latch().write(output.rung, output.version, output.detail)
+            case ClearLatch():
+                self._clear_latch(output.key)
             case _:
                 assert_never(output)
 
@@ -169,6 +173,13 @@ class Carrier:
         first, last = self._journal().append(ready)
         if first <= last:
             self._outbox.committed(first, events)
+
+    def _clear_latch(self, key: str) -> None:
+        latch = self._latch()
+        rung, (_, detail) = latch.read(), latch.word()
+        if rung > Rung.ACTIVE:
+            latch.write(Rung.ACTIVE, 0, "")
+        self.post(self._role, LatchCleared(key=key, rung=rung, detail=detail), True)
 
     def _wire(self, command: BrokerCommand) -> None:
         try:

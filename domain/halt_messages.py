@@ -92,4 +92,13 @@ class LatchFound:
     detail: str
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LatchCleared:
+    """Tell the coordinator, for the command `key`, what the latch's file said that is gone now: ACTIVE for nothing."""
+
+    key: str
+    rung: Rung
+    detail: str
+
+
 HaltInbox = RaiseHalt | PositionsClosed | LatchHeld | ReviewHalt

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from domain.bars import BarGroup
 from domain.broker import BrokerLink, BrokerUpdate, OrderType, Side, TimeInForce
 from domain.commands import CancelOrders, ClosePosition, Command, CommandDone, ResolveOrder
-from domain.halt_messages import HaltInbox, HaltReviewed, LatchChanged, LatchFound
+from domain.halt_messages import HaltInbox, HaltReviewed, LatchChanged, LatchCleared, LatchFound
 from domain.outbox import OutboxAcknowledged, OutboxRecords, RequestOutbox
 from domain.records import IntentKind, JournalEntry, Rung
 from domain.signals import Signal, SignalFailure, speaker_name
@@ -275,6 +275,7 @@ CoordinatorInbox = (
     | TimerFired
     | DataEnded
     | HaltInbox
+    | LatchCleared
     | SupervisionInbox
     | Command
     | CommandDone

@@ -116,6 +116,12 @@ class WriteLatch(NamedTuple):
     detail: str
 
 
+class ClearLatch(NamedTuple):
+    """Remove the halt latch's file, whatever it says, for the command `key`; a `LatchCleared` tells what it said."""
+
+    key: str
+
+
 Output = (
     SendJournal
     | Connect
@@ -130,4 +136,5 @@ Output = (
     | EndRole
     | Answer
     | WriteLatch
+    | ClearLatch
 )

@@ -7,9 +7,11 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from domain.commands import Command
+from domain.commands import Command, CommandDone
+from domain.halt_messages import LatchCleared
+from domain.messages import COORDINATOR
 from domain.outbox import AuditEvent, AuditKind
-from domain.records import MachineSnapshot
+from domain.records import MachineSnapshot, Rung
 from supervisor.command_arguments import LONGEST_KEY, LONGEST_REASON
 
 COMMANDS = "commands"
@@ -74,6 +76,18 @@ def answer(command: Command, *, ok: bool, detail: str, effective: bool = False) 
         "who": command.who,
         "asked": _digest(command),
     }
+
+
+def cleared(message: LatchCleared) -> CommandDone:
+    """Return what came of a resume of an account that is not halted: done where a latch file stood."""
+    stood = message.rung > Rung.ACTIVE
+    said = f"{message.rung.name}: {message.detail}" if message.detail else message.rung.name
+    words = (
+        f"the account is not halted; a latch file that somebody else wrote is gone ({said})"
+        if stood
+        else "refused: the account is not halted and no latch file stands"
+    )
+    return CommandDone(role=COORDINATOR, key=message.key, done=stood, detail=words, facts={})
 
 
 def asked_event(command: Command, body: Mapping[str, Any]) -> AuditEvent:

@@ -13,13 +13,13 @@ from typing import Any, NamedTuple, Protocol, assert_never
 from domain.commands import CancelOrders, ClosePosition, Command, CommandDone, ResolveOrder, Verb
 from domain.errors import CommandRefused
 from domain.halt_causes import scope_words
-from domain.halt_messages import LatchHeld, RaiseHalt
+from domain.halt_messages import LatchCleared, LatchHeld, RaiseHalt
 from domain.halts import RUNG_OF
 from domain.messages import GATEWAY, RISK
 from domain.outputs import Answer, CancelTimer, Output, Persist, Send, SetTimer
 from domain.records import HaltTrigger, Record, Rung
 from supervisor.agents import Agents, Ordered
-from supervisor.answers import Answers, answer, asked_event, done_event
+from supervisor.answers import Answers, answer, asked_event, cleared, done_event
 from supervisor.command_arguments import LONGEST_REASON, read_arguments
 from supervisor.latch_keeper import PERSON, LatchKeeper
 
@@ -92,7 +92,7 @@ class CommandDesk:
         self._answers = Answers(saved)
         self._waiting: dict[str, _Waiting] = {}
 
-    def handle(self, message: Command | CommandDone | LatchHeld) -> list[Output]:
+    def handle(self, message: Command | CommandDone | LatchHeld | LatchCleared) -> list[Output]:
         """Return what follows; a `LatchHeld` is told here once the latch's keeper has had it."""
         match message:
             case Command():
@@ -101,6 +101,8 @@ class CommandDesk:
                 return self._done(message)
             case LatchHeld():
                 return self._held(message)
+            case LatchCleared():
+                return self._done(cleared(message))
             case _ as unreachable:
                 assert_never(unreachable)
 
@@ -195,9 +197,8 @@ class CommandDesk:
         causes = ladder.causes_of(scope)
         left_s = ladder.cooldown_left_s(scope, self._latch.wall_ns())
         if not causes and not scope and force:
-            detail = "the account is not halted; a latch file that somebody else wrote is gone"
-            body = answer(command, ok=True, detail=detail, effective=True)
-            return self._answered(command, self._latch.clear_file(), body)
+            body = {**answer(command, ok=True, detail="looks whether a latch file stands"), "open": True}
+            return self._await(command, self._latch.clear_file(command.key), body, _DONE)
         if not causes:
             raise CommandRefused(f"{what} is not halted{self._halted_instead()}")
         if new_peak and (scope or _DRAWDOWNS.isdisjoint(causes)):

@@ -13,7 +13,7 @@ from typing import Any, assert_never
 from domain.commands import Command, CommandDone
 from domain.error_texts import describe
 from domain.errors import InvariantViolation, Unanswered
-from domain.halt_messages import LatchHeld, PositionsClosed, RaiseHalt, ReviewHalt
+from domain.halt_messages import LatchCleared, LatchHeld, PositionsClosed, RaiseHalt, ReviewHalt
 from domain.halts import HaltLadder, technical_failure
 from domain.messages import (
     COORDINATOR,
@@ -118,7 +118,7 @@ class Coordinator:
                 return self._latch.handle(message)
             case LatchHeld():
                 return [*self._latch.handle(message), *self._desk.handle(message)]
-            case Command() | CommandDone():
+            case Command() | CommandDone() | LatchCleared():
                 return [*self._desk.handle(message), *self._run_once_ready()]
             case RoleFailed():
                 return self._failed(message)

@@ -15,7 +15,7 @@ from domain.halts import HaltLadder, rung_for
 from domain.latch_copy import BY_GATEWAY
 from domain.messages import COORDINATOR, GATEWAY, RISK
 from domain.outbox import AuditEvent, AuditKind
-from domain.outputs import Output, Persist, Send, WriteLatch
+from domain.outputs import ClearLatch, Output, Persist, Send, WriteLatch
 from domain.records import HaltRecord, HaltTrigger, MachineSnapshot, Rung
 from supervisor.found_latch import NOTHING_FOUND, FoundLatch
 from supervisor.lowering import Lowering
@@ -178,10 +178,10 @@ class LatchKeeper:
         records = self._ladder.resume(scope, resumed_by=PERSON, detail=who, new_peak=new_peak)
         return [*self._keep(*records), *self._lowering.resumed()]
 
-    def clear_file(self) -> list[Output]:
-        """Bring a file that stands, unknown to us, above an account that is not halted down to it."""
+    def clear_file(self, key: str) -> list[Output]:
+        """Remove a file that stands, unknown to us, above an account that is not halted, by the command `key`."""
         self._written = Rung.ACTIVE
-        return [WriteLatch(self._ladder.rung, self._ladder.version, "")]
+        return [ClearLatch(key)]
 
     @property
     def resuming(self) -> bool:

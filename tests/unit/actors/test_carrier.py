@@ -14,13 +14,30 @@ from actors.timers import Timers
 from domain.bars import Bar, BarGroup
 from domain.broker import BrokerLink, CancelOrder
 from domain.errors import BrokerUnavailable, DurabilityError, InvariantViolation, Recoverable
+from domain.halt_messages import LatchCleared
 from domain.messages import AUDIT, FEED, RISK, VENUE, BarHistory, BarsArrived, BarSettled
 from domain.outbox import AuditEvent, AuditKind, OutboxRecords, RequestOutbox
-from domain.outputs import CancelTimer, Persist, Pull, Send, SendHistory, SetTimer, Wire
-from domain.records import MachineSnapshot
+from domain.outputs import CancelTimer, ClearLatch, Persist, Pull, Send, SendHistory, SetTimer, Wire
+from domain.records import MachineSnapshot, Rung
 from tests.fakes.ports import FakeBroker, FakeFeed, FakeJournal, fake_context
 
 SETTLED = BarSettled(bar=3)
+
+
+class FakeLatch:
+    """Be a latch in memory (port: `domain.ports.LatchPort`)."""
+
+    def __init__(self, rung: Rung = Rung.ACTIVE, version: int = 0, detail: str = "") -> None:
+        self.stands = (rung, version, detail)
+
+    def write(self, rung: Rung, version: int, detail: str) -> None:
+        self.stands = (rung, version, detail)
+
+    def read(self) -> Rung:
+        return self.stands[0]
+
+    def word(self) -> tuple[int, str]:
+        return self.stands[1:]
 
 
 class Nothing:
@@ -34,7 +51,9 @@ class Nothing:
 class Desk:
     """Hold a carrier with fakes all round."""
 
-    def __init__(self, groups: tuple[BarGroup, ...] = (), *, ports: bool = True) -> None:
+    def __init__(
+        self, groups: tuple[BarGroup, ...] = (), *, ports: bool = True, latch: FakeLatch | None = None
+    ) -> None:
         self.context, self.mailbox, self.clock, self.log = fake_context()
         self.journal, self.broker, self.feed, self.venue = (
             FakeJournal(),
@@ -52,6 +71,7 @@ class Desk:
                 journal=self.journal,
                 broker=self.broker,
                 feed=self.feed,
+                latch=latch,
                 routes={VENUE: self.venue},
             )
         self.carrier = Carrier(
@@ -75,6 +95,15 @@ def test_send_reaches_other_role_own_mailbox_or_local_route() -> None:
     assert desk.posted == [(RISK, SETTLED, True)]
     assert desk.mailbox.take(0.0) == SETTLED
     assert desk.venue.take(0.0) == SETTLED
+
+
+@pytest.mark.parametrize("stands", [(Rung.HALTED, 0, "bob: storm"), (Rung.ACTIVE, 0, "")])
+def test_a_cleared_latch_file_is_told_with_what_it_said(stands: tuple[Rung, int, str]) -> None:
+    latch = FakeLatch(*stands)
+    desk = Desk(latch=latch)
+    desk.carrier.carry_out(ClearLatch("k"))
+    assert latch.read() is Rung.ACTIVE
+    assert desk.mailbox.take(0.0) == LatchCleared(key="k", rung=stands[0], detail=stands[2])
 
 
 def test_message_that_a_full_route_refuses_is_reported_and_no_error() -> None:

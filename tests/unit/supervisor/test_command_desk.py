@@ -13,11 +13,21 @@ from hypothesis import strategies as st
 
 from domain.commands import CancelOrders, ClosePosition, Command, CommandDone, ResolveOrder, Verb
 from domain.errors import CommandRefused
-from domain.halt_messages import LatchHeld, RaiseHalt
+from domain.halt_messages import LatchCleared, LatchHeld, RaiseHalt
 from domain.halts import HaltLadder
 from domain.messages import GATEWAY, RISK
 from domain.outbox import AuditEvent, AuditKind
-from domain.outputs import Answer, CancelTimer, EndRole, Output, Persist, Send, SetTimer, WriteLatch
+from domain.outputs import (
+    Answer,
+    CancelTimer,
+    ClearLatch,
+    EndRole,
+    Output,
+    Persist,
+    Send,
+    SetTimer,
+    WriteLatch,
+)
 from domain.records import HaltRecord, HaltTrigger, MachineSnapshot, Rung
 from supervisor.agents import Ordered
 from supervisor.answers import COMMANDS, KEPT
@@ -106,7 +116,7 @@ class Bench:
             at_ns=5,
         )
 
-    def tell(self, message: LatchHeld | CommandDone) -> list[Output]:
+    def tell(self, message: LatchHeld | CommandDone | LatchCleared) -> list[Output]:
         outputs = self.latch.handle(message) if isinstance(message, LatchHeld) else []
         return self._note([*outputs, *self.desk.handle(message)])
 
@@ -279,10 +289,23 @@ def test_a_resume_of_what_does_not_stand_is_refused(
 
 def test_a_latch_file_that_somebody_else_wrote_is_cleared_by_force_alone(bench: Bench) -> None:
     """`halt` writes it where the engine did not answer; the ladder may never hear of that."""
-    outputs = bench.do(Verb.RESUME, force=True)
-    assert kinds(outputs) == ["Persist", "WriteLatch", "Answer"]
-    assert outputs[1] == WriteLatch(Rung.ACTIVE, 0, "")
+    outputs = bench.do(Verb.RESUME, key="k", force=True)
+    assert kinds(outputs) == ["Persist", "ClearLatch", "SetTimer"], "who and why is durable before it goes"
+    assert outputs[1] == ClearLatch("k")
+    body = answered(bench.tell(LatchCleared(key="k", rung=Rung.HALTED, detail="bob: storm")))
+    assert (body["ok"], body["effective"]) == (True, True)
+    assert body["detail"] == (
+        "the account is not halted; a latch file that somebody else wrote is gone (HALTED: bob: storm)"
+    )
     assert kinds(bench.do(Verb.RESUME)) == ["Persist", "Answer"]
+
+
+def test_a_forced_resume_where_nothing_stands_is_refused_like_any_other(bench: Bench) -> None:
+    bench.do(Verb.RESUME, key="k", force=True)
+    body = answered(bench.tell(LatchCleared(key="k", rung=Rung.ACTIVE, detail="")))
+    assert (body["ok"], body["effective"]) == (False, False)
+    assert body["detail"] == "refused: the account is not halted and no latch file stands"
+    assert bench.interventions()[-1]["outcome"] == body["detail"]
 
 
 def test_closing_positions_is_not_broken_off_unless_forced(bench: Bench) -> None:
