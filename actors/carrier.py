@@ -11,7 +11,7 @@ from actors.timers import Timers
 from domain.bars import BarGroup
 from domain.broker import BrokerCommand, BrokerLink
 from domain.errors import BrokerUnavailable, InvariantViolation, MailboxFull, Recoverable
-from domain.halt_messages import LatchCleared
+from domain.halt_messages import LatchCleared, LatchFound
 from domain.messages import AUDIT, BarHistory, JournalUpdate, Message
 from domain.outbox import AuditEvent, RequestOutbox
 from domain.outputs import (
@@ -20,6 +20,7 @@ from domain.outputs import (
     ClearLatch,
     Connect,
     EndRole,
+    LookAtLatch,
     Output,
     Persist,
     Pull,
@@ -121,7 +122,10 @@ class Carrier:
             case Answer():
                 self._control().answer(output.request_id, output.body)
             case WriteLatch():
-                self._latch().write(output.rung, output.version, output.detail)
+                if not self._find_latch(output.met):
+                    self._latch().write(output.rung, output.version, output.detail)
+            case LookAtLatch():
+                self._find_latch(None)
             case ClearLatch():
                 self._clear_latch(output.key)
             case _:
@@ -173,6 +177,16 @@ class Carrier:
         first, last = self._journal().append(ready)
         if first <= last:
             self._outbox.committed(first, events)
+
+    def _find_latch(self, met: tuple[Rung, str] | None) -> bool:
+        """Tell the machine of a latch file that a person wrote, but for the one it has `met`; return whether one is."""
+        latch = self._latch()
+        rung = latch.read()
+        version, detail = latch.word() if rung > Rung.ACTIVE else (0, "")
+        if rung is Rung.ACTIVE or version != 0 or met == (rung, detail):
+            return False
+        self.post(self._role, LatchFound(rung=rung, detail=detail), True)
+        return True
 
     def _clear_latch(self, key: str) -> None:
         latch = self._latch()

@@ -20,6 +20,7 @@ from domain.execution_book import ExecutionBook
 from domain.gateway_policy import GatewaySettings
 from domain.gateway_state import book_state
 from domain.halt_messages import LatchChanged, LatchFound, LatchHeld
+from domain.halts import by_file
 from domain.latch_copy import BY_GATEWAY, LATCH, LatchCopy
 from domain.lease import PULSE_TIMER, Lease, Standing
 from domain.messages import (
@@ -278,8 +279,7 @@ class Gateway:
         """Hold what a latch file says that the ladder does not know of, and tell it; the file stands as it is."""
         if file.rung <= self._latch.rung:
             return []
-        detail = f"latch file: {file.detail}" if file.detail else "latch file"
-        self._latch.raise_here(HaltTrigger.KILL_SWITCH, self._orders.bar, detail, file.rung)
+        self._latch.raise_here(HaltTrigger.KILL_SWITCH, self._orders.bar, by_file(file.detail), file.rung)
         return [*self._hold(), self._tell(HaltTrigger.KILL_SWITCH)]
 
     def _tell(self, trigger: HaltTrigger, *, again: bool = False) -> Send:

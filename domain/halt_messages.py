@@ -86,7 +86,10 @@ class HaltReviewed:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LatchFound:
-    """Tell the gateway that an order was held back by a latch file that no coordinator wrote, and what it says."""
+    """Tell of a latch file that a person wrote, or that cannot be read, and what it says.
+
+    The gateway hears of one that held an order back, the coordinator of one that it came upon.
+    """
 
     rung: Rung
     detail: str
@@ -101,4 +104,4 @@ class LatchCleared:
     detail: str
 
 
-HaltInbox = RaiseHalt | PositionsClosed | LatchHeld | ReviewHalt
+HaltInbox = RaiseHalt | PositionsClosed | LatchHeld | ReviewHalt | LatchFound

@@ -252,6 +252,11 @@ class HaltLadder:
         )
 
 
+def by_file(words: str) -> str:
+    """Return the detail of a halt that a latch file raised, whose writer said `words`."""
+    return f"latch file: {words}" if words else "latch file"
+
+
 def technical_failure(failed: RoleFailed) -> RaiseHalt:
     """Word the halt that a role's unknown failure leads to; a failure knows neither bar nor session."""
     return RaiseHalt(

@@ -108,12 +108,19 @@ class Answer(NamedTuple):
 class WriteLatch(NamedTuple):
     """Write the halt latch's file, durably, before any later output; ACTIVE removes it.
 
-    It is what the gateway looks at before each order that increases exposure, and what survives every database.
+    It is what the gateway looks at before each order that increases exposure, and what survives every database. A file
+    of version 0, which a person wrote, stays as it is and is told by a `LatchFound`, unless it is the one that `met`
+    names by its rung and words.
     """
 
     rung: Rung
     version: int
     detail: str
+    met: tuple[Rung, str] | None = None
+
+
+class LookAtLatch(NamedTuple):
+    """Look whether a person wrote the halt latch's file; a `LatchFound` tells of one, nothing of none."""
 
 
 class ClearLatch(NamedTuple):
@@ -136,5 +143,6 @@ Output = (
     | EndRole
     | Answer
     | WriteLatch
+    | LookAtLatch
     | ClearLatch
 )

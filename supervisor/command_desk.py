@@ -223,6 +223,10 @@ class CommandDesk:
         others = [scope_words(scope) for scope, _ in self._latch.ladder.scoped]
         return f"; halted: {', '.join(others)}" if others else ""
 
+    def _halted_again(self) -> str:
+        active = ", ".join(trigger.value for trigger in self._latch.ladder.active)
+        return f"; but it is {self._latch.rung.name} again: {active}" if active else ""
+
     def _forward(self, command: Command, arguments: Mapping[str, Any]) -> list[Output]:
         said: dict[str, Any] = {"key": command.key, "who": command.who, "reason": command.reason}
         send: Output
@@ -262,7 +266,10 @@ class CommandDesk:
         for key, waiting in tuple(self._waiting.items()):
             raised = waiting.version > 0 and held.role == GATEWAY and held.version >= waiting.version
             if raised or (waiting.version == _RESUME and not self._latch.resuming):
-                outputs += self._effective(key, {**waiting.body, **self._answers.took_effect(key)})
+                body = {**waiting.body, **self._answers.took_effect(key)}
+                if waiting.version == _RESUME and not body["arguments"].get("scope"):
+                    body["detail"] += self._halted_again()
+                outputs += self._effective(key, body)
         return outputs
 
     def _done(self, done: CommandDone) -> list[Output]:

@@ -13,7 +13,7 @@ from typing import Any, assert_never
 from domain.commands import Command, CommandDone
 from domain.error_texts import describe
 from domain.errors import InvariantViolation, Unanswered
-from domain.halt_messages import LatchCleared, LatchHeld, PositionsClosed, RaiseHalt, ReviewHalt
+from domain.halt_messages import LatchCleared, LatchFound, LatchHeld, PositionsClosed, RaiseHalt, ReviewHalt
 from domain.halts import HaltLadder, technical_failure
 from domain.messages import (
     COORDINATOR,
@@ -114,7 +114,7 @@ class Coordinator:
                 return self._stop(reason, cancel_entries and self._settings.cancel_entries)
             case Drained(role=role):
                 return self._drained(role)
-            case RaiseHalt() | PositionsClosed() | ReviewHalt():
+            case RaiseHalt() | PositionsClosed() | ReviewHalt() | LatchFound():
                 return self._latch.handle(message)
             case LatchHeld():
                 return [*self._latch.handle(message), *self._desk.handle(message)]

@@ -10,8 +10,8 @@ from collections.abc import Callable, Collection, Mapping
 from typing import Any, assert_never
 
 from domain.halt_causes import cause_values
-from domain.halt_messages import HaltInbox, LatchHeld, PositionsClosed, RaiseHalt, ReviewHalt
-from domain.halts import HaltLadder, rung_for
+from domain.halt_messages import HaltInbox, LatchFound, LatchHeld, PositionsClosed, RaiseHalt, ReviewHalt
+from domain.halts import HaltLadder, by_file, rung_for
 from domain.latch_copy import BY_GATEWAY
 from domain.messages import COORDINATOR, GATEWAY, RISK
 from domain.outbox import AuditEvent, AuditKind
@@ -70,6 +70,8 @@ class LatchKeeper:
                 return self._review(message)
             case LatchHeld(role=role, version=version):
                 return self._latch_held(role, version)
+            case LatchFound():
+                return self._met(message)
             case _ as unreachable:
                 assert_never(unreachable)
 
@@ -120,16 +122,8 @@ class LatchKeeper:
         if not found.raises(self._ladder.version, self._ladder.causes):
             self._written = Rung.ACTIVE if found.version == BY_GATEWAY else self._written
             return self._file()
-        raised = RaiseHalt(
-            at_ns=0,
-            bar=-1,
-            session=0,
-            rung=found.rung,
-            trigger=HaltTrigger.KILL_SWITCH,
-            raised_by=COORDINATOR,
-            detail=f"latch file: {found.detail}" if found.detail else "latch file",
-        )
-        return [each for each in self.raise_latch(raised) if not isinstance(each, Send)]
+        raised = self._raised_by_file(found.rung, found.detail)
+        return [each for each in raised if not isinstance(each, Send)]
 
     def announced(self) -> list[Output]:
         """Return the word on a latch that survived a restart; nothing where none ever moved."""
@@ -169,6 +163,28 @@ class LatchKeeper:
         )
         self._halts += record.rung is not record.previous
         return [*self._keep(record), self._lowering.latch(GATEWAY), self._lowering.latch(RISK)]
+
+    def _met(self, file: LatchFound) -> list[Output]:
+        """Raise the latch to what a person's file says; where that is on record its file alone is written anew."""
+        cause = self._ladder.causes.get(HaltTrigger.KILL_SWITCH)
+        if cause is None or cause.rung < file.rung or cause.detail != by_file(file.detail):
+            return self._raised_by_file(file.rung, file.detail)
+        self._written = Rung.ACTIVE
+        return self._file(met=(file.rung, file.detail))
+
+    def _raised_by_file(self, rung: Rung, detail: str) -> list[Output]:
+        raised = RaiseHalt(
+            at_ns=0,
+            bar=-1,
+            session=0,
+            rung=rung,
+            trigger=HaltTrigger.KILL_SWITCH,
+            raised_by=COORDINATOR,
+            detail=by_file(detail),
+        )
+        met = (rung, detail)
+        outputs = self.raise_latch(raised)
+        return [each._replace(met=met) if isinstance(each, WriteLatch) else each for each in outputs]
 
     def resume(self, scope: str, who: str, *, new_peak: bool) -> list[Output]:
         """Lower, by a person's word, the latch of `scope` ("" for the account); `who` says by whom and why.
@@ -214,8 +230,8 @@ class LatchKeeper:
             *self._file(),
         ]
 
-    def _file(self) -> list[Output]:
-        """Bring the latch's file to the account's rung, where it stands on another."""
+    def _file(self, met: tuple[Rung, str] | None = None) -> list[Output]:
+        """Bring the latch's file to the account's rung, where it stands on another, over a person's that was `met`."""
         ladder = self._ladder
         if self._written is ladder.rung:
             return []
@@ -223,7 +239,7 @@ class LatchKeeper:
         detail = "; ".join(
             f"{trigger.value}: {cause.detail}" for trigger, cause in sorted(ladder.causes.items())
         )
-        return [WriteLatch(ladder.rung, ladder.version, detail)]
+        return [WriteLatch(ladder.rung, ladder.version, detail, met)]
 
 
 def _halt_event(record: HaltRecord) -> AuditEvent:

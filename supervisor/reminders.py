@@ -1,9 +1,12 @@
-"""Say again, now and then, what may have been lost: who has heard it does nothing more."""
+"""Say again, now and then, what may have been lost: who has heard it does nothing more.
+
+The halt latch's file is looked at as often: a person may have written it where no message came through.
+"""
 
 from __future__ import annotations
 
 from domain.messages import FEED, StartFeed
-from domain.outputs import Output, Send, SetTimer
+from domain.outputs import LookAtLatch, Output, Send, SetTimer
 from supervisor.children import Children
 from supervisor.draining import Draining
 from supervisor.phase import Phase
@@ -22,4 +25,4 @@ def reminders(phase: Phase, children: Children, draining: Draining, after_s: flo
             outputs = [*draining.asked()]
         case _:
             return []
-    return [*outputs, SetTimer(BEGIN_TIMER, after_s)]
+    return [*outputs, LookAtLatch(), SetTimer(BEGIN_TIMER, after_s)]

@@ -14,6 +14,7 @@ from domain.errors import BrokerUnavailable, DurabilityError
 from domain.messages import BarsArrived
 from domain.outbox import AuditEvent
 from domain.ports import Mailbox
+from domain.records import Rung
 
 
 class FakeClock:
@@ -83,6 +84,22 @@ class FakeJournal:
 
     def close(self) -> None:
         self.closed = True
+
+
+class FakeLatch:
+    """Be a latch in memory (port: `domain.ports.LatchPort`)."""
+
+    def __init__(self, rung: Rung = Rung.ACTIVE, version: int = 0, detail: str = "") -> None:
+        self.stands = (rung, version, detail)
+
+    def write(self, rung: Rung, version: int, detail: str) -> None:
+        self.stands = (rung, version, detail)
+
+    def read(self) -> Rung:
+        return self.stands[0]
+
+    def word(self) -> tuple[int, str]:
+        return self.stands[1:]
 
 
 class FakeBroker:

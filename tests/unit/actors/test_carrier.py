@@ -14,30 +14,25 @@ from actors.timers import Timers
 from domain.bars import Bar, BarGroup
 from domain.broker import BrokerLink, CancelOrder
 from domain.errors import BrokerUnavailable, DurabilityError, InvariantViolation, Recoverable
-from domain.halt_messages import LatchCleared
+from domain.halt_messages import LatchCleared, LatchFound
 from domain.messages import AUDIT, FEED, RISK, VENUE, BarHistory, BarsArrived, BarSettled
 from domain.outbox import AuditEvent, AuditKind, OutboxRecords, RequestOutbox
-from domain.outputs import CancelTimer, ClearLatch, Persist, Pull, Send, SendHistory, SetTimer, Wire
+from domain.outputs import (
+    CancelTimer,
+    ClearLatch,
+    LookAtLatch,
+    Persist,
+    Pull,
+    Send,
+    SendHistory,
+    SetTimer,
+    Wire,
+    WriteLatch,
+)
 from domain.records import MachineSnapshot, Rung
-from tests.fakes.ports import FakeBroker, FakeFeed, FakeJournal, fake_context
+from tests.fakes.ports import FakeBroker, FakeFeed, FakeJournal, FakeLatch, fake_context
 
 SETTLED = BarSettled(bar=3)
-
-
-class FakeLatch:
-    """Be a latch in memory (port: `domain.ports.LatchPort`)."""
-
-    def __init__(self, rung: Rung = Rung.ACTIVE, version: int = 0, detail: str = "") -> None:
-        self.stands = (rung, version, detail)
-
-    def write(self, rung: Rung, version: int, detail: str) -> None:
-        self.stands = (rung, version, detail)
-
-    def read(self) -> Rung:
-        return self.stands[0]
-
-    def word(self) -> tuple[int, str]:
-        return self.stands[1:]
 
 
 class Nothing:
@@ -104,6 +99,29 @@ def test_a_cleared_latch_file_is_told_with_what_it_said(stands: tuple[Rung, int,
     desk.carrier.carry_out(ClearLatch("k"))
     assert latch.read() is Rung.ACTIVE
     assert desk.mailbox.take(0.0) == LatchCleared(key="k", rung=stands[0], detail=stands[2])
+
+
+def test_a_latch_file_that_a_person_wrote_stays_until_it_was_met() -> None:
+    latch = FakeLatch(Rung.HALTED, 0, "bob: storm")
+    desk = Desk(latch=latch)
+    desk.carrier.carry_out(WriteLatch(Rung.REDUCING, 3, "daily_loss"))
+    assert latch.stands == (Rung.HALTED, 0, "bob: storm")
+    assert desk.mailbox.take(0.0) == LatchFound(rung=Rung.HALTED, detail="bob: storm")
+    desk.carrier.carry_out(WriteLatch(Rung.HALTED, 4, "both", (Rung.HALTED, "bob: storm")))
+    assert latch.stands == (Rung.HALTED, 4, "both")
+    desk.carrier.carry_out(WriteLatch(Rung.ACTIVE, 5, ""))
+    assert (latch.read(), desk.mailbox.take(0.0)) == (Rung.ACTIVE, None)
+
+
+@pytest.mark.parametrize(
+    ("version", "told"), [(0, [LatchFound(rung=Rung.HALTED, detail="bob")]), (1, []), (-1, [])]
+)
+def test_a_look_tells_of_a_latch_file_that_a_person_wrote_and_of_no_other(
+    version: int, told: list[LatchFound]
+) -> None:
+    desk = Desk(latch=FakeLatch(Rung.HALTED, version, "bob"))
+    desk.carrier.carry_out(LookAtLatch())
+    assert [message for message in (desk.mailbox.take(0.0),) if message is not None] == told
 
 
 def test_message_that_a_full_route_refuses_is_reported_and_no_error() -> None:

@@ -308,6 +308,16 @@ def test_a_forced_resume_where_nothing_stands_is_refused_like_any_other(bench: B
     assert bench.interventions()[-1]["outcome"] == body["detail"]
 
 
+def test_a_resume_that_a_new_halt_crosses_says_so(bench: Bench) -> None:
+    bench.do(Verb.HALT)
+    bench.do(Verb.RESUME, force=True)
+    bench.halt(HaltTrigger.KILL_SWITCH)
+    bench.held()
+    assert answered(bench.held(RISK))["detail"] == (
+        "the account is ACTIVE; ended: manual (forced); but it is HALTED again: kill_switch"
+    )
+
+
 def test_closing_positions_is_not_broken_off_unless_forced(bench: Bench) -> None:
     bench.do(Verb.FLATTEN)
     bench.now_s += 1_000.0

@@ -25,7 +25,17 @@ from domain.messages import (
     TimerFired,
 )
 from domain.outbox import AuditEvent, AuditKind
-from domain.outputs import Answer, CancelTimer, EndRole, Persist, Send, SetTimer, StartRoles, WriteLatch
+from domain.outputs import (
+    Answer,
+    CancelTimer,
+    EndRole,
+    LookAtLatch,
+    Persist,
+    Send,
+    SetTimer,
+    StartRoles,
+    WriteLatch,
+)
 from domain.records import HaltRecord, HaltTrigger, MachineSnapshot, Rung
 from domain.supervision import (
     AbsentStrategy,
@@ -90,6 +100,7 @@ class Bench:
         self.done: list[StartRoles | EndRole] = []
         self.files: list[WriteLatch] = []
         self.answers: list[str] = []
+        self.looks = 0
         self.timers: list[SetTimer | CancelTimer] = []
         self.saved = (saved or {}).get("version", 0)
 
@@ -105,6 +116,8 @@ class Bench:
                     self.timers.append(output)
             elif isinstance(output, WriteLatch):
                 self.files.append(output)
+            elif isinstance(output, LookAtLatch):
+                self.looks += 1
             elif isinstance(output, StartRoles | EndRole):
                 self.done.append(output)
             elif isinstance(output, Answer):
@@ -879,7 +892,8 @@ def test_a_drain_that_was_lost_is_said_again(bench: Bench) -> None:
     """Fault search, seed 75: the stop then hung until its deadline."""
     bench.give(Drain(reason="signal", cancel_entries=False))
     again = bench.machine.handle(TimerFired(name=BEGIN_TIMER))
-    assert again == [Send(FEED, Drain(reason="signal", cancel_entries=False)), SetTimer(BEGIN_TIMER, 6.0)]
+    drain = Send(FEED, Drain(reason="signal", cancel_entries=False))
+    assert again == [drain, LookAtLatch(), SetTimer(BEGIN_TIMER, 6.0)]
     bench.stop()
     assert bench.machine.handle(TimerFired(name=BEGIN_TIMER)) == []
 
@@ -887,6 +901,7 @@ def test_a_drain_that_was_lost_is_said_again(bench: Bench) -> None:
 def test_a_start_of_the_feed_that_was_lost_is_said_again(bench: Bench) -> None:
     """Fault search, seed 135."""
     assert bench.give(TimerFired(name=BEGIN_TIMER)) == [Send(FEED, StartFeed())]
+    assert bench.looks == 1, "the latch's file is looked at as often"
 
 
 def test_a_strategy_quarantined_at_the_start_keeps_nobody_from_starting() -> None:

@@ -160,7 +160,8 @@ def test_a_person_who_halts_while_nothing_runs_is_heard_also_where_it_is_halted_
     saved = saved_in(keeper().handle(raising(T.DAILY_LOSS, Rung.HALTED)))
     latch = keeper(saved, found=FoundLatch(Rung.HALTED, 0, "ann: holiday"))
     outputs = latch.begun()
-    assert WriteLatch(Rung.HALTED, 2, "daily_loss: why; kill_switch: latch file: ann: holiday") in outputs
+    words, met = "daily_loss: why; kill_switch: latch file: ann: holiday", (Rung.HALTED, "ann: holiday")
+    assert WriteLatch(Rung.HALTED, 2, words, met) in outputs
     assert latch.state()["causes"] == ["daily_loss", "kill_switch"]
     later = keeper(saved_in(outputs), found=FoundLatch(Rung.HALTED, 2))
     assert later.begun() == [], "once recorded it does not come back by its file"
@@ -191,7 +192,8 @@ def test_a_file_that_the_gateway_wrote_raises_where_its_halt_is_not_on_record() 
     """The returning coordinator took it for its own, by the ladder's version in it, and removed it."""
     saved = saved_in(halted().resume("", "ann: fixed", new_peak=False))
     latch = keeper(saved, found=FoundLatch(Rung.HALTED, BY_GATEWAY, "no connection"))
-    assert WriteLatch(Rung.HALTED, 3, "kill_switch: latch file: no connection") in latch.begun()
+    met = (Rung.HALTED, "no connection")
+    assert WriteLatch(Rung.HALTED, 3, "kill_switch: latch file: no connection", met) in latch.begun()
     told = replace(raising(T.BROKER_LOST), raised_by=GATEWAY, detail="no connection")
     saved = saved_in(keeper().handle(told))
     later = keeper(saved, found=FoundLatch(Rung.HALTED, BY_GATEWAY, "no connection"))
