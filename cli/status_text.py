@@ -45,8 +45,10 @@ def print_status(console: Console, body: Mapping[str, Any]) -> None:
         ("Session", str(body["session"])),
         ("Account", Text(body["rung"], style=_STYLES.get(body["rung"], ""))),
     ]
-    if not running and Rung[body["file_rung"]] > Rung[body["rung"]]:
-        pairs.append(("Latch file", Text(f"{body['file_rung']}: so the next run starts", style="bold red")))
+    if not running and body["file_raises"]:
+        higher = Rung[body["file_rung"]] > Rung[body["rung"]]
+        next_run = "so the next run starts" if higher else "the next run records it as a cause of its own"
+        pairs.append(("Latch file", Text(f"{body['file_rung']}: {next_run}", style="bold red")))
     pairs += [(_scope(scope), Text(rung, style=_STYLES.get(rung, ""))) for scope, rung in body["scoped"]]
     pairs += [("Held by", _cause(cause)) for cause in body.get("halted_by", ())]
     if body.get("resuming"):

@@ -56,12 +56,13 @@ def _latch(state: Path) -> Finding:
         return failed("halt latch", str(error), "put the state directory back from a copy")
     store, file = Rung[found["rung"]], Rung[found["file_rung"]]
     scopes = "".join(f", {scope} {rung}" for scope, rung in found["scoped"])
-    if file > store:
-        words = f"the latch file says {file.name}, the store {store.name}"
-        return warning("halt latch", words, f"the next run starts {file.name}; then `breakwater resume`")
-    if file < store:
-        words = f"the store says {store.name}, the latch file {file.name}"
-        return warning("halt latch", words, "none: the next run writes the file again")
+    words = f"the latch file says {file.name}, the store {store.name}"
+    if found["file_raises"]:
+        starts = max(file, store).name
+        advice = f"the next run starts {starts}, the file a cause of its own; then `breakwater resume`"
+        return warning("halt latch", words, advice)
+    if file is not store:
+        return warning("halt latch", words, f"none: the next run starts {store.name}, and so says its file")
     if store > Rung.ACTIVE or scopes:
         why = "; ".join(f"{each['trigger']}: {each['detail']}" for each in found["halted_by"])
         return warning(

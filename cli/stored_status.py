@@ -14,7 +14,7 @@ from domain.halt_causes import cause_values, causes_from, highest
 from domain.messages import COORDINATOR
 from storage.engine import is_begun
 from storage.latch_file import LatchFile
-from supervisor.latch_keeper import LADDER
+from supervisor.latch_keeper import LADDER, FoundLatch
 
 
 def stored_status(state: Path) -> dict[str, Any]:
@@ -30,13 +30,16 @@ def stored_status(state: Path) -> dict[str, Any]:
             values = {} if snapshot is None else snapshot.values
     causes = {"": values.get("causes", {}), **values.get("scoped", {})}
     held = {scope: causes_from(found) for scope, found in causes.items()}
+    file = LatchFile(stores.directory.path)
+    found = FoundLatch(file.read(), *file.word())
     return {
         "phase": "completed" if stores.session.completed else "stopped",
         "session": stores.session.number,
         "completed": stores.session.completed,
         "bar": stores.session.bar,
         "rung": highest(held[""]).name,
-        "file_rung": LatchFile(stores.directory.path).read().name,
+        "file_rung": found.rung.name,
+        "file_raises": found.raises(int(values.get("version", 0)), held[""]),
         "causes": [trigger.value for trigger in sorted(held[""])],
         "scoped": [[scope, highest(found).name] for scope, found in sorted(held.items()) if scope],
         "halted_by": [

@@ -13,14 +13,20 @@ import pytest
 from actors.mailbox import LaneMailbox
 from cli.checks import check_socket
 from domain.commands import Command, Verb
-from domain.records import Rung
+from domain.halts import HaltLadder
+from domain.messages import COORDINATOR
+from domain.records import HaltTrigger, MachineSnapshot, Rung
 from storage.files import FileLock
+from storage.journal import SqlJournal
 from storage.latch_file import LatchFile
+from storage.state import StateDirectory
 from storage.state_lock import LOCK
 from supervisor.control_peers import Limits
 from supervisor.control_server import ControlServer
+from supervisor.latch_keeper import LADDER
 from tests.fakes.ports import FakeLog
 from tests.unit.cli.conftest import Invoke, Traded
+from tests.unit.domain.test_halts import policy
 
 ROLES = {
     "gateway": {
@@ -389,6 +395,50 @@ def test_status_of_an_engine_that_does_not_run_tells_what_it_left(invoke: Invoke
     body = json.loads(invoke("status", "--state", traded.path, "--json").stdout)
     assert (body["running"], body["exit_code"], body["file_rung"]) == (False, 3, "FLATTENING")
     assert body["session"] == 1
+
+
+@pytest.mark.parametrize(
+    ("stands", "file", "version", "status", "doctor"),
+    [
+        (Rung.ACTIVE, Rung.HALTED, 0, "HALTED: so the next run starts", "the next run starts HALTED"),
+        (Rung.ACTIVE, Rung.HALTED, 1, "", "the next run starts ACTIVE"),
+        (Rung.ACTIVE, Rung.HALTED, 9, "HALTED: so the next run starts", "the next run starts HALTED"),
+        (Rung.HALTED, Rung.REDUCING, 0, "REDUCING: the next run records it", "the next run starts HALTED"),
+        (Rung.HALTED, Rung.HALTED, 0, "HALTED: the next run records it", "the file a cause of its own"),
+        (Rung.HALTED, Rung.HALTED, 1, "", "once that is settled"),
+        (Rung.HALTED, Rung.ACTIVE, 0, "", "the next run starts HALTED"),
+    ],
+)
+def test_status_and_doctor_say_of_the_latch_file_what_the_next_start_does(
+    invoke: Invoke,
+    traded: Traded,
+    monkeypatch: pytest.MonkeyPatch,
+    stands: Rung,
+    file: Rung,
+    version: int,
+    status: str,
+    doctor: str,
+) -> None:
+    """By its version, as the start does, not by its rung alone."""
+    from cli.verdicts import ok
+
+    monkeypatch.setattr("cli.checks.check_ray", lambda: ok("Ray", "left out here"))
+    ladder = HaltLadder(policy())
+    ladder.raise_latch(
+        HaltTrigger.HEAT, Rung.HALTED, at_ns=0, bar=1, session=1, raised_by="risk", detail="why"
+    )
+    if stands is Rung.ACTIVE:
+        ladder.resume("", resumed_by="person", detail="ann", new_peak=False)
+    journal = SqlJournal(StateDirectory(traded.path).database_url(COORDINATOR), COORDINATOR)
+    journal.append([MachineSnapshot(name=LADDER, bar=-1, at_ns=0, values=ladder.to_values())])
+    journal.close()
+    LatchFile(traded.path).write(file, version, "words")
+    shown = invoke("status", "--state", traded.path).stdout
+    assert status in shown
+    assert ("Latch file" in shown) is bool(status)
+    checks = json.loads(invoke("doctor", "--state", traded.path, "--json").stdout)["checks"]
+    (latch,) = [each for each in checks if each["check"] == "halt latch"]
+    assert doctor in latch["advice"]
 
 
 Broken = Callable[[Path], None]
