@@ -43,6 +43,7 @@ class FaultKind(StrEnum):
     EXECUTION_CORRECTED = "execution_corrected"
     EVENTS_REORDERED = "events_reordered"
     STRATEGY_FAILS = "strategy_fails"
+    LATCH_FILE = "latch_file"
 
 
 class Fault(NamedTuple):
@@ -166,8 +167,14 @@ def draw(seed: int, strategies: Sequence[str], roles: Sequence[str], symbols: Se
         faults += _combination(chance, bars, (GATEWAY, RISK, FEED, AUDIT, *roles))
     for _ in range(LEAST_SURE - sum(fault.kind in _SURE for fault in faults)):
         faults.append(Fault(FaultKind.REORDERED, chance.randint(0, bars // 2), chance.randint(1, 120)))
+    if chance.random() < BY_HAND:
+        bar, occasion = chance.randint(0, bars - 4), chance.randint(1, 60)
+        faults.append(Fault(FaultKind.LATCH_FILE, bar, occasion, value=chance.random()))
     return Schedule(seed, bars, tuple(sorted(faults, key=lambda fault: (fault.bar, fault.kind))))
 
+
+BY_HAND = 0.25
+"""Share of seeds in which a person writes the latch's file while the engine runs."""
 
 COMBINED = 0.3
 """Share of seeds with faults that only together try a defence that stands behind another."""

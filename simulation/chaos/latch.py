@@ -20,6 +20,14 @@ class MemoryLatch:
         """Return the latch as `role` writes it."""
         return LatchView(self, role)
 
+    def by_hand(self, rung: Rung, words: str) -> bool:
+        """Let a person halt as `breakwater halt` does where nobody answers; return whether they had to."""
+        if self.rung > rung:
+            return False
+        self.rung, self.said = rung, (0, words)
+        self._after(rung)
+        return True
+
     def replace(self, role: str, rung: Rung, version: int, detail: str) -> None:
         """Take what `role` writes."""
         self._before(role)

@@ -24,6 +24,7 @@ from domain.records import (
 )
 from simulation.chaos.faults import FaultKind
 from simulation.chaos.oracle_halts import halts, restarts, unprotected
+from simulation.chaos.oracle_latch import latches
 from simulation.chaos.timeline import Failed
 from simulation.chaos.world import KEEPERS, STALL_S, World
 
@@ -36,6 +37,7 @@ def judge(world: World) -> list[str]:
         *_gate(world),
         *_epochs(world),
         *halts(world),
+        *latches(world),
         *_failures(world),
     ]
     found += restarts(world)

@@ -192,8 +192,7 @@ class ChaosRuntime(InlineRuntime):
         if shell is None or shell.failure:
             return True
         timeline = self._perils.timeline
-        timeline.note(f"{clock.now_s:.6f} {letter.channel.sender}>{to} {type(message).__name__}")
-        timeline.delivered += 1
+        timeline.deliver(clock.now_s, letter.channel.sender, to, message)
         if isinstance(message, BrokerUpdate):
             self._link.delivered(message)
         elif isinstance(message, OrdersApproved):

@@ -11,9 +11,10 @@ from hashlib import blake2b
 from typing import NamedTuple
 
 from domain.broker import BrokerCommand, DownloadKind
-from domain.messages import OrdersApproved
+from domain.messages import GATEWAY, OrdersApproved
 from domain.outbox import AuditEvent
 from domain.records import OrderEntry, Record, Rung
+from domain.supervision import Pulse
 from simulation.chaos.faults import Fault
 
 
@@ -70,6 +71,20 @@ class Latched(NamedTuple):
     rung: Rung
 
 
+class ByHand(NamedTuple):
+    """Be one latch file that a person wrote: what they said."""
+
+    at: int
+    words: str
+
+
+class Pulsed(NamedTuple):
+    """Be one pulse of the gateway that came to the coordinator."""
+
+    at: int
+    run: int
+
+
 class Approved(NamedTuple):
     """Be one decision that the gateway was given: in which risk epoch, and the refs of its orders."""
 
@@ -111,6 +126,8 @@ class Timeline:
     struck: list[Struck] = field(default_factory=list)
     built_roles: list[Built] = field(default_factory=list)
     latched: list[Latched] = field(default_factory=list)
+    by_hand: list[ByHand] = field(default_factory=list)
+    pulses: list[Pulsed] = field(default_factory=list)
     approvals: list[Approved] = field(default_factory=list)
     delivered: int = 0
     last_call: int = 0
@@ -157,6 +174,17 @@ class Timeline:
     def latch(self, rung: Rung) -> None:
         """Note a change of the latch's file."""
         self.latched.append(Latched(self.note(f"latch file {rung.name}"), rung))
+
+    def wrote_by_hand(self, words: str) -> None:
+        """Note that a person wrote the latch's file."""
+        self.by_hand.append(ByHand(self.now, words))
+
+    def deliver(self, now_s: float, sender: str, to: str, message: object) -> None:
+        """Note a message that comes to its role."""
+        at = self.note(f"{now_s:.6f} {sender}>{to} {type(message).__name__}")
+        self.delivered += 1
+        if sender == GATEWAY and isinstance(message, Pulse):
+            self.pulses.append(Pulsed(at, self.run))
 
     def approved(self, message: OrdersApproved) -> None:
         """Note a decision that the gateway was given."""

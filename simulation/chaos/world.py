@@ -127,6 +127,7 @@ class World:
         self.clock.now_s = 0.0
         delivery_s = DELIVERIES_S[self.schedule.seed % len(DELIVERIES_S)]
         runtime = ChaosRuntime(self.perils, self.link, self.clock, delivery_s, self._alter)
+        runtime.occasions.by_hand = self.latch.by_hand
         try:
             specs = self._site.compose(self.table, self._first(), self._given(runtime))
             self.risk_settings = next(spec.arguments["settings"] for spec in specs if spec.role == RISK)

@@ -15,9 +15,10 @@ from actors.parts import Parts
 from domain.broker import CancelOrder, Executed, PlaceOrder
 from domain.execution_book import ExecutionBook
 from domain.gateway import Gateway
+from domain.halt_messages import LatchChanged, LatchHeld, RaiseHalt
 from domain.messages import COORDINATOR, GATEWAY, RISK, JournalUpdate
 from domain.outputs import Output, Persist, Send, Wire
-from domain.ports import Machine
+from domain.ports import LatchPort, Machine
 from domain.records import ExecutionEntry, IntentKind, OrderState
 from domain.venue_link import VenueLink
 from supervisor.coordinator import Coordinator
@@ -136,6 +137,42 @@ def no_latch_file(role: str, parts: Parts) -> Parts:
     return replace(parts, broker=parts.broker._broker)
 
 
+class Unread:
+    """Be a latch of which nobody reads who wrote it (port: `domain.ports.LatchPort`)."""
+
+    def __init__(self, latch: LatchPort) -> None:
+        self._latch = latch
+        self.write, self.read = latch.write, latch.read
+
+    def word(self) -> tuple[int, str]:
+        return 1, self._latch.word()[1]
+
+
+def meets_no_file(role: str, parts: Parts) -> Parts:
+    """Write over the latch's file whoever wrote it."""
+    if parts.latch is None:
+        return parts
+    return replace(parts, latch=Unread(parts.latch))
+
+
+def tells_no_halt_again(role: str, parts: Parts) -> Parts:
+    """Tell a halt of the gateway's once, and hold whatever lowering is announced."""
+    if role != GATEWAY:
+        return parts
+
+    def once(message: Any, outputs: list[Output]) -> list[Output]:
+        kept = [each for each in outputs if not (isinstance(each, Send) and _is_told_again(each.message))]
+        if isinstance(message, LatchChanged) and len(kept) < len(outputs):
+            kept.append(Send(COORDINATOR, LatchHeld(role=GATEWAY, version=message.version)))
+        return kept
+
+    return replace(parts, machine=Wrapped(parts.machine, once))
+
+
+def _is_told_again(message: Any) -> bool:
+    return isinstance(message, RaiseHalt) and message.again
+
+
 def no_intensity_limit(role: str, parts: Parts) -> Parts:
     """Start a role anew however often it ends."""
     if role == COORDINATOR:
@@ -211,6 +248,8 @@ MUTANTS = {
         keeps_no_latch,
         drops_corrections,
         loses_a_commit,
+        meets_no_file,
+        tells_no_halt_again,
     )
 }
 """Each mutant by its name."""
