@@ -163,7 +163,7 @@ class EnginePlan:
         """Return the feed's settings."""
         answer_s = self.settings.engine.runtime.answer_deadline_s
         return MarketDataSettings(
-            consumers=(*self.strategy_roles, RISK, VENUE),
+            consumers=(VENUE, *self.strategy_roles, RISK),
             symbols=frozenset(self.table.symbols),
             first=self.session.first,
             pace_s=self.pace_s,
