@@ -75,11 +75,14 @@ class InlineEngine:
         """Do a slice of work; return whether the engine has stopped.
 
         Raises EngineFailed, once the account is halted, when the coordinator failed: nobody else would notice.
+        Raises DurabilityError where the common commit failed, which ends every role: all is then as before it.
         """
         while not self._commands.empty():
             self._runtime.send(COORDINATOR, self._commands.get_nowait(), control=True)
         stopped = self._runtime.run(self._ended, most=self._slice, for_s=_SLICE_S)
         if stopped and not self._runtime.alive(COORDINATOR):
+            if self._group.failed:
+                raise DurabilityError(self._group.failed)
             raise failed_coordinator(self._state_dir, self._runtime.snapshot(COORDINATOR)["failure"])
         return stopped
 
