@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping
 from fractions import Fraction
 from typing import Any, NamedTuple
 
-from domain.messages import Begin, RoleFailed
+from domain.messages import AUDIT, Begin, RoleFailed
 from domain.outputs import EndRole, Output, Send, StartRoles
 from domain.signals import strategy_of
 from domain.supervision import AbsentStrategy, RoleEnded, RoleFigures, RoleStarted
@@ -89,6 +89,15 @@ class Children:
     def in_status(self, *statuses: Status) -> list[str]:
         """Return the roles that stand there."""
         return [role for role, child in self._children.items() if child.status in statuses]
+
+    @property
+    def to_drain(self) -> list[str]:
+        """Return who is to be drained: who is ready, and an audit writer on its way, for it has to hear all out."""
+        return [
+            role
+            for role, child in self._children.items()
+            if child.status is Status.READY or (role == AUDIT and child.status not in OUT)
+        ]
 
     @property
     def all_ready(self) -> bool:

@@ -182,6 +182,8 @@ class Coordinator:
         outputs = [] if self._phase in STOPPING else self._children.begin_due()
         if self._phase is Phase.RUNNING:
             outputs += self._upkeep.back(role)
+        elif self._phase is Phase.DRAINING and self._draining.waiting_for == [role]:
+            outputs += self._drain_next()
         return [*outputs, *self._run_once_ready(), *self._kept()]
 
     def _run_once_ready(self) -> list[Output]:
@@ -267,7 +269,7 @@ class Coordinator:
             return []
         self._phase, self._reason = Phase.DRAINING, reason
         drain = Drain(reason=reason, cancel_entries=cancel_entries)
-        forsaken = self._draining.begin(self._children.in_status(Status.READY), drain)
+        forsaken = self._draining.begin(self._children.to_drain, drain)
         stopped = event(AuditKind.STOPPED, "engine", {"reason": reason})
         return [stopped, *self._kept(), *forsaken, *self._drain_next()]
 
@@ -275,17 +277,17 @@ class Coordinator:
         if self._draining.done:
             self._phase = Phase.FAILED if self._faults.failures else Phase.STOPPED
             return self._kept()
-        return [*self._draining.asked()]
+        return [*self._draining.asked(self._children.in_status(Status.READY))]
 
     def _drained(self, role: str) -> list[Output]:
         return self._drain_next() if self._phase is Phase.DRAINING and self._draining.drained(role) else []
 
     def _passed_over(self, role: str) -> list[Output]:
         """Drain on without a role that ended, and without those that were given up with it."""
-        if self._phase is not Phase.DRAINING:
-            return []
-        ready = self._children.in_status(Status.READY)
-        return self._drain_next() if self._draining.leave_out(role, ready) else []
+        draining = self._phase is Phase.DRAINING
+        return (
+            self._drain_next() if draining and self._draining.leave_out(role, self._children.to_drain) else []
+        )
 
     def _kept(self) -> list[Output]:
         values = {

@@ -40,7 +40,7 @@ class Draining:
         return self._left[:1]
 
     def begin(self, ready: Collection[str], drain: Drain) -> list[Send]:
-        """Drain the roles that are `ready`, with `drain`; return what is told to who is not waited for.
+        """Drain these roles, `ready` for it or soon to be, with `drain`; return what is told to who is not waited for.
 
         That is the feed, where gateway or risk manager are away: its bar can no longer settle.
         """
@@ -49,9 +49,9 @@ class Draining:
         self._left = [role for role in self._order if role in ready and (role != FEED or settles)]
         return [] if settles or FEED not in ready else [Send(FEED, drain)]
 
-    def asked(self) -> list[Send]:
-        """Return what the role that is to drain now is told."""
-        return [Send(role, self._drain) for role in self.waiting_for]
+    def asked(self, ready: Collection[str]) -> list[Send]:
+        """Return what the role that is to drain now is told; nothing before it is `ready`: it has yet to hear them."""
+        return [Send(role, self._drain) for role in self.waiting_for if role in ready]
 
     def drained(self, role: str) -> bool:
         """Note that `role` is at rest; return whether it was waited for."""

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from domain.messages import FEED, StartFeed
 from domain.outputs import LookAtLatch, Output, Send, SetTimer
+from supervisor.child import Status
 from supervisor.children import Children
 from supervisor.draining import Draining
 from supervisor.phase import Phase
@@ -22,7 +23,7 @@ def reminders(phase: Phase, children: Children, draining: Draining, after_s: flo
         case Phase.RUNNING:
             outputs = [*children.begin_again(), Send(FEED, StartFeed())]
         case Phase.DRAINING:
-            outputs = [*draining.asked()]
+            outputs = [*children.begin_again(), *draining.asked(children.in_status(Status.READY))]
         case _:
             return []
     return [*outputs, LookAtLatch(), SetTimer(BEGIN_TIMER, after_s)]

@@ -708,6 +708,29 @@ def test_the_end_of_a_former_generation_is_no_news(bench: Bench) -> None:
     assert bench.give(Ready(role=GATEWAY, generation=1)) == []
 
 
+def test_a_stop_waits_for_an_audit_writer_that_is_being_started_anew(bench: Bench) -> None:
+    bench.give(ended(AUDIT))
+    drained = [send.to for send in bench.give(Drain(reason="SIGTERM", cancel_entries=True))]
+    while (role := drained[-1]) != AUDIT and (sends := bench.give(Drained(role=role))):
+        drained += [send.to for send in sends if isinstance(send.message, Drain)]
+    assert AUDIT not in drained, "it would hear nobody out"
+    assert (bench.phase, bench.machine.state()["waiting_for"]) == (Phase.DRAINING, [AUDIT])
+    bench.give(started(AUDIT, 2))
+    assert Send(AUDIT, Drain(reason="SIGTERM", cancel_entries=True)) in bench.give(
+        Ready(role=AUDIT, generation=2)
+    )
+    bench.give(Drained(role=AUDIT))
+    assert bench.phase is Phase.STOPPED
+
+
+def test_a_stop_that_an_audit_writer_did_not_come_back_for_is_no_clean_end(bench: Bench) -> None:
+    bench.give(ended(AUDIT))
+    bench.give(Drain(reason="SIGTERM", cancel_entries=True))
+    bench.give(ended(AUDIT, 2))
+    bench.stop()
+    assert bench.phase is Phase.FAILED
+
+
 def test_a_role_that_ends_while_the_engine_stops_is_not_started_anew(bench: Bench) -> None:
     bench.give(Drain(reason="signal", cancel_entries=False))
     assert drains(bench.give(ended(FEED))) == [GATEWAY]
