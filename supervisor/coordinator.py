@@ -284,10 +284,8 @@ class Coordinator:
 
     def _passed_over(self, role: str) -> list[Output]:
         """Drain on without a role that ended, and without those that were given up with it."""
-        draining = self._phase is Phase.DRAINING
-        return (
-            self._drain_next() if draining and self._draining.leave_out(role, self._children.to_drain) else []
-        )
+        moves_on = self._phase is Phase.DRAINING and self._draining.leave_out(role, self._children.to_drain)
+        return self._drain_next() if moves_on else []
 
     def _kept(self) -> list[Output]:
         values = {
