@@ -15,6 +15,7 @@ from typing import Any
 from actors.parts import ActorContext, Parts
 from actors.shell import Shell
 from domain.broker import BrokerUpdate
+from domain.errors import DurabilityError
 from domain.messages import (
     AUDIT,
     COORDINATOR,
@@ -118,10 +119,11 @@ class ChaosRuntime(InlineRuntime):
         """Start the coordinator, as Ray does however often it dies, and have it begin."""
         try:
             self.build(self._specs[COORDINATOR])
+            self.send(COORDINATOR, Begin())
         except Crashed as crash:
             self._crashed(crash)
-        else:
-            self.send(COORDINATOR, Begin())
+        except DurabilityError:  # of what a start writes first
+            self.ended_by = "the coordinator failed"
 
     # --- posting ----------------------------------------------------------------------------------------------------
 
