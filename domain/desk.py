@@ -56,16 +56,11 @@ class Target:
     reason: str
 
 
-def tally(book: BookSettings, batches: Iterable[SignalBatch]) -> dict[str, Tally]:
+def ballots(book: BookSettings, batches: Iterable[SignalBatch]) -> dict[str, Ballot]:
     """Return the votes of the book's strategies by symbol; a symbol that none spoke of is left out.
 
-    `batches` are sorted by strategy.
+    `batches` are sorted by strategy. They are not added up yet, which most symbols at most bars do not need.
     """
-    return {symbol: ballot.tally() for symbol, ballot in ballots(book, batches).items()}
-
-
-def ballots(book: BookSettings, batches: Iterable[SignalBatch]) -> dict[str, Ballot]:
-    """Return what `tally` does before it is added up, which most symbols at most bars do not need."""
     counts: defaultdict[str, Ballot] = defaultdict(Ballot)
     for batch in batches:
         strategy = batch.strategy

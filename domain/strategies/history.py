@@ -73,19 +73,7 @@ class SymbolHistory:
             raise InvariantViolation(
                 f"{self.symbol}: position {start} was forgotten; the first kept is {self._forgotten}"
             )
-        opens, sessions, o, h, low, c, v = self._shown
-        part = slice(a, b)
-        return SymbolBars(
-            symbol=self.symbol,
-            bar_ns=self.bar_ns,
-            open_ns=opens[part],
-            session=sessions[part],
-            open=o[part],
-            high=h[part],
-            low=low[part],
-            close=c[part],
-            volume=v[part],
-        )
+        return _bars(self.symbol, self.bar_ns, [column[a:b] for column in self._shown])
 
     def _reserve(self, capacity: int) -> None:
         columns: tuple[NDArray[Any], ...] = tuple(np.empty(capacity, dtype=dtype) for dtype in _DTYPES)

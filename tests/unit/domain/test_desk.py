@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domain.desk import NO_VOTES, Action, tally, target, votes_body
+from domain.desk import NO_VOTES, Action, Tally, ballots, target, votes_body, votes_needed
 from domain.messages import SignalBatch
 from domain.risk.limits import BookSettings
 from tests.unit.domain.risk.bench import MAIN, batch
@@ -24,6 +24,10 @@ def votes(text: str, confidence: float = 0.8) -> list[SignalBatch]:
             batch(7, name, {"AAPL": (direction, confidence)}, failed=["AAPL"] if said == "x" else ())
         )
     return found
+
+
+def tally(book: BookSettings, batches: list[SignalBatch]) -> dict[str, Tally]:
+    return {symbol: ballot.tally() for symbol, ballot in ballots(book, batches).items()}
 
 
 def wanted(book: BookSettings, text: str, lots: int, *, shortable: bool = True) -> tuple[Action, int]:
@@ -161,3 +165,13 @@ def test_whatever_is_wanted_has_the_votes_for_it(
         assert (shorts if lots > 0 else longs) >= min_votes
     if action is not HOLD:
         assert "x" not in text
+
+
+@given(st.text(alphabet="+-0x", min_size=6, max_size=6), st.sampled_from((-5, 0, 5)))
+def test_votes_that_do_not_matter_lead_to_nothing(text: str, lots: int) -> None:
+    """The desk passes such symbols over, unless an exit is owed."""
+    needed = votes_needed(BOOK)
+    ballot = ballots(BOOK, votes(text)).get("AAPL")
+    found = target(BOOK, NO_VOTES if ballot is None else ballot.tally(), lots, shortable=True)
+    if ballot is None or not ballot.matters(needed):
+        assert (found.action, found.reason) == (Action.HOLD, "")
