@@ -93,8 +93,8 @@ def path(tmp_path: Path) -> Iterator[Path]:
     assert ready.wait(DEADLINE_S)
     bell = servers[0].bell
     yield place
+    bell.send(b"x")  # as a signal does: the bell first, for a stopped server has closed it
     servers[0].stop()
-    bell.send(b"x")
     thread.join(DEADLINE_S)
     assert not thread.is_alive()
     assert died == []
