@@ -26,7 +26,11 @@ SWITCH_S = 0.0005
 """How long a thread may hold the interpreter: Ray's receiving thread waits for the machine's no longer than this."""
 
 
-def _lose(payload: bytes, control: bool) -> None:
+MESSAGES = "messages"
+"""The thread of an actor's process that takes messages: in the main one Ray does more around each call."""
+
+
+def _lose(payload: bytes) -> None:
     """Take what is sent to a role that is away."""
 
 
@@ -39,7 +43,7 @@ class HandleRouter:
     """
 
     def __init__(self) -> None:
-        self._posts: dict[str, Any] = {}
+        self._posts: dict[tuple[str, bool], Any] = {}
         self._pickled: tuple[Message | None, bytes] = (None, b"")
 
     def connect(self, handles: Mapping[str, Any]) -> None:
@@ -48,28 +52,32 @@ class HandleRouter:
         None stands for a role that is away at this moment: what it is sent is lost, as with any that has ended.
         """
         for role, handle in handles.items():
-            if handle is not None:
-                self._posts[role] = handle.receive.remote
-            else:
-                self._posts.setdefault(role, _lose)
+            for control in (False, True):
+                if handle is None:
+                    self._posts.setdefault((role, control), _lose)
+                else:
+                    method = handle.receive_control if control else handle.receive
+                    self._posts[role, control] = method.remote
 
     def __call__(self, to: str, message: Message, control: bool) -> None:
         """Post `message` to `to`; raises InvariantViolation for a role nobody started."""
-        post = self._posts.get(to)
+        post = self._posts.get((to, control))
         if post is None:
-            raise InvariantViolation(
-                f"no role {to!r} to send {type(message).__name__} to; known: {sorted(self._posts)}"
-            )
+            known = sorted({role for role, _ in self._posts})
+            raise InvariantViolation(f"no role {to!r} to send {type(message).__name__} to; known: {known}")
         # Message and payload are kept, read and replaced as one: between two threads they must not be mixed up.
         pickled, payload = self._pickled
         if message is not pickled:
             payload = pickle.dumps(message, protocol=pickle.HIGHEST_PROTOCOL)
             self._pickled = (message, payload)
-        post(payload, control)
+        post(payload)
 
 
 class RoleHost:
-    """Receive for one role and run its shell on a thread; Ray calls these methods one at a time, in order."""
+    """Receive for one role and run its shell on a thread.
+
+    Ray calls these methods in order and one at a time, those that take messages in a thread of their own.
+    """
 
     def __init__(self) -> None:
         self._shell: Shell | None = None
@@ -123,7 +131,15 @@ class RoleHost:
             self._early = 0
             self._shell.report_fault(lost, fatal=True)
 
-    def receive(self, payload: bytes, control: bool) -> None:
+    def receive(self, payload: bytes) -> None:
+        """Queue a pickled message."""
+        self._queue(payload, control=False)
+
+    def receive_control(self, payload: bytes) -> None:
+        """Queue a pickled message in the lane that overtakes."""
+        self._queue(payload, control=True)
+
+    def _queue(self, payload: bytes, *, control: bool) -> None:
         """Queue a pickled message.
 
         Nobody waits for an answer that could raise: a message that cannot be read is reported as a fatal fault, since

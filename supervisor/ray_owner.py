@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 from domain.errors import EnvironmentFault
-from supervisor.ray_actor import RoleHost
 from supervisor.signals import reclaim_signals
 
 NAMESPACE = "breakwater"
@@ -75,7 +74,6 @@ class RayOwner:
         # Ray prints to standard output that a worker died, in the middle of what a command prints there; we tell it
         # ourselves. Nothing public turns that off.
         ray._private.worker._worker_logs_enabled = False
-        ray.method(num_returns=0)(RoleHost.receive)  # nobody waits for a message's answer, so none is kept
         ray.init(
             address="local",
             num_cpus=self._num_cpus,

@@ -14,7 +14,7 @@ import psutil
 from domain.errors import BreakwaterError, Busy, EnvironmentFault, NotRunning
 from domain.messages import COORDINATOR, Message
 from supervisor.child_spec import ChildSpec
-from supervisor.ray_actor import HandleRouter, RoleHost
+from supervisor.ray_actor import MESSAGES, HandleRouter, RoleHost
 from supervisor.ray_owner import NAMESPACE
 
 START_S = 60.0
@@ -164,10 +164,10 @@ class RayRoles:
     # --- Ray ----------------------------------------------------------------------------------------------------
 
     def _create(self, spec: ChildSpec) -> Any:
-        # Nobody waits for a message to be received: without a return value Ray keeps no books on it.
-        self._ray.method(num_returns=0)(RoleHost.receive)
+        declare_messages(self._ray)
         coordinates = spec.role == COORDINATOR and self._coordinator_host is not None
-        host = self._ray.remote(self._coordinator_host if coordinates else RoleHost)
+        actor = self._ray.remote(concurrency_groups={MESSAGES: 1})
+        host = actor(self._coordinator_host if coordinates else RoleHost)
         arguments = (spec, str(self._state_dir)) if coordinates else ()
         return host.options(
             name=actor_name(spec.role, spec.generation),
@@ -239,6 +239,16 @@ class RayRoles:
             raise
         except errors.RayActorError as error:
             raise NotRunning(f"{role}: its process ended") from error
+
+
+def declare_messages(ray: Any) -> None:
+    """Let Ray keep no books on messages, whose receipt nobody waits for, and take them in a thread of their own.
+
+    Where other roles are is told in the same thread: a message must not overtake what makes its answer possible.
+    """
+    for method in (RoleHost.receive, RoleHost.receive_control):
+        ray.method(num_returns=0, concurrency_group=MESSAGES)(method)
+    ray.method(concurrency_group=MESSAGES)(RoleHost.connect)
 
 
 def end(processes: Sequence[psutil.Process]) -> None:

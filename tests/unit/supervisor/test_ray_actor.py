@@ -17,8 +17,9 @@ from supervisor.ray_actor import HandleRouter, RoleHost
 
 
 def handle(post: Any) -> SimpleNamespace:
-    """Return what looks like an actor handle whose `receive` is `post`."""
-    return SimpleNamespace(receive=SimpleNamespace(remote=post))
+    """Return what looks like an actor handle whose lanes both are `post`."""
+    method = SimpleNamespace(remote=post)
+    return SimpleNamespace(receive=method, receive_control=method)
 
 
 @pytest.fixture
@@ -41,7 +42,7 @@ def test_message_posted_in_the_middle_of_another_is_not_sent_in_its_place() -> N
     router, got = HandleRouter(), dict[str, set[int]](own=set(), other=set())
 
     def receiver(role: str) -> Any:
-        return handle(lambda payload, control: got[role].add(pickle.loads(payload).bar))
+        return handle(lambda payload: got[role].add(pickle.loads(payload).bar))
 
     def interrupt(frame: FrameType, event: str, argument: Any) -> Any:
         """Post another message before each line of the router, as a second thread might."""
@@ -63,19 +64,32 @@ def test_message_posted_in_the_middle_of_another_is_not_sent_in_its_place() -> N
 
 def test_message_is_pickled_once_for_roles_in_a_row() -> None:
     router, payloads = HandleRouter(), list[bytes]()
-    router.connect({role: handle(lambda payload, control: payloads.append(payload)) for role in ("a", "b")})
+    router.connect({role: handle(lambda payload: payloads.append(payload)) for role in ("a", "b")})
     message = BarSettled(bar=1)
     router("a", message, False)
     router("b", message, False)
     assert payloads[0] is payloads[1]
 
 
+def test_each_lane_has_a_method_of_its_own() -> None:
+    """Ray makes more of a second argument than of all else about a small message."""
+    router, posted = HandleRouter(), list[str]()
+    lanes = {
+        name: SimpleNamespace(remote=lambda _, name=name: posted.append(name))
+        for name in ("receive", "receive_control")
+    }
+    router.connect({"a": SimpleNamespace(**lanes)})
+    for control in (False, True):
+        router("a", BarSettled(bar=1), control)
+    assert posted == ["receive", "receive_control"]
+
+
 def test_message_that_cannot_be_read_is_reported(host: RoleHost, tmp_path: Path) -> None:
     """Nobody waits for an answer that could raise."""
     reported: list[RoleFailed] = []
     start(host, tmp_path)
-    host.connect({COORDINATOR: handle(lambda payload, control: reported.append(pickle.loads(payload)))})
-    host.receive(b"no pickle", False)
+    host.connect({COORDINATOR: handle(lambda payload: reported.append(pickle.loads(payload)))})
+    host.receive(b"no pickle")
     assert [(failed.role, failed.fatal) for failed in reported] == [("a", True)]
     assert "9 bytes cannot be read" in reported[0].error
 
@@ -84,8 +98,8 @@ def test_message_before_the_start_is_reported_once_the_coordinator_is_known(
     host: RoleHost, tmp_path: Path
 ) -> None:
     reported: list[RoleFailed] = []
-    host.receive(pickle.dumps(BarSettled(bar=1)), False)
+    host.receive(pickle.dumps(BarSettled(bar=1)))
     start(host, tmp_path)
     for _ in range(2):
-        host.connect({COORDINATOR: handle(lambda payload, control: reported.append(pickle.loads(payload)))})
+        host.connect({COORDINATOR: handle(lambda payload: reported.append(pickle.loads(payload)))})
     assert ["before the role was started" in failed.error for failed in reported] == [True]
