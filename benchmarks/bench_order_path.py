@@ -1,7 +1,7 @@
 """Measure the order path on Ray: a bar leaves the feed until its order's bytes are at the venue's socket.
 
-Six strategies speak at each bar. Floors, against a bare Ray skeleton with the same fan-out, join, durable insert and
-socket write, in turns: p50 at most 1.5 times, p99 at most 2 times, at bars that make an order and fill none. What it
+Six strategies speak at each bar. Floors, against a bare Ray skeleton of the same shape (fan-out, join, durable inserts,
+socket writes), in turns: p50 at most 1.5 times, p99 at most 2 times, at bars that make an order and fill none. What it
 takes where the order before is filled first, whose fill the gateway keeps before anything is decided, is told beside.
 With 500 symbols in each message: transport, a bar's way to the last strategy, at most 1.3 times that of one symbol,
 where each strategy looks at one of them, for what it takes to look at 500 is no transport; the whole path, where each

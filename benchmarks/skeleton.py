@@ -1,8 +1,10 @@
-"""Be the order path without an engine: bare Ray actors with the same fan-out, join, durable insert and socket write.
+"""Be the order path without an engine: bare Ray actors with the same fan-out, join, durable inserts and socket writes.
 
-One message goes to six actors, each sends one on, a seventh joins the six, an eighth inserts one row, durable when the
-call returns, and writes to a socket; then the next round begins. What a round takes is what Ray, the disk and the
-kernel cost by themselves, with the options that cost least.
+The feed's message goes to six actors, to the one that joins, and as a few bytes to a venue's socket. Each of the six
+sends one message on; the venue's bytes come back by the gateway's socket, which sends one message on too. The actor
+that joins waits for all eight, inserts one row, for what is decided must be on record before an order goes out, and
+tells the gateway, which inserts one row and writes to the socket; then the next round begins. What a round takes is
+what Ray, the disk and the kernel cost by themselves, with the options that cost least.
 """
 
 from __future__ import annotations
@@ -21,6 +23,9 @@ from supervisor.ray_runtime import RayRuntime
 ROW = "x" * 200
 """As many bytes as an order's text in the gateway's database."""
 ORDER = b"o" * 200
+BAR = b"b" * 200
+AWAITED = 8
+"""What is joined: six signals, the bar and the venue's word that it moved on."""
 _LONGEST_S = 120.0
 
 
@@ -28,21 +33,25 @@ class Hop:
     """Be one actor; which part it plays is told by `link`."""
 
     def link(self, role: str, others: list[Any], folder: str) -> None:
-        """Take a role: feed, strategy, join or gateway, and whom to send to."""
+        """Take a role: feed, strategy, join or gateway, and whom to send to; the gateway posts to the join as well."""
         self._role, self._folder = role, folder
         self._posts = [other.receive.remote for other in others]
-        self._begun: dict[int, int] = {}
         self._heard: dict[int, int] = {}
         self._times: list[int] = []
-        if role == "gateway":
+        if role in ("join", "gateway"):
             self._database = sqlite3.connect(
-                Path(folder) / "skeleton.db", isolation_level=None, check_same_thread=False
+                Path(folder) / f"{role}.db", isolation_level=None, check_same_thread=False
             )
             for setting in ("journal_mode=WAL", "synchronous=FULL"):
                 self._database.execute(f"PRAGMA {setting}")
             self._database.execute("CREATE TABLE one (id INTEGER PRIMARY KEY, text TEXT)")
+        if role in ("feed", "gateway"):
             self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
             self._socket.connect(str(Path(folder) / "venue"))
+            self._socket.sendall(role[:1].encode())
+        if role == "gateway":
+            join = self._posts.pop()
+            threading.Thread(target=self._hear_venue, args=(join,), daemon=True).start()
 
     def receive(self, payload: bytes) -> None:
         """Do this actor's part of a round."""
@@ -51,12 +60,17 @@ class Hop:
             case "feed":
                 begun = time.perf_counter_ns()
             case "join":
-                self._heard[number] = self._heard.get(number, 0) + 1
-                if self._heard[number] < 6:
+                heard = self._heard.get(number, 0) + 1
+                self._heard[number] = heard
+                if begun:
+                    self._round = begun, rest
+                if heard < AWAITED:
                     return
                 del self._heard[number]
+                begun, rest = self._round
+                self._keep()
             case "gateway":
-                self._database.execute("INSERT INTO one (text) VALUES (?)", (ROW,))
+                self._keep()
                 self._socket.sendall(ORDER)
                 self._times.append(time.perf_counter_ns() - begun)
                 if number + 1 >= rest:
@@ -67,10 +81,23 @@ class Hop:
         message = pickle.dumps((number, begun, rest), protocol=pickle.HIGHEST_PROTOCOL)
         for post in self._posts:
             post(message)
+        if self._role == "feed":
+            self._socket.sendall(BAR)
 
     def times(self) -> list[int]:
         """Return the nanoseconds of each round so far."""
         return list(self._times)
+
+    def _keep(self) -> None:
+        self._database.execute("INSERT INTO one (text) VALUES (?)", (ROW,))
+
+    def _hear_venue(self, join: Any) -> None:
+        number, left = 0, len(BAR)
+        while data := self._socket.recv(left):
+            left -= len(data)
+            if left == 0:
+                join(pickle.dumps((number, 0, 0), protocol=pickle.HIGHEST_PROTOCOL))
+                number, left = number + 1, len(BAR)
 
 
 def round_times(rounds: int) -> list[int]:
@@ -80,8 +107,8 @@ def round_times(rounds: int) -> list[int]:
 
         listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         listener.bind(str(Path(name) / "venue"))
-        listener.listen(1)
-        threading.Thread(target=_swallow, args=(listener,), daemon=True).start()
+        listener.listen(2)
+        threading.Thread(target=_pass_on, args=(listener,), daemon=True).start()
         ray.method(num_returns=0)(Hop.receive)
         actor = ray.remote(Hop)
         made: list[Any] = [
@@ -89,7 +116,11 @@ def round_times(rounds: int) -> list[int]:
             for _ in range(9)
         ]
         feed, join, gateway, *strategies = made
-        parts = [("feed", feed, strategies), ("join", join, [gateway]), ("gateway", gateway, [feed])]
+        parts = [
+            ("feed", feed, [*strategies, join]),
+            ("join", join, [gateway]),
+            ("gateway", gateway, [feed, join]),
+        ]
         parts += [("strategy", strategy, [join]) for strategy in strategies]
         ray.get([each.link.remote(role, others, name) for role, each, others in parts])
         feed.receive.remote(pickle.dumps((0, 0, rounds)))
@@ -111,8 +142,20 @@ def _await(ray: Any, gateway: Any, rounds: int) -> list[int]:
             raise TimeoutError(f"the skeleton made {len(times)} of {rounds} rounds in {_LONGEST_S:g} s")
 
 
-def _swallow(listener: socket.socket) -> None:
-    connection, _ = listener.accept()
+def _pass_on(listener: socket.socket) -> None:
+    """Be the venue: tell the gateway of each bar that the feed's socket brings, and swallow its orders."""
+    ends: dict[bytes, socket.socket] = {}
+    while len(ends) < 2:
+        connection, _ = listener.accept()
+        ends[connection.recv(1)] = connection
+    feed, gateway = ends[b"f"], ends[b"g"]
+    threading.Thread(target=_swallow, args=(gateway,), daemon=True).start()
+    with feed:
+        while data := feed.recv(65_536):
+            gateway.sendall(data)
+
+
+def _swallow(connection: socket.socket) -> None:
     with connection:
         while connection.recv(65_536):
             pass
