@@ -7,8 +7,9 @@ from typing import Annotated
 import typer
 
 from cli.commanding import AsOption, KeyOption, ReasonOption, give
+from cli.console import OUT
 from cli.options import DEFAULT_STATE, JsonOption, StateOption
-from cli.output import OUT, command, print_json
+from cli.output import command, print_json
 from cli.status_text import print_roles
 from domain.commands import Verb
 from supervisor.control_client import ControlClient

@@ -6,22 +6,24 @@ from typing import Annotated
 
 import typer
 
-from cli.chaos import chaos
-from cli.control import flatten, halt, reduce, resume, status, stop
-from cli.doctor import doctor
-from cli.lazy import lazy_group
-from cli.run import run
+from cli.lazy import lazy_commands, lazy_group
+
+_COMMANDS = {
+    "run": "cli.run",
+    "status": "cli.status",
+    **dict.fromkeys(("halt", "reduce", "flatten", "resume", "stop"), "cli.control"),
+    "doctor": "cli.doctor",
+    "chaos": "cli.chaos",
+}
 
 app = typer.Typer(
     name="breakwater",
+    cls=lazy_commands(_COMMANDS),
     help="Run several strategies on one brokerage account, and be able to leave it alone overnight.",
     no_args_is_help=True,
     pretty_exceptions_show_locals=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-app.command()(run)
-for each in (status, halt, reduce, flatten, resume, stop, doctor, chaos):
-    app.command()(each)
 
 
 def _add_group(name: str, module: str, text: str) -> None:

@@ -14,9 +14,10 @@ from rich.text import Text
 
 from cli.audit_filters import build_query
 from cli.audit_text import print_records, record_values
+from cli.console import OUT
 from cli.formats import count
 from cli.options import DEFAULT_STATE, ConfigOption, JsonOption, StateOption, UsageError, as_symbol
-from cli.output import OUT, command, print_json
+from cli.output import command, print_json
 from cli.stores import Stores
 from cli.tables import print_pairs, say
 from cli.trail import find_trail, find_trail_alone, opened_index, unreadable, verifier

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from cli.console import ERR, OUT
 from cli.modes import refuse_other_modes
 from cli.options import JsonOption, UsageError
-from cli.output import ERR, OUT, command, print_json
+from cli.output import command, print_json
 
 if TYPE_CHECKING:
     from simulation.chaos.pool import Tally

@@ -11,8 +11,9 @@ import typer
 from rich.text import Text
 
 from cli.audit_words import plain
+from cli.console import OUT
 from cli.options import UsageError
-from cli.output import OUT, print_json
+from cli.output import print_json
 from cli.tables import say
 from config.mode import trading_mode
 from domain.commands import Verb

@@ -10,9 +10,10 @@ from typing import Annotated, Any
 import typer
 from rich.text import Text
 
+from cli.console import OUT
 from cli.formats import NOTHING, count
 from cli.options import ConfigOption, JsonOption, UsageError
-from cli.output import OUT, command, print_json
+from cli.output import command, print_json
 from cli.own_strategies import judge_own_strategies
 from cli.registry import read_settings
 from cli.tables import Column, print_pairs, print_table, say, warn

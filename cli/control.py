@@ -1,4 +1,4 @@
-"""Look at a running engine, halt it, resume and stop: `breakwater status|halt|reduce|flatten|resume|stop`."""
+"""Halt a running engine, resume and stop it: `breakwater halt|reduce|flatten|resume|stop`."""
 
 from __future__ import annotations
 
@@ -10,39 +10,13 @@ import typer
 
 from cli.commanding import AsOption, KeyOption, ReasonOption, give
 from cli.options import DEFAULT_STATE, JsonOption, StateOption, UsageError, as_symbol
-from cli.output import OUT, command, print_json
+from cli.output import command
 from domain.commands import Verb
-from domain.errors import NotRunning
-from supervisor.control_client import ControlClient
 
 BookOption = Annotated[str | None, typer.Option("--book", metavar="ID", help="This book only.")]
 SymbolOption = Annotated[
     str | None, typer.Option("--symbol", metavar="SYMBOL", parser=as_symbol, help="This symbol only.")
 ]
-
-
-@command
-def status(state: StateOption = DEFAULT_STATE, as_json: JsonOption = False) -> None:
-    """Show mode, halts, account and roles of the running engine; of one that does not run, what it left (code 3)."""
-    # Loaded here: what halts and resumes needs neither tables nor stores.
-    from cli.status_text import print_status
-
-    try:
-        body = ControlClient(state.absolute()).ask(Verb.STATUS)
-    except NotRunning as error:
-        from cli.stored_status import stored_status
-
-        left = {**stored_status(state), "running": False}
-        if as_json:
-            print_json({**left, "exit_code": error.exit_code})
-        else:
-            print_status(OUT, left)
-        raise typer.Exit(error.exit_code) from None
-    running = {**body, "running": True}
-    if as_json:
-        print_json(running)
-    else:
-        print_status(OUT, running)
 
 
 @command

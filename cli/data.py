@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from cli.console import OUT
 from cli.interrupts import undoing_at_interrupts
 from cli.modes import refuse_without_simulation
 from cli.options import ConfigOption, JsonOption, UsageError, named_path, parse_date, parse_symbols
-from cli.output import OUT, command, print_json
+from cli.output import command, print_json
 from cli.registry import read_settings
 from cli.writing import refuse_overwriting
 from config.settings import Settings

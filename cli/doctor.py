@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 import typer
 from rich.text import Text
 
+from cli.console import OUT
 from cli.options import DEFAULT_STATE, ConfigOption, JsonOption, StateOption
-from cli.output import OUT, command, print_json
+from cli.output import command, print_json
 from cli.tables import Column, print_table, say
 
 if TYPE_CHECKING:

@@ -12,12 +12,13 @@ from typing import Annotated, Any
 import typer
 from rich.text import Text
 
+from cli.console import OUT
 from cli.executions import FilledAt, filled_at
 from cli.formats import NOTHING, count, exact, iso_utc, price, quantity, utc
 from cli.instruments import Instruments, session_settings
 from cli.interventions import cancel, resolve
 from cli.options import DEFAULT_STATE, ConfigOption, JsonOption, StateOption, as_symbol
-from cli.output import OUT, command, print_json
+from cli.output import command, print_json
 from cli.stores import Stores, find_stores, reading
 from cli.tables import Column, Row, print_table, say, warn
 from domain.broker import Side

@@ -1,4 +1,4 @@
-"""Say things to people and to programs: Rich text or one JSON object, errors on standard error, exit codes.
+"""Say things to programs, and what went wrong to people: one JSON object, errors on standard error, exit codes.
 
 Exit codes: 0 ok, 1 error, 2 usage, 3 not running, 4 configuration, 5 timeout, 130 interrupted or forced to end.
 """
@@ -14,16 +14,11 @@ from functools import wraps
 from typing import Any, ParamSpec
 
 import typer
-from rich.console import Console
-from rich.markup import escape
 
 from cli.libraries import library_fault
 from domain.errors import BreakwaterError
 
 P = ParamSpec("P")
-
-OUT = Console()
-ERR = Console(stderr=True)
 
 
 def print_json(value: Mapping[str, Any]) -> None:
@@ -73,6 +68,11 @@ def fail(error: BreakwaterError, *, as_json: bool) -> None:
         print_json(
             {"error": {"kind": type(error).__name__, "message": str(error)}, "exit_code": error.exit_code}
         )
+    # Loaded here: a program that asks for JSON waits for none of it.
+    from rich.markup import escape
+
+    from cli.console import ERR
+
     ERR.print(
         f"[bold red]breakwater:[/] {escape(str(error))}", highlight=False, soft_wrap=not ERR.is_terminal
     )

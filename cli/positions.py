@@ -10,11 +10,12 @@ from typing import Annotated, Any
 import typer
 from rich.text import Text
 
+from cli.console import OUT
 from cli.formats import NOTHING, count, exact, iso_utc, money, price, quantity, signed_money, utc
 from cli.instruments import Instruments, session_settings
 from cli.interventions import close
 from cli.options import DEFAULT_STATE, ConfigOption, JsonOption, StateOption, as_symbol
-from cli.output import OUT, command, print_json
+from cli.output import command, print_json
 from cli.stores import Stores, find_stores, reading
 from cli.tables import Column, Row, gain, print_pairs, print_table, say, warn
 from config.settings import Settings

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from cli.console import ERR, OUT
 from cli.modes import refuse_other_modes
 from cli.options import (
     DEFAULT_STATE,
@@ -22,7 +23,7 @@ from cli.options import (
     parse_speed,
     parse_symbols,
 )
-from cli.output import ERR, OUT, command, only_json, print_json
+from cli.output import command, only_json, print_json
 from supervisor.signals import StopSignals
 
 if TYPE_CHECKING:

@@ -11,9 +11,10 @@ from typing import Any
 import typer
 from rich.text import Text
 
+from cli.console import OUT
 from cli.formats import count
 from cli.options import ConfigOption, JsonOption
-from cli.output import OUT, command, print_json
+from cli.output import command, print_json
 from cli.own_strategies import refuse_own_strategies
 from cli.registry import known_strategies, read_settings
 from cli.tables import Column, print_table, say, warn

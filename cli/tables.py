@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from cli.output import ERR
+from cli.console import ERR
 
 _UNLIMITED = 100_000
 """Columns of an output that is no terminal: whoever reads it wants one row a line."""

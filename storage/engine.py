@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 from urllib.parse import quote
 
 from sqlalchemy import Engine, Table, create_engine, event, inspect, select
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.dialects import sqlite
 from sqlalchemy.engine import URL, Connection, Dialect, make_url
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.sql.dml import Delete, Insert
@@ -146,6 +146,8 @@ def upsert(dialect: Dialect, table: Table) -> Insert:
     """Return an insert that replaces the row of the same primary key."""
     keys = [column.name for column in table.primary_key]
     if dialect.name == "postgresql":
+        from sqlalchemy.dialects import postgresql  # here: it costs every process 3 MiB, and most do without
+
         pg = postgresql.insert(table)
         return pg.on_conflict_do_update(index_elements=keys, set_=_others(pg.excluded, table))
     lite = sqlite.insert(table)

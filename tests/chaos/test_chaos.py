@@ -11,7 +11,7 @@ import pytest
 from actors.parts import Parts
 from cli.chaos_progress import seeds_progress
 from cli.chaos_site import ALONE, VOTING, chaos_site
-from cli.output import ERR
+from cli.console import ERR
 from domain.messages import RISK, strategy_role
 from simulation.chaos.faults import Fault, FaultKind, Schedule
 from simulation.chaos.pool import Tally, run_seeds
