@@ -153,6 +153,9 @@ fi
 rm -f "$venv/.installed-runtime" "$venv/.installed-dev"
 fetch "requirements/$lock.txt"
 install_project
+# Bytecode for a dozen processes to find at each start, also where PYTHONDONTWRITEBYTECODE keeps them from leaving it.
+# What does not compile is told by whoever imports it.
+"$venv/bin/python" -m compileall -qq actors cli config domain simulation storage supervisor || :
 fingerprint runtime >"$venv/.installed-runtime"
 if [ "$lock" = dev ]; then fingerprint dev >"$venv/.installed-dev"; fi
 say "Ready: $venv"
