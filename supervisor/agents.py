@@ -41,9 +41,15 @@ class Agents(Protocol):
 class ChildAgents:
     """Carry a person's orders to the coordinator's children (port: `Agents`)."""
 
-    def __init__(self, children: Children, upkeep: Upkeep, kept: Callable[[], list[Output]]) -> None:
-        """Order `children` about; `kept` is what makes it durable."""
-        self._children, self._upkeep, self._kept = children, upkeep, kept
+    def __init__(
+        self,
+        children: Children,
+        upkeep: Upkeep,
+        kept: Callable[[], list[Output]],
+        stopping: Callable[[], bool],
+    ) -> None:
+        """Order `children` about; `kept` is what makes it durable. While the engine is `stopping` all is refused."""
+        self._children, self._upkeep, self._kept, self._stopping = children, upkeep, kept, stopping
 
     def start(self, role: str) -> Ordered:
         """Start a role that a person stopped."""
@@ -92,6 +98,8 @@ class ChildAgents:
         ), f"{role} is released: its failures are forgotten, its breaker begins anew"
 
     def _known(self, role: str) -> Child:
+        if self._stopping():  # what is started now may never be ready, and the stop would wait for it
+            raise CommandRefused(f"the engine stops; {role} is left as it is")
         speaks_through = self._children.roles_of(role.removeprefix(strategy_role("")))
         if role not in self._children and speaks_through:
             raise CommandRefused(

@@ -77,7 +77,7 @@ class Coordinator:
         )
         self._children = Children(settings.children, settings.intensity, values.get("children"))
         self._upkeep = Upkeep(self._children, self._latch)
-        agents = ChildAgents(self._children, self._upkeep, self._kept)
+        agents = ChildAgents(self._children, self._upkeep, self._kept, lambda: self._phase in STOPPING)
         self._desk = CommandDesk(settings.desk, self._latch, agents, self, answers)
         self._phase = Phase(values.get("phase", Phase.STARTING))
         self._reason = str(values.get("reason", ""))

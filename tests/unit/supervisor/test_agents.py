@@ -6,12 +6,14 @@ from typing import Any
 
 import pytest
 
+from domain.commands import Verb
 from domain.errors import CommandRefused
-from domain.messages import GATEWAY, RISK
+from domain.messages import AUDIT, FEED, GATEWAY, RISK, Drain, Drained, RoleFailed
 from domain.outputs import Send, StartRoles
 from domain.supervision import ReleaseStrategy, RoleEnded
 from supervisor.agents import ChildAgents
-from tests.unit.supervisor.test_coordinator import STRATEGIES, Bench, held_out
+from supervisor.phase import STOPPING, Phase
+from tests.unit.supervisor.test_coordinator import STRATEGIES, Bench, a_person, held_out
 
 RELEASED = Send(RISK, ReleaseStrategy(strategy="a"), True)
 
@@ -25,7 +27,7 @@ def bench() -> Bench:
 
 def agents(bench: Bench) -> ChildAgents:
     machine: Any = bench.machine
-    return ChildAgents(machine._children, machine._upkeep, machine._kept)
+    return ChildAgents(machine._children, machine._upkeep, machine._kept, lambda: machine.phase in STOPPING)
 
 
 def test_release_of_a_strategy_that_runs_forgets_its_failures(bench: Bench) -> None:
@@ -58,3 +60,20 @@ def test_release_of_one_that_ended_too_often_starts_it_with_nothing_held_against
 def test_release_of_anything_else_is_refused(bench: Bench, role: str) -> None:
     with pytest.raises(CommandRefused, match=r"is no strategy|no role"):
         agents(bench).release(role)
+
+
+@pytest.mark.parametrize("order", ["start", "stop", "restart", "release"])
+def test_an_engine_that_stops_leaves_its_roles_as_they_are(bench: Bench, order: str) -> None:
+    bench.give(Drain(reason="signal", cancel_entries=False))
+    with pytest.raises(CommandRefused, match="the engine stops; strategy:a is left as it is"):
+        getattr(agents(bench), order)(STRATEGIES[0])
+
+
+def test_a_restart_by_a_person_keeps_no_stop_waiting(bench: Bench) -> None:
+    """Found by the fault search: without a gateway the risk manager's next generation would never be ready."""
+    bench.give(RoleFailed(role=GATEWAY, error="the disk is full", traceback="", fatal=True))
+    bench.give(a_person(Verb.AGENT_RESTART, RISK))
+    for role in (FEED, *STRATEGIES, RISK, AUDIT):
+        bench.give(Drained(role=role))
+    assert not [each for each in bench.done if isinstance(each, StartRoles)]
+    assert bench.machine.phase is Phase.FAILED

@@ -40,7 +40,7 @@ class Bench:
         self.children = Children(plans, Intensity(most=3, within_s=60.0), None)
         self.latch = LatchKeeper(HaltLadder(policy()), frozenset(), 6.0)
         self.upkeep = Upkeep(self.children, self.latch)
-        self.agents = ChildAgents(self.children, self.upkeep, lambda: [])
+        self.agents = ChildAgents(self.children, self.upkeep, lambda: [], lambda: False)
         for role in packs:
             self.children.started(RoleStarted(role=role, generation=1, pid=7, at_s=0.0))
             self.children.ready(role, 1)
