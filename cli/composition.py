@@ -158,7 +158,7 @@ def _strategies(plan: EnginePlan, wiring: Wiring, role: str, speakers: Sequence[
     )
 
 
-def _child_plan(spec: ChildSpec) -> ChildPlan:
+def _child_plan(spec: ChildSpec, group: CommitGroup | None) -> ChildPlan:
     return ChildPlan(
         role=spec.role,
         after=spec.after,
@@ -166,6 +166,8 @@ def _child_plan(spec: ChildSpec) -> ChildPlan:
         strategies=spec.strategies,
         most_busy_s=spec.most_busy_s,
         most_rss_bytes=spec.most_rss_bytes,
+        # A strategy keeps nothing; who commits with the others cannot be let go of alone.
+        replaceable=group is None or bool(spec.strategies),
     )
 
 
@@ -179,7 +181,7 @@ def coordinator_spec(
     """Return the coordinator of `others`: each begins after those it needs, and they stop data first, audit last."""
     start_waves(others)  # a circle is found here, before anything starts
     arguments = {
-        "settings": _coordinator(plan, others),
+        "settings": _coordinator(plan, others, group),
         "policy": plan.settings.halt_policy(),
         **plan.journal(COORDINATOR, group),
         **given,
@@ -187,12 +189,14 @@ def coordinator_spec(
     return ChildSpec(role=COORDINATOR, factory=factory, arguments=arguments, queue=plan.queue)
 
 
-def _coordinator(plan: EnginePlan, others: tuple[ChildSpec, ...]) -> CoordinatorSettings:
+def _coordinator(
+    plan: EnginePlan, others: tuple[ChildSpec, ...], group: CommitGroup | None
+) -> CoordinatorSettings:
     settings = plan.settings
     supervision = settings.engine.supervision
     return CoordinatorSettings(
         run=f"{os.getpid()}.{time.monotonic_ns()}",
-        children=tuple(_child_plan(spec) for spec in others),
+        children=tuple(_child_plan(spec, group) for spec in others),
         stop_order=(FEED, GATEWAY, *plan.strategy_roles, RISK, AUDIT),
         intensity=Intensity(supervision.restarts, supervision.restart_window_s),
         cancel_entries=settings.shutdown.cancels_entries(lockstep=True),

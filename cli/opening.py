@@ -11,6 +11,8 @@ from datetime import date
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+import psutil
+
 from cli.fitness import fitness
 from cli.modes import refuse_other_modes
 from cli.own_strategies import refuse_own_strategies
@@ -32,6 +34,7 @@ from storage.audit.keys import load_signer
 from storage.audit.recovery import orderly_end
 from storage.catalogue import write_bars
 from storage.commit_group import finish_commit
+from storage.latch_file import keep_persons_halt
 from storage.location import Databases
 from storage.state import Session, StateDirectory
 from supervisor.ray_leftovers import clear_session, session_note
@@ -111,7 +114,9 @@ def _take(request: RunRequest, settings: Settings, directory: StateDirectory, cl
             # What outlived a killed engine is found by files that the archive moves away.
             stop_venue(directory.path)
             clear_session(session_note(directory.path))
-            directory.archive(clock.wall_ns())
+            archived = directory.archive(clock.wall_ns())
+            if archived is not None:
+                keep_persons_halt(archived, directory.path, int(psutil.Process().create_time() * 1e9))
         if refused.exists():
             shutil.copyfile(refused, directory.path / refused.name)
     return imported

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import stat
 from pathlib import Path
 
 from domain.errors import DurabilityError
@@ -27,6 +28,7 @@ class LatchFile:
         """Keep the latch of `state_dir`, which need not exist before something is halted."""
         self._path = state_dir / NAME
         self._place = str(self._path)
+        self._existed = state_dir.is_dir()
         self._seen: _Seen | None = None
         self._rung = Rung.ACTIVE
 
@@ -39,13 +41,16 @@ class LatchFile:
         replace_file(self._path, json.dumps(content).encode("ascii") + b"\n")
 
     def read(self) -> Rung:
-        """Return what stands there, ACTIVE where there is none, HALTED where it cannot be read."""
+        """Return what stands there, ACTIVE where there is none, HALTED where it cannot be read.
+
+        HALTED too where the directory itself went away: nobody could halt the engine there any more.
+        """
         try:
             found = os.stat(self._place)
             if (found.st_ino, found.st_mtime_ns, found.st_size) != self._seen:
                 self._look()
         except FileNotFoundError:
-            return Rung.ACTIVE
+            return Rung.HALTED if self._is_gone() else Rung.ACTIVE
         except OSError:
             return Rung.HALTED  # it is there, or may be
         return self._rung
@@ -56,16 +61,17 @@ class LatchFile:
         The version is 0 where a person wrote it, or where nothing can be read.
         """
         try:
-            values = json.loads(self._path.read_bytes())
+            values = json.loads(_content(self._path)[0])
             return int(values["version"]), str(values["detail"])
         except (OSError, ValueError, TypeError, LookupError, RecursionError):
-            return 0, ""
+            return 0, f"the directory {self._path.parent} is gone" if self._is_gone() else ""
+
+    def _is_gone(self) -> bool:
+        return self._existed and not self._path.parent.is_dir()
 
     def _look(self) -> None:
         """Read the file; what it holds and which file it was stay together, whatever replaces it meanwhile."""
-        with open(self._path, "rb") as file:
-            found = os.fstat(file.fileno())
-            content = file.read()
+        content, found = _content(self._path)
         self._rung = _rung_in(content)
         self._seen = (found.st_ino, found.st_mtime_ns, found.st_size)
 
@@ -78,6 +84,36 @@ class LatchFile:
             raise DurabilityError(
                 f"{self._path} cannot be removed: {error.strerror or error}; {ROOM}"
             ) from error
+
+
+def keep_persons_halt(archived: Path, state_dir: Path, since_ns: int) -> bool:
+    """Take a latch file that a person wrote since `since_ns` (UTC) back out of `archived`; return whether one is.
+
+    Who halts while an engine starts means that engine, though it moves away what the one before left.
+    """
+    left = LatchFile(archived)
+    try:
+        written_ns = os.stat(archived / NAME).st_mtime_ns
+    except FileNotFoundError:
+        return False
+    rung, (version, detail) = left.read(), left.word()
+    if version != 0 or written_ns < since_ns:
+        return False
+    LatchFile(state_dir).write(rung, version, detail)
+    return True
+
+
+def _content(path: Path) -> tuple[bytes, os.stat_result]:
+    """Return what a file holds and which it is; of what is no file nothing: a pipe would keep its reader waiting."""
+    number = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    try:
+        found = os.fstat(number)
+        if not stat.S_ISREG(found.st_mode):
+            return b"", found
+        with open(number, "rb", closefd=False) as file:
+            return file.read(), found
+    finally:
+        os.close(number)
 
 
 def _rung_in(content: bytes) -> Rung:

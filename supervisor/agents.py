@@ -56,8 +56,10 @@ class ChildAgents:
         child = self._known(role)
         if child.status is Status.QUARANTINED:
             raise CommandRefused(f"{role} is quarantined ({child.why}); `agents release` lets it run again")
+        if child.status is Status.ENDED:
+            raise CommandRefused(f"{role} has ended; only what a person stopped can be started")
         if child.status is not Status.STOPPED:
-            raise CommandRefused(f"{role} is {child.status.value}; only what a person stopped can be started")
+            return [], f"{role} runs already"
         return self._told(self._children.start(role)), f"{role} starts"
 
     def stop(self, role: str) -> Ordered:
@@ -68,6 +70,8 @@ class ChildAgents:
                 f"{role} cannot be stopped alone: an account must not be left without it; "
                 "`halt` stops what increases exposure, Ctrl-C stops the engine, `agents restart` starts it anew"
             )
+        if child.status is Status.STOPPED:
+            return [], f"{role} is stopped already"
         if child.status in OUT:
             raise CommandRefused(f"{role} is {child.status.value} already")
         return self._told(self._children.stop(role, "a person stopped it")), f"{role} stops, and abstains"
@@ -77,6 +81,11 @@ class ChildAgents:
         child = self._known(role)
         if child.status in OUT:
             raise CommandRefused(f"{role} is {child.status.value}; only what runs can be restarted")
+        if not child.plan.replaceable:
+            raise CommandRefused(
+                f"{role} shares one process with all others and cannot be started anew alone; "
+                "`breakwater stop` and `run` start them all anew, `--runtime ray` gives each a process"
+            )
         return self._told(self._children.restart(role, "a person restarted it")), f"{role} restarts"
 
     def release(self, role: str) -> Ordered:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, NamedTuple
@@ -45,7 +46,8 @@ class ChildPlan(NamedTuple):
 
     It begins after the roles `after`. `strategies` are those that speak through it: ids, or parts of one ("id/2"). A
     child that is at one message for more than `most_busy_s` seconds hangs, one above `most_rss_bytes` (0: no bound) has
-    outgrown its leave: both are ended and started anew.
+    outgrown its leave: both are ended and started anew. One that is not `replaceable` shares a process with the others,
+    and its journal's lock with what would replace it.
     """
 
     role: str
@@ -54,6 +56,7 @@ class ChildPlan(NamedTuple):
     strategies: tuple[str, ...]
     most_busy_s: float
     most_rss_bytes: int
+    replaceable: bool = True
 
 
 @dataclass(slots=True)
@@ -85,7 +88,7 @@ class Child:
             "generation": self.generation,
             "status": Status.QUARANTINED.value if held_out else self.status.value,
             "restarts": self.restarts,
-            "why": self._held_out_why() or self.why,
+            "why": self._held_out_why() or self.why or self._failing(),
             "strategies": list(self.plan.strategies),
             "pid": self.pid,
             "rss_bytes": seen.rss_bytes if seen else 0,
@@ -95,5 +98,32 @@ class Child:
 
     def _held_out_why(self) -> str:
         """Return why breakers keep its strategies out, by name where it has several."""
+        return self._by_name(self.held_out)
+
+    def _failing(self) -> str:
+        """Return how often its strategies failed as far as was seen, and how last: too seldom to be kept out."""
+        views = ((self.figures and self.figures.state) or {}).get("strategies", {})
+        return self._by_name(
+            {
+                name: f"{view['failures']:,} evaluations failed, the last: {view['last_failures'][-1]}"
+                for name, view in views.items()
+                if view["failures"]
+            }
+        )
+
+    def _by_name(self, said: Mapping[str, str]) -> str:
         named = len(set(map(strategy_of, self.plan.strategies))) > 1
-        return "; ".join(f"{name}: {why}" if named else why for name, why in self.held_out.items())
+        return "; ".join(f"{name}: {words}" if named else words for name, words in said.items())
+
+
+def kept_out(saved: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what the next run goes on from of `saved` (`Children.to_values`).
+
+    What is quarantined, or a person stopped, stays out until a person lets it in; of all others nothing is held on to.
+    """
+    out = {Status.QUARANTINED, Status.STOPPED}
+    return {
+        role: (1, status, (), 0, why, {})
+        for role, (_, status, _, _, why, _) in saved.items()
+        if Status(status) in out
+    }

@@ -27,7 +27,6 @@ from domain.messages import (
     Drained,
     Ready,
     RoleFailed,
-    StartFeed,
     TimerFired,
 )
 from domain.outbox import AuditKind
@@ -35,7 +34,7 @@ from domain.outputs import Output, Persist, Send, SetTimer
 from domain.records import MachineSnapshot
 from domain.supervision import Pulse, RoleEnded, RolesObserved, RoleStarted, StrategiesQuarantined
 from supervisor.agents import ChildAgents
-from supervisor.child import Status, Verdict
+from supervisor.child import Status, Verdict, kept_out
 from supervisor.children import Children
 from supervisor.command_desk import CommandDesk
 from supervisor.draining import Draining
@@ -75,7 +74,8 @@ class Coordinator:
         self._latch = LatchKeeper(
             ladder, settings.flattening, settings.answer_deadline_s, wall_ns=wall_ns, found=found
         )
-        self._children = Children(settings.children, settings.intensity, values.get("children"))
+        children = values.get("children") if values else kept_out((saved or {}).get("children", {}))
+        self._children = Children(settings.children, settings.intensity, children)
         self._upkeep = Upkeep(self._children, self._latch)
         agents = ChildAgents(self._children, self._upkeep, self._kept, lambda: self._phase in STOPPING)
         self._desk = CommandDesk(settings.desk, self._latch, agents, self, answers)
@@ -83,9 +83,7 @@ class Coordinator:
         self._reason = str(values.get("reason", ""))
         self._ended_at = int(values.get("ended_at", NOT_ENDED))
         self._draining = Draining(settings.stop_order, values.get("draining"))
-        self._restored = bool(values)
-        self._worn_out = worn_out
-        self._begun = False
+        self._restored, self._worn_out, self._begun = bool(values), worn_out, False
         self._faults = Faults(values.get("failures", ()))
 
     def handle(self, message: CoordinatorInbox) -> list[Output]:
@@ -191,7 +189,7 @@ class Coordinator:
         if self._phase is not Phase.STARTING or not self._children.all_ready:
             return []
         self._phase = Phase.RUNNING
-        return [*self._kept(), *self._latch.announced(), Send(FEED, StartFeed())]
+        return [*self._kept(), *self._upkeep.running()]
 
     def _pulse(self, pulse: Pulse) -> list[Output]:
         """Grant a lease, and take from the pulse what its edges may have failed to tell."""

@@ -198,6 +198,10 @@ class Decider:
         changed = before != (self._breakers.to_values(), self.failures.to_values())
         return [*([self.keep(*released)] if changed else []), self.quarantined()]
 
+    def left_out_before(self) -> list[Output]:
+        """Tell which strategies stay out since a former life; nothing where none does."""
+        return [self.quarantined()] if self._breakers.quarantined else []
+
     def quarantined(self) -> Send:
         """Tell which strategies stay out."""
         told = StrategiesQuarantined(quarantined=self._breakers.quarantined)

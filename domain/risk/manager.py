@@ -118,9 +118,8 @@ class RiskManager:
                 return self._decider.release(strategy)
             case RequestBarCursor(requester=requester):
                 return [Send(requester, BarCursor(bar=self._decider.decided))]
-            case Begin():  # what a slow gateway told before is told again, and ready means: since this
-                self._ready = False
-                return [*self._beat(), *self._tell_again(), *self._journal.ask()]
+            case Begin():
+                return self._begun()
             case Drain():
                 self._at_rest = True
                 return [Send(COORDINATOR, Drained(role=ROLE))]
@@ -137,6 +136,12 @@ class RiskManager:
         }
 
     # --- start, lease and latch -------------------------------------------------------------------------------------
+
+    def _begun(self) -> list[Output]:
+        """Begin, or begin again: what a slow gateway told before is told again, and ready means: since this."""
+        self._ready = False
+        told = [*self._tell_again(), *self._decider.left_out_before()]
+        return [*self._beat(), *told, *self._journal.ask()]
 
     def _say_ready(self) -> list[Output]:
         if self._ready or self._journal.behind or not self._lease.held:

@@ -133,7 +133,7 @@ def _is_column(values: Any, n: int) -> bool:
 
 def _column(name: str, values: Any, n: int) -> NDArray[Any] | Failed:
     try:
-        column = values if isinstance(values, np.ndarray) else np.asarray(values)
+        column = np.asarray(values)  # a plain array, whatever it was: nothing of a stranger's is asked later
     except ValueError as error:
         return Failed(FailureKind.WRONG_SHAPE, f"{name} is not an array: {error}")
     if column.size == 0 and n:

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from domain.errors import DurabilityError
 from domain.records import Rung
-from storage.latch_file import NAME, LatchFile
+from storage.latch_file import NAME, LatchFile, keep_persons_halt
 
 UP = [rung for rung in Rung if rung is not Rung.ACTIVE]
 
@@ -109,6 +109,28 @@ def test_place_that_cannot_be_looked_at_is_halted(tmp_path: Path) -> None:
     assert LatchFile(tmp_path / "file").read() is Rung.HALTED
 
 
+def test_pipe_or_directory_in_its_place_is_halted_and_keeps_nobody_waiting(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / NAME)
+    assert LatchFile(tmp_path).read() is Rung.HALTED
+    assert LatchFile(tmp_path).word() == (0, "")
+    with pytest.raises(DurabilityError, match="a pipe and no regular file"):
+        LatchFile(tmp_path).write(Rung.REDUCING, 3, "a limit")
+    (tmp_path / "other" / NAME).mkdir(parents=True)
+    assert LatchFile(tmp_path / "other").read() is Rung.HALTED
+
+
+def test_directory_that_went_away_is_halted_for_who_worked_in_it(tmp_path: Path) -> None:
+    """A halt is written where the directory is now: an engine that looks at the old place would never hear it."""
+    (tmp_path / "state").mkdir()
+    running, later = LatchFile(tmp_path / "state"), tmp_path / "moved"
+    assert running.read() is Rung.ACTIVE
+    (tmp_path / "state").rename(later)
+    assert running.read() is Rung.HALTED
+    assert running.word() == (0, f"the directory {tmp_path / 'state'} is gone")
+    later.rename(tmp_path / "state")
+    assert running.read() is Rung.ACTIVE
+
+
 def test_halt_is_durable_at_the_return_and_its_removal_too(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -147,3 +169,18 @@ def test_writer_that_dies_half_way_leaves_what_stood(tmp_path: Path, monkeypatch
         latch.write(Rung.FLATTENING, 2, "second")
     assert latch.read() is Rung.HALTED
     assert [path.name for path in tmp_path.iterdir()] == [NAME]
+
+
+@pytest.mark.parametrize(("version", "age_ns", "kept"), [(0, 0, True), (0, 1, False), (3, 0, False)])
+def test_halt_of_a_person_is_kept_where_it_was_written_since_the_engine_began(
+    tmp_path: Path, version: int, age_ns: int, kept: bool
+) -> None:
+    archived, state = tmp_path / "archived", tmp_path / "state"
+    for folder in (archived, state):
+        folder.mkdir()
+    assert not keep_persons_halt(archived, state, 0)
+    LatchFile(archived).write(Rung.HALTED, version, "root: enough")
+    begun_ns = os.stat(archived / NAME).st_mtime_ns + age_ns
+    assert keep_persons_halt(archived, state, begun_ns) is kept
+    assert LatchFile(state).read() is (Rung.HALTED if kept else Rung.ACTIVE)
+    assert LatchFile(state).word() == (0, "root: enough" if kept else "")

@@ -10,7 +10,7 @@ from domain.commands import Verb
 from domain.errors import CommandRefused
 from domain.messages import AUDIT, FEED, GATEWAY, RISK, Drain, Drained, RoleFailed
 from domain.outputs import Send, StartRoles
-from domain.supervision import ReleaseStrategy, RoleEnded
+from domain.supervision import ReleaseStrategy, RoleEnded, RoleFigures, RolesObserved
 from supervisor.agents import ChildAgents
 from supervisor.phase import STOPPING, Phase
 from tests.unit.supervisor.test_coordinator import STRATEGIES, Bench, a_person, held_out
@@ -77,3 +77,34 @@ def test_a_restart_by_a_person_keeps_no_stop_waiting(bench: Bench) -> None:
         bench.give(Drained(role=role))
     assert not [each for each in bench.done if isinstance(each, StartRoles)]
     assert bench.machine.phase is Phase.FAILED
+
+
+def test_a_role_that_shares_its_process_with_all_others_is_not_restarted_alone(bench: Bench) -> None:
+    """Inline, the journal's lock and what waits for the common commit would stay behind."""
+    child = bench.machine._children[GATEWAY]
+    child.plan = child.plan._replace(replaceable=False)
+    with pytest.raises(CommandRefused, match="shares one process with all others"):
+        agents(bench).restart(GATEWAY)
+
+
+def test_a_strategy_that_fails_too_seldom_to_be_kept_out_shows_how(bench: Bench) -> None:
+    view = {"failures": 1_465, "last_failures": ["AAPL: raised: ValueError: every third bar"]}
+    state = {"strategies": {"a": view, "b": {"failures": 0, "last_failures": []}}}
+    bench.give(RolesObserved(figures=(RoleFigures(STRATEGIES[0], 1, 7, 1, 0.0, 0, state, ""),)))
+    roles = bench.machine.state()["roles"]
+    assert roles[STRATEGIES[0]]["why"] == (
+        "1,465 evaluations failed, the last: AAPL: raised: ValueError: every third bar"
+    )
+    assert roles[STRATEGIES[1]]["why"] == ""
+
+
+@pytest.mark.parametrize(
+    ("given", "order", "words"), [(None, "start", "runs already"), ("stop", "stop", "is stopped already")]
+)
+def test_an_order_that_is_carried_out_already_is_no_error(
+    bench: Bench, given: str | None, order: str, words: str
+) -> None:
+    """Every command is idempotent: what a person wants is so, whoever saw to it first."""
+    if given is not None:
+        getattr(agents(bench), given)(STRATEGIES[0])
+    assert getattr(agents(bench), order)(STRATEGIES[0]) == ([], f"strategy:a {words}")

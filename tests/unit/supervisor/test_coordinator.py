@@ -212,7 +212,8 @@ def test_stages_begin_in_order_each_when_the_one_before_is_ready() -> None:
     for role in STRATEGIES[1:]:
         assert bench.give(Ready(role=role, generation=1)) == []
     assert bench.machine.state()["phase"] == "starting"
-    assert bench.give(Ready(role=STRATEGIES[0], generation=1)) == [Send(FEED, StartFeed())]
+    nobody = Send(RISK, StrategiesAbsent(absent=()), True)
+    assert bench.give(Ready(role=STRATEGIES[0], generation=1)) == [nobody, Send(FEED, StartFeed())]
     assert bench.phase is Phase.RUNNING
     (event,) = bench.events(AuditKind.STARTED)
     assert event.body == {"session": 1}
@@ -258,7 +259,8 @@ def test_a_latch_that_survived_is_announced_before_the_feed_starts() -> None:
     for role in AFTER:
         sends = bench.give(Ready(role=role, generation=1))
     latch = LatchChanged(rung=Rung.HALTED, lowers=False, version=1, active=(HaltTrigger.HEAT,))
-    assert sends == [Send(GATEWAY, latch, True), Send(RISK, latch, True), Send(FEED, StartFeed())]
+    assert sends[:2] == [Send(GATEWAY, latch, True), Send(RISK, latch, True)]
+    assert sends[-1] == Send(FEED, StartFeed())
 
 
 # --- halts ------------------------------------------------------------------------------------------------------------
@@ -995,6 +997,32 @@ def test_a_coordinator_that_restarts_finds_its_children_and_goes_on(bench: Bench
     assert not any(isinstance(send.message, Begin) for send in sends), "they are at work"
     assert (again.phase, again.done) == (Phase.RUNNING, [])
     assert again.machine.state()["roles"][GATEWAY]["generation"] == 2
+
+
+def test_the_next_run_leaves_out_who_is_quarantined_and_whom_a_person_stopped(bench: Bench) -> None:
+    """Found by a checker: only a person lets them in again (B1, B5)."""
+    for n in range(4):
+        bench.give(ended(STRATEGIES[0], n + 1, why="it leaked"))
+    bench.give(a_person(Verb.AGENT_STOP, STRATEGIES[1]))
+    bench.give(ended(GATEWAY))
+    again = reborn(bench, run="another")
+    sends = again.begin()
+    for role in [role for role in AFTER if role not in STRATEGIES[:2]]:
+        sends += again.give(Ready(role=role, generation=1))
+    assert {(each.role, each.generation) for each in again.done if isinstance(each, EndRole)} == {
+        (STRATEGIES[0], 1),
+        (STRATEGIES[1], 1),
+    }
+    (told,) = [send.message for send in sends if isinstance(send.message, StrategiesAbsent)]
+    assert [(each.strategy, each.why, each.abstains) for each in told.absent] == [
+        ("a", "it leaked", True),
+        ("b", "a person stopped it", True),
+    ]
+    roles = again.machine.state()["roles"]
+    assert [roles[role]["status"] for role in STRATEGIES[:2]] == ["quarantined", "stopped"]
+    assert (again.phase, roles[GATEWAY]["restarts"]) == (Phase.RUNNING, 0)
+    again.give(a_person(Verb.AGENT_START, STRATEGIES[1]))
+    assert again.done[-1] == StartRoles(((STRATEGIES[1], 2),))
 
 
 def test_children_that_ended_while_it_was_away_are_started_anew(bench: Bench) -> None:

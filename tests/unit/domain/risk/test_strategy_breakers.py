@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from domain.breakers import BreakerTerms, StrategyBreakerTerms
 from domain.lease import LeaseTerms
-from domain.messages import COORDINATOR, BarsPublished, TimerFired
+from domain.messages import COORDINATOR, BarsPublished, Begin, TimerFired
 from domain.outbox import AuditEvent, AuditKind
 from domain.outputs import Output, Send
 from domain.records import HaltTrigger, Rung
@@ -143,6 +143,15 @@ def test_who_is_quarantined_is_told_with_the_pulses_also_that_nobody_is() -> Non
     for index in range(7):
         fail(made, index, "d", "e")
     assert told_out(made.manager.handle(TimerFired(name="pulse"))) == [["d", "e"]]
+
+
+def test_who_is_quarantined_is_told_at_the_begin_of_the_next_run() -> None:
+    """Inline nobody pulses, and only what changes is told."""
+    made = bench()
+    for index in range(7):
+        fail(made, index, "d", "e")
+    assert told_out(made.manager.handle(Begin())) == [["d", "e"]]
+    assert told_out(bench().manager.handle(Begin())) == []
 
 
 @pytest.mark.parametrize(("strategy", "left"), [("e", ["d"]), ("a", ["d", "e"])])

@@ -209,3 +209,18 @@ def failed(signals: Callable[[SymbolBars, Any], SignalArrays]) -> SignalFailure:
     result = answer(instance, bars_of([1.0, 2.0, 3.0]))
     assert isinstance(result, Failed)
     return result.of("s1", "X")
+
+
+class _Trap(np.ndarray):
+    """Be an array that ends the process when an entry is read."""
+
+    def __getitem__(self, key: Any) -> Any:
+        raise SystemExit(1)
+
+
+def test_what_an_array_of_a_strangers_does_when_read_is_not_done() -> None:
+    """Found by a checker: inline it ended the engine without a word."""
+    column = np.ones(3).view(_Trap)
+    result = checked(SignalArrays(column, column), 3)
+    assert isinstance(result, Answer)
+    assert result.verdict(-1, "A") == Signal("A", 1, 1.0)
