@@ -6,12 +6,16 @@ needs, and there are many strategies.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from actors.parts import ActorContext, Parts, Spec
 from config.strategy_files import with_file
+from domain.outputs import Output
+from domain.ports import Machine
 from domain.strategies.blocks import block_ns
 from domain.strategies.evaluator import Evaluator, LiveEvaluator
 from domain.strategies.protocol import StrategyInstance
@@ -21,6 +25,32 @@ from domain.strategies.voice import Voice, VoiceSettings
 
 EvaluatorOf = Callable[[StrategyInstance, frozenset[str] | None], Evaluator]
 """Build the evaluator of an instance that watches these symbols (None: all that come)."""
+
+
+class WithStandardFiles:
+    """Keep the three standard files open whatever a strategy does with them (port: `domain.ports.Machine`).
+
+    Where one is closed, the next file or socket that anything opens gets its number, and a strategy that closes
+    standard output at each bar closes that: a message is lost with each.
+    """
+
+    def __init__(self, machine: Machine) -> None:
+        """Run `machine`."""
+        self._machine = machine
+
+    def handle(self, message: Any) -> list[Output]:
+        """Return what follows from `message`."""
+        outputs: list[Output] = self._machine.handle(message)
+        for number in range(3):
+            try:
+                os.fstat(number)
+            except OSError:
+                os.open(os.devnull, os.O_RDWR)  # takes the lowest number that is free, which is this one
+        return outputs
+
+    def state(self) -> Mapping[str, Any]:
+        """Return the machine's state."""
+        return self._machine.state()
 
 
 def strategy_instance(arguments: Mapping[str, Any]) -> StrategyInstance:
@@ -36,10 +66,11 @@ def strategy_instance(arguments: Mapping[str, Any]) -> StrategyInstance:
 
 
 def strategies(spec: Spec, context: ActorContext) -> Parts:
-    """Build strategies that evaluate each block up to now as bars come."""
+    """Build strategies that evaluate each block up to now as bars come, in a process of their own."""
     del context
     bar_ns, continuous = spec.arguments["bar_ns"], spec.arguments["continuous"]
-    return strategies_parts(spec, lambda instance, _: LiveEvaluator(instance, bar_ns, continuous))
+    parts = strategies_parts(spec, lambda instance, _: LiveEvaluator(instance, bar_ns, continuous))
+    return replace(parts, machine=WithStandardFiles(parts.machine))
 
 
 def strategies_parts(

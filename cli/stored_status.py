@@ -9,9 +9,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from cli.stores import find_stores, reading
+from cli.stores import Stores, find_stores, reading
 from domain.halt_causes import cause_values, causes_from, highest
-from domain.messages import COORDINATOR
+from domain.messages import COORDINATOR, RISK
+from domain.risk.manager import SNAPSHOT
 from storage.engine import is_begun
 from storage.latch_file import LatchFile
 from supervisor.latch_keeper import LADDER, FoundLatch
@@ -36,7 +37,7 @@ def stored_status(state: Path) -> dict[str, Any]:
         "phase": "completed" if stores.session.completed else "stopped",
         "session": stores.session.number,
         "completed": stores.session.completed,
-        "bar": stores.session.bar,
+        "bar": _last_bar(stores),
         "rung": highest(held[""]).name,
         "file_rung": found.rung.name,
         "file_raises": found.raises(int(values.get("version", 0)), held[""]),
@@ -48,3 +49,12 @@ def stored_status(state: Path) -> dict[str, Any]:
             for trigger, cause in sorted(found.items())
         ],
     }
+
+
+def _last_bar(stores: Stores) -> int:
+    """Return the last bar that was decided: a killed engine did not write down where its session stopped."""
+    if not is_begun(stores.directory.database_url(RISK)):
+        return stores.session.bar
+    with reading(stores, RISK) as reader:
+        snapshot = reader.snapshot(SNAPSHOT)
+    return max(stores.session.bar, -1 if snapshot is None else snapshot.bar)

@@ -43,6 +43,9 @@ def _colour(summary: Summary) -> str:
 
 
 def _day(at_ns: int) -> str:
+    """Return the day of a bar; what people did has no bar's time."""
+    if at_ns == 0:
+        return "–"
     return datetime.fromtimestamp(at_ns // 1_000_000_000, UTC).strftime("%Y-%m-%d")
 
 

@@ -67,6 +67,8 @@ def assert_booked_once(state: Path) -> None:
 
 
 def _kept_back(order: OrderEntry) -> bool:
-    """Return whether an order never reached the venue: given up, or refused by the gateway itself."""
-    refused = order.state is OrderState.REFUSED and order.text.startswith("gateway: ")
+    """Return whether an order never reached the venue: given up, or refused by the gateway or the latch's file."""
+    refused = order.state is OrderState.REFUSED and order.text.startswith(
+        ("gateway: ", "the halt file says ")
+    )
     return refused or order.state is OrderState.NEVER_ARRIVED

@@ -178,3 +178,14 @@ def test_a_snapshot_this_version_cannot_read_is_refused(invoke: Invoke, by_hand:
     result = invoke("positions", "list", "--state", by_hand)
     assert result.exit_code == 4
     assert "risk.db holds a row that this version cannot read" in result.stderr
+
+
+def test_status_of_a_killed_engine_names_the_bar_that_positions_are_of(
+    invoke: Invoke, traded: Traded
+) -> None:
+    """Where a session stopped is written at its orderly end, which a killed one has not."""
+    file = traded.path / "session.json"
+    kept = json.loads(file.read_text(encoding="utf-8"))
+    file.write_text(json.dumps({**kept, "bar": kept["bar"] - 7, "completed": False}), encoding="utf-8")
+    status = json.loads(invoke("status", "--state", traded.path, "--json").stdout)
+    assert status["bar"] == kept["bar"] == listed(invoke, traded.path)["bar"]
