@@ -189,7 +189,7 @@ class Coordinator:
         if self._phase is not Phase.STARTING or not self._children.all_ready:
             return []
         self._phase = Phase.RUNNING
-        return [*self._kept(), *self._upkeep.running()]
+        return [*self._kept(), *self._upkeep.first()]
 
     def _pulse(self, pulse: Pulse) -> list[Output]:
         """Grant a lease, and take from the pulse what its edges may have failed to tell."""

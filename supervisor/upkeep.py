@@ -55,6 +55,11 @@ class Upkeep:
             outputs.append(Send(FEED, StartFeed()))
         return [*outputs, Send(FEED, PublishAgain())]
 
+    def first(self) -> list[Output]:
+        """Let the feed begin, under the latch that stands and without those that a former run left out."""
+        absent = [self.absent()] if self._children.absent() else []
+        return [*self._latch.announced(), *absent, Send(FEED, StartFeed())]
+
     def running(self) -> list[Output]:
         """Say again, after the coordinator's own restart, what may have been lost with its former life."""
         return [*self._latch.announced(), self.absent(), Send(FEED, StartFeed())]

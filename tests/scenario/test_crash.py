@@ -17,6 +17,7 @@ from cli.inline_engine import InlineEngine
 from cli.opening import RunRequest, open_session
 from domain.messages import OrdersApproved
 from tests.scenario.bars import thin_market
+from tests.scenario.books import assert_booked_once, lost_on_the_way
 from tests.scenario.engine import differences, request, session
 from tests.scenario.settings import tight
 from tests.sizes import prove_size
@@ -76,11 +77,17 @@ def crash(asked: RunRequest, moment: Moment) -> None:
 def test_session_that_crashed_equals_one_that_did_not(
     seed: int, asked: RunRequest, reference: dict[str, Any], tmp_path: Path
 ) -> None:
+    """It does unless an order was caught on its way."""
     rng = random.Random(seed)
     again = replace(asked, state=tmp_path / "state")
     for _ in range(rng.randint(1, 3)):
         crash(again, after(rng.randrange(100, 800)))
-    assert differences(reference, session(again)) == {}
+    last = session(again)
+    assert last["completed"]
+    assert_booked_once(again.state)
+    # An order that was committed and never sent is given up by name: the days after it are others.
+    if not lost_on_the_way(last):
+        assert differences(reference, last) == {}
 
 
 @pytest.mark.parametrize("which", [1, 2, 7])

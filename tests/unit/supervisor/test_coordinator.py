@@ -212,8 +212,7 @@ def test_stages_begin_in_order_each_when_the_one_before_is_ready() -> None:
     for role in STRATEGIES[1:]:
         assert bench.give(Ready(role=role, generation=1)) == []
     assert bench.machine.state()["phase"] == "starting"
-    nobody = Send(RISK, StrategiesAbsent(absent=()), True)
-    assert bench.give(Ready(role=STRATEGIES[0], generation=1)) == [nobody, Send(FEED, StartFeed())]
+    assert bench.give(Ready(role=STRATEGIES[0], generation=1)) == [Send(FEED, StartFeed())]
     assert bench.phase is Phase.RUNNING
     (event,) = bench.events(AuditKind.STARTED)
     assert event.body == {"session": 1}
@@ -259,8 +258,7 @@ def test_a_latch_that_survived_is_announced_before_the_feed_starts() -> None:
     for role in AFTER:
         sends = bench.give(Ready(role=role, generation=1))
     latch = LatchChanged(rung=Rung.HALTED, lowers=False, version=1, active=(HaltTrigger.HEAT,))
-    assert sends[:2] == [Send(GATEWAY, latch, True), Send(RISK, latch, True)]
-    assert sends[-1] == Send(FEED, StartFeed())
+    assert sends == [Send(GATEWAY, latch, True), Send(RISK, latch, True), Send(FEED, StartFeed())]
 
 
 # --- halts ------------------------------------------------------------------------------------------------------------
