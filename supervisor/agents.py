@@ -54,8 +54,9 @@ class ChildAgents:
     def start(self, role: str) -> Ordered:
         """Start a role that a person stopped."""
         child = self._known(role)
-        if child.status is Status.QUARANTINED:
-            raise CommandRefused(f"{role} is quarantined ({child.why}); `agents release` lets it run again")
+        if child.status is Status.QUARANTINED or child.held_out:
+            why = child.report()["why"]
+            raise CommandRefused(f"{role} is quarantined ({why}); `agents release` lets it run again")
         if child.status is Status.ENDED:
             raise CommandRefused(f"{role} has ended; only what a person stopped can be started")
         if child.status is not Status.STOPPED:

@@ -108,3 +108,9 @@ def test_an_order_that_is_carried_out_already_is_no_error(
     if given is not None:
         getattr(agents(bench), given)(STRATEGIES[0])
     assert getattr(agents(bench), order)(STRATEGIES[0]) == ([], f"strategy:a {words}")
+
+
+def test_start_of_one_that_its_breaker_keeps_out_says_what_lets_it_in(bench: Bench) -> None:
+    bench.give(held_out("a"))
+    with pytest.raises(CommandRefused, match=r"strategy:a is quarantined \(.*`agents release`"):
+        agents(bench).start(STRATEGIES[0])
