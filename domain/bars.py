@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
+import pickle
 from array import array
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass, replace
 from enum import StrEnum
+from functools import lru_cache
 from itertools import chain
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, overload
 
 import numpy as np
 from numpy.typing import NDArray
@@ -72,37 +74,110 @@ def bar_fault(bar: Bar) -> BarFault | None:
     return BarFault.EXCESSIVE_VOLUME if volume > LARGEST_VOLUME else None
 
 
+@lru_cache(maxsize=16)
+def _names(pickled: bytes) -> tuple[str, ...]:
+    """Return a group's symbols, which are the same bar after bar."""
+    names: tuple[str, ...] = pickle.loads(pickled)
+    return names
+
+
+class PackedBars(Sequence[Bar]):
+    """Be a group's bars as they came from another process: columns, of which bars are made when somebody looks.
+
+    Who looks at one symbol of hundreds makes one bar; to make them all takes longer than all else on their way.
+    """
+
+    __slots__ = ("_bars", "_symbols", "_values")
+
+    def __init__(self, symbols: bytes, values: bytes) -> None:
+        """Hold the bars of the pickled `symbols`; `values` are the float64 of each field in turn, one a symbol."""
+        self._symbols, self._values = symbols, values
+        self._bars: tuple[Bar, ...] | None = None
+
+    @classmethod
+    def of(cls, bars: Sequence[Bar]) -> PackedBars:
+        """Return `bars` packed."""
+        if isinstance(bars, PackedBars):
+            return bars
+        symbols, *columns = zip(*bars, strict=True) if bars else ((),)
+        return cls(pickle.dumps(symbols), array("d", chain.from_iterable(columns)).tobytes())
+
+    def only(self, symbols: Collection[str]) -> tuple[Bar, ...]:
+        """Return the bars of `symbols`, in the group's order."""
+        values, names = memoryview(self._values).cast("d"), _names(self._symbols)
+        return tuple(
+            Bar(symbol, *values[place :: len(names)].tolist())
+            for place, symbol in enumerate(names)
+            if symbol in symbols
+        )
+
+    def __len__(self) -> int:
+        """Return how many bars there are."""
+        return len(_names(self._symbols))
+
+    def __iter__(self) -> Iterator[Bar]:
+        """Yield the bars."""
+        return iter(self._made())
+
+    @overload
+    def __getitem__(self, place: int) -> Bar: ...
+
+    @overload
+    def __getitem__(self, place: slice) -> tuple[Bar, ...]: ...
+
+    def __getitem__(self, place: int | slice) -> Bar | tuple[Bar, ...]:
+        """Return one bar, or some."""
+        return self._made()[place]
+
+    def __eq__(self, other: object) -> bool:
+        """Equal the same bars, packed or in a tuple."""
+        return self._made() == (other._made() if isinstance(other, PackedBars) else other)
+
+    def __hash__(self) -> int:
+        """Return the hash that the same bars have in a tuple."""
+        return hash(self._made())
+
+    def __reduce__(self) -> tuple[type[PackedBars], tuple[bytes, bytes]]:
+        """Return how pickle makes this anew."""
+        return PackedBars, (self._symbols, self._values)
+
+    def __repr__(self) -> str:
+        """Show the bars."""
+        return repr(self._made())
+
+    def _made(self) -> tuple[Bar, ...]:
+        if self._bars is None:
+            values, names = memoryview(self._values).cast("d"), _names(self._symbols)
+            count = max(len(names), 1)
+            columns = (values[start : start + count].tolist() for start in range(0, len(values), count))
+            self._bars = tuple(map(Bar._make, zip(names, *columns, strict=True)))
+        return self._bars
+
+
 @dataclass(frozen=True, slots=True)
 class BarGroup:
     """Be all symbols' bars that become known at one moment.
 
     `index` counts groups from 0 in a data set, `open_ns` and `known_ns` are UTC nanoseconds, `session` is the
-    proleptic Gregorian ordinal of the session's date. `bars` are sorted by symbol.
-
-    It travels to another process as columns: that costs each of its receivers half of what bars one by one would.
+    proleptic Gregorian ordinal of the session's date. `bars` are sorted by symbol; they travel packed.
     """
 
     index: int
     open_ns: int
     known_ns: int
     session: int
-    bars: tuple[Bar, ...]
+    bars: Sequence[Bar]
 
-    def __reduce__(self) -> tuple[Callable[..., BarGroup], tuple[Any, ...]]:
+    def only(self, symbols: Collection[str]) -> BarGroup:
+        """Return the group with the bars of `symbols` alone."""
+        bars = self.bars
+        if isinstance(bars, PackedBars):
+            return replace(self, bars=bars.only(symbols))
+        return replace(self, bars=tuple(bar for bar in bars if bar.symbol in symbols))
+
+    def __reduce__(self) -> tuple[type[BarGroup], tuple[Any, ...]]:
         """Return how pickle makes this anew."""
-        symbols, *columns = zip(*self.bars, strict=True) if self.bars else ((),)
-        values = array("d", chain.from_iterable(columns)).tobytes()
-        return _of_columns, (self.index, self.open_ns, self.known_ns, self.session, symbols, values)
-
-
-def _of_columns(
-    index: int, open_ns: int, known_ns: int, session: int, symbols: tuple[str, ...], values: bytes
-) -> BarGroup:
-    numbers, count = array("d"), len(symbols)
-    numbers.frombytes(values)
-    columns = (numbers[start : start + count].tolist() for start in range(0, len(numbers), max(count, 1)))
-    bars = tuple(map(Bar._make, zip(symbols, *columns, strict=True)))
-    return BarGroup(index, open_ns, known_ns, session, bars)
+        return BarGroup, (self.index, self.open_ns, self.known_ns, self.session, PackedBars.of(self.bars))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

@@ -13,7 +13,7 @@ from __future__ import annotations
 import dataclasses
 import types
 import typing
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from enum import Enum
 from operator import attrgetter
 from types import ModuleType
@@ -127,7 +127,9 @@ class Codec:
     def _build(self, kind: Any) -> Pair:
         origin, arguments = typing.get_origin(kind), typing.get_args(kind)
         if origin is tuple and len(arguments) == 2 and arguments[1] is Ellipsis:
-            return self._sequence(arguments[0])
+            return self._sequence(arguments[0], tuple)
+        if origin is Sequence:
+            return self._sequence(arguments[0], Sequence)
         if origin in (types.UnionType, typing.Union):
             return self._union(arguments)
         if origin is Mapping and arguments == (str, Any):
@@ -139,12 +141,12 @@ class Codec:
             return self._dataclass(kind) if dataclasses.is_dataclass(kind) else self._named_tuple(kind)
         raise TypeError(f"a codec cannot carry {kind!r}")
 
-    def _sequence(self, kind: Any) -> Pair:
+    def _sequence(self, kind: Any, of: type[Any]) -> Pair:
         out, into = self._pair(kind)
 
         def write(value: Any) -> list[Any]:
-            if not isinstance(value, tuple):
-                raise wrong("a tuple", value)
+            if not isinstance(value, of):
+                raise wrong(f"a {of.__name__.lower()}", value)
             return [out(item) for item in value]
 
         def read(value: Any) -> tuple[Any, ...]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from domain.bars import BarGroup
@@ -126,6 +126,4 @@ class Voice:
 
     def _mine(self, group: BarGroup) -> BarGroup:
         symbols = self._settings.symbols
-        if symbols is None:
-            return group
-        return replace(group, bars=tuple(bar for bar in group.bars if bar.symbol in symbols))
+        return group if symbols is None else group.only(symbols)

@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from domain.bars import Bar, BarFault, BarGroup, BarTable, bar_fault
+from domain.codec import decode, encode
 
 PRICES = {"open": 10.0, "high": 11.0, "low": 9.0, "close": 10.5}
 
@@ -110,3 +111,26 @@ def test_group_travels_as_it_is(bars: list[Bar]) -> None:
 def test_volume_that_is_not_known_stays_unknown_on_the_way() -> None:
     group = BarGroup(0, 0, 1, 730_000, (Bar("A", 1.0, 1.0, 1.0, 1.0, nan, 0.0),))
     assert isnan(pickle.loads(pickle.dumps(group)).bars[0].volume)
+
+
+def test_a_group_that_came_gives_one_symbols_bar_without_making_the_others() -> None:
+    bars = tuple(Bar(f"S{i:03}", 1.0 + i, 2.0 + i, 0.5 + i, 1.5 + i, 100.0 * i, 0.1 * i) for i in range(500))
+    group = BarGroup(7, 8, 9, 10, bars)
+    come = pickle.loads(pickle.dumps(group))
+    mine = frozenset({"S499", "S001", "elsewhere"})
+    for each in (group, come):
+        assert each.only(mine) == BarGroup(7, 8, 9, 10, (bars[1], bars[499]))
+        assert each.only(frozenset()).bars == ()
+    assert come.bars._bars is None  # nobody has looked at all
+    assert come == group
+    assert (len(come.bars), come.bars[3], come.bars[-2:]) == (500, bars[3], bars[-2:])
+    assert hash(come) == hash(group)
+    assert repr(come) == repr(group)
+
+
+def test_a_group_that_came_may_go_on() -> None:
+    group = BarGroup(1, 2, 3, 4, (Bar("A", **PRICES, volume=5.0, dividend=0.0),))
+    come = pickle.loads(pickle.dumps(pickle.loads(pickle.dumps(group))))
+    assert come == group
+    assert decode(encode(come)) == group
+    assert come.bars != (*group.bars, *group.bars)

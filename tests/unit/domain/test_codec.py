@@ -7,7 +7,7 @@ import json
 import math
 import types
 import typing
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from enum import Enum
 from typing import Any
 
@@ -58,7 +58,7 @@ def values_of(kind: Any) -> st.SearchStrategy[Any]:
     if kind in simple:
         return simple[kind]
     origin, arguments = typing.get_origin(kind), typing.get_args(kind)
-    if origin is tuple:
+    if origin in (tuple, Sequence):
         return st.lists(values_of(arguments[0]), max_size=3).map(tuple)
     if origin in (types.UnionType, typing.Union):
         return st.one_of([values_of(argument) for argument in arguments])
