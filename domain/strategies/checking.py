@@ -55,7 +55,7 @@ class Answer(NamedTuple):
     def verdict(self, index: int, symbol: str) -> Signal | Failed:
         """Return entry `index` as a signal, or what is wrong with it."""
         return _verdict(
-            symbol, self.direction[index].item(), self.confidence[index].item(), self.faults[index].item()
+            symbol, self.direction.item(index), self.confidence.item(index), self.faults.item(index)
         )
 
     def verdicts(self, start: int, symbol: str) -> list[Signal | Failed]:

@@ -38,19 +38,18 @@ class Evaluator(Protocol):
 class _LiveSymbol:
     """Hold one symbol's history and where the slice of its present block begins."""
 
-    __slots__ = ("_block", "_start", "history")
+    __slots__ = ("_start", "block", "history")
 
     def __init__(self, symbol: str, bar_ns: int) -> None:
         self.history = SymbolHistory(symbol, bar_ns)
-        self._block: int | None = None
+        self.block: int | None = None
         self._start = 0
 
     def enter(self, block: int, warmup: int) -> None:
-        """Note that the last bar appended belongs to `block`."""
-        if block != self._block:
-            self._block = block
-            self._start = self.history.slice_start(len(self.history) - 1, warmup)
-            self.history.forget(self._start)
+        """Note that the last bar appended is the first of `block`."""
+        self.block = block
+        self._start = self.history.slice_start(len(self.history) - 1, warmup)
+        self.history.forget(self._start)
 
     def slice(self) -> SymbolBars:
         return self.history.view(self._start)
@@ -68,23 +67,29 @@ class LiveEvaluator:
 
     def observe(self, group: BarGroup) -> None:
         """Take in a past group without evaluating it. Raises InvariantViolation when a bar is not later."""
-        block = block_start(group.open_ns, self._block_ns)
-        for bar in group.bars:
-            symbol = self._symbols.get(bar.symbol)
-            if symbol is None:
-                symbol = self._symbols[bar.symbol] = _LiveSymbol(bar.symbol, self._bar_ns)
-            symbol.history.append(group.open_ns, group.session, bar)
-            symbol.enter(block, self._warmup)
+        self._take(group)
 
     def evaluate(self, group: BarGroup) -> list[Evaluation]:
         """Take in the next group and return one evaluation per bar. Raises as `observe` does."""
-        self.observe(group)
-        return [self._last(bar.symbol) for bar in group.bars]
+        return [self._last(symbol) for symbol in self._take(group)]
 
-    def _last(self, name: str) -> Evaluation:
-        symbol = self._symbols[name]
-        if len(symbol.history) <= self._warmup:
-            return _abstention(name)
+    def _take(self, group: BarGroup) -> list[_LiveSymbol]:
+        block, open_ns, session = block_start(group.open_ns, self._block_ns), group.open_ns, group.session
+        symbols, taken = self._symbols, []
+        for bar in group.bars:
+            symbol = symbols.get(bar.symbol)
+            if symbol is None:
+                symbol = symbols[bar.symbol] = _LiveSymbol(bar.symbol, self._bar_ns)
+            symbol.history.append(open_ns, session, bar)
+            if symbol.block != block:
+                symbol.enter(block, self._warmup)
+            taken.append(symbol)
+        return taken
+
+    def _last(self, symbol: _LiveSymbol) -> Evaluation:
+        history = symbol.history
+        if len(history) <= self._warmup:
+            return _abstention(history.symbol)
         return _evaluate_last(self._instance, symbol.slice())
 
 

@@ -73,7 +73,18 @@ class SymbolHistory:
             raise InvariantViolation(
                 f"{self.symbol}: position {start} was forgotten; the first kept is {self._forgotten}"
             )
-        return _bars(self.symbol, self.bar_ns, [column[a:b] for column in self._shown])
+        opens, sessions, o, h, low, c, v = self._shown
+        return SymbolBars(  # spelled out: this is done for every symbol at every bar
+            symbol=self.symbol,
+            bar_ns=self.bar_ns,
+            open_ns=opens[a:b],
+            session=sessions[a:b],
+            open=o[a:b],
+            high=h[a:b],
+            low=low[a:b],
+            close=c[a:b],
+            volume=v[a:b],
+        )
 
     def _reserve(self, capacity: int) -> None:
         columns: tuple[NDArray[Any], ...] = tuple(np.empty(capacity, dtype=dtype) for dtype in _DTYPES)
