@@ -73,18 +73,7 @@ class SymbolHistory:
             raise InvariantViolation(
                 f"{self.symbol}: position {start} was forgotten; the first kept is {self._forgotten}"
             )
-        opens, sessions, o, h, low, c, v = self._shown
-        return SymbolBars(  # spelled out: this is done for every symbol at every bar
-            symbol=self.symbol,
-            bar_ns=self.bar_ns,
-            open_ns=opens[a:b],
-            session=sessions[a:b],
-            open=o[a:b],
-            high=h[a:b],
-            low=low[a:b],
-            close=c[a:b],
-            volume=v[a:b],
-        )
+        return _part(self.symbol, self.bar_ns, self._shown, slice(a, b))
 
     def _reserve(self, capacity: int) -> None:
         columns: tuple[NDArray[Any], ...] = tuple(np.empty(capacity, dtype=dtype) for dtype in _DTYPES)
@@ -101,18 +90,20 @@ def _read_only(column: NDArray[Any]) -> NDArray[Any]:
     return shown
 
 
-def _bars(symbol: str, bar_ns: int, columns: list[NDArray[Any]]) -> SymbolBars:
+def _part(
+    symbol: str, bar_ns: int, columns: tuple[NDArray[Any], ...], part: slice | NDArray[np.bool_]
+) -> SymbolBars:
     opens, sessions, o, h, low, c, v = columns
-    return SymbolBars(
+    return SymbolBars(  # column by column: this is done for every symbol at every bar
         symbol=symbol,
         bar_ns=bar_ns,
-        open_ns=opens,
-        session=sessions,
-        open=o,
-        high=h,
-        low=low,
-        close=c,
-        volume=v,
+        open_ns=opens[part],
+        session=sessions[part],
+        open=o[part],
+        high=h[part],
+        low=low[part],
+        close=c[part],
+        volume=v[part],
     )
 
 
@@ -122,7 +113,8 @@ def _columns(bars: SymbolBars) -> tuple[NDArray[Any], ...]:
 
 def window(bars: SymbolBars, start: int, stop: int) -> SymbolBars:
     """Return `bars[start:stop]`, read-only and without copying."""
-    return _bars(bars.symbol, bars.bar_ns, [_read_only(column)[start:stop] for column in _columns(bars)])
+    shown = tuple(_read_only(column) for column in _columns(bars))
+    return _part(bars.symbol, bars.bar_ns, shown, slice(start, stop))
 
 
 def symbol_bars(table: BarTable, symbol: str) -> SymbolBars:
@@ -131,4 +123,4 @@ def symbol_bars(table: BarTable, symbol: str) -> SymbolBars:
         raise KeyError(symbol)
     rows = table.symbol_id == table.symbols.index(symbol)
     columns = (table.open_ns, table.session, table.open, table.high, table.low, table.close, table.volume)
-    return _bars(symbol, table.bar_ns, [column[rows] for column in columns])
+    return _part(symbol, table.bar_ns, columns, rows)
