@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from math import isfinite
 from typing import Any
 
@@ -11,6 +11,7 @@ from domain.errors import CodecError
 
 Converter = Callable[[Any], Any]
 Pair = tuple[Converter, Converter]
+Check = Callable[[Sequence[Any]], bool]
 
 _LOW, _HIGH = -(2**63), 2**63
 
@@ -105,6 +106,16 @@ def free_mapping(value: Any) -> dict[str, Any]:
     return {text(key): free(item) for key, item in value.items()}
 
 
+def finite_floats(column: Sequence[Any]) -> bool:
+    """Tell whether `column` holds finite floats and nothing else."""
+    return set(map(type, column)) == {float} and all(map(isfinite, column))
+
+
+def ascii_texts(column: Sequence[Any]) -> bool:
+    """Tell whether `column` holds ASCII text and nothing else."""
+    return set(map(type, column)) == {str} and "".join(column).isascii()
+
+
 def _refuse_constant(name: str) -> Any:
     raise CodecError(f"{name} is not a number")
 
@@ -116,8 +127,19 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return found
 
 
-read_json = json.JSONDecoder(parse_constant=_refuse_constant, object_pairs_hook=_object).decode
-write_json = json.JSONEncoder(separators=(",", ":"), allow_nan=False).encode
+_decode_json = json.JSONDecoder(parse_constant=_refuse_constant, object_pairs_hook=_object).decode
+_encode_json = json.JSONEncoder(separators=(",", ":"), allow_nan=False).encode
+
+
+def read_json(data: bytes) -> Any:
+    """Return what the JSON text `data` says; raises ValueError or CodecError for what is none, strictly."""
+    return _decode_json(data.decode("utf-8"))
+
+
+def write_json(value: Any) -> bytes:
+    """Return a value made of lists, tuples, mappings from text and scalars as JSON text."""
+    return _encode_json(value).encode("ascii")
+
 
 SCALARS: dict[Any, Pair] = {
     int: (int_out, int_in),
@@ -126,3 +148,6 @@ SCALARS: dict[Any, Pair] = {
     bool: (boolean, boolean),
     Any: (free, free),
 }
+
+COLUMNS: dict[Any, Check] = {float: finite_floats, str: ascii_texts}
+"""Say by type how a whole column of values is found to be what travels as it is; many at once cost a tenth each."""

@@ -230,3 +230,63 @@ def test_a_class_that_cannot_be_carried_is_refused_when_the_codec_is_made() -> N
             Codec([cls])
     with pytest.raises(TypeError, match="two classes"):
         Codec([TimerFired, dataclasses.make_dataclass("TimerFired", [("name", str)], frozen=True)])
+
+
+BARS = tuple(Bar(name, 1.5, 2.0, 1.0, 1.75, 100.0, 0.0) for name in ("A", "B", "C"))
+
+
+@pytest.mark.parametrize("odd", [{"open": 1.0}, {"volume": math.nan}, {"symbol": "Æ"}], ids=str)
+def test_one_row_that_needs_converting_changes_nothing_for_the_others(odd: dict[str, Any]) -> None:
+    bars = (BARS[0], BARS[1]._replace(**odd), BARS[2])
+    assert repr(decode(encode(BarGroup(0, 1, 2, 3, bars))).bars) == repr(bars)
+
+
+def test_an_integer_among_many_rows_becomes_the_float_it_stands_for() -> None:
+    (first, second, _) = decode(
+        encode(BarGroup(0, 1, 2, 3, (BARS[0], BARS[1]._replace(open=1), BARS[2])))
+    ).bars
+    assert (first, second.open, type(second.open)) == (BARS[0], 1.0, float)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [{"open": math.inf}, {"open": math.nan}, {"open": None}, {"open": True}, {"symbol": "\ud800"}],
+    ids=str,
+)
+def test_one_wrong_value_among_many_rows_is_refused_on_the_way_out(wrong: dict[str, Any]) -> None:
+    with pytest.raises(CodecError):
+        encode(BarGroup(0, 1, 2, 3, (*BARS, BARS[0]._replace(**wrong))))
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        ["A", 1.5, 2.0, 1.0, 1.75, 100.0],
+        ["A", 1.5, 2.0, 1.0, 1.75, 100.0, 0.0, 0.0],
+        ["A", 1, 2.0, 1.0, 1.75, 1.0, 0.0],
+        [5, 1.5, 2.0, 1.0, 1.75, 100.0, 0.0],
+        "A123456",
+        None,
+    ],
+    ids=str,
+)
+def test_one_wrong_row_among_many_is_refused_on_the_way_in(row: Any) -> None:
+    written = json.loads(encode(BarGroup(0, 1, 2, 3, BARS)))
+    with pytest.raises(CodecError):
+        decode(json.dumps(written | {"bars": [*written["bars"], row]}).encode())
+
+
+def test_rows_of_another_class_are_refused() -> None:
+    class Other(typing.NamedTuple):
+        symbol: str
+
+    with pytest.raises(CodecError):
+        encode(BarGroup(0, 1, 2, 3, (Other("A"),)))  # type: ignore[arg-type]
+
+
+def test_a_writer_that_refuses_a_value_is_a_codec_error() -> None:
+    def refuses(value: Any) -> bytes:
+        raise TypeError("too deep")
+
+    with pytest.raises(CodecError, match="too deep"):
+        Codec(WIRE_CLASSES, refuses).encode(ORDER)
