@@ -2,7 +2,7 @@
 
 Between one sender and one receiver messages keep their order within a lane, as Ray keeps it for the calls of one
 process to an actor; messages of different senders overtake one another at will, and control overtakes what waits. A
-message that is late so holds up those behind it.
+message that is late so holds up those behind it, but not what the role's next process sends: that is another sender.
 
 Lost: Ray drops what was sent to a dead process without a word, and a full mailbox refuses. What is lost must be made
 good by a deadline, a cursor, an asking again, or simply expire; the last column says which.

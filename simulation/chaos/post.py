@@ -90,6 +90,11 @@ class Post:
         still = {entry[2].channel for entry in self._late}
         self._held_until = {channel: due for channel, due in self._held_until.items() if channel in still}
 
+    def forget(self, role: str) -> None:
+        """Lose what is for a role whose process ended; its next one waits behind nothing the last one sent."""
+        self.lose(lambda letter: letter.channel.to == role)
+        self._held_until = {way: due for way, due in self._held_until.items() if way.sender != role}
+
     def underway(self, which: Callable[[Letter], bool]) -> list[Letter]:
         """Return the letters of those, as they would arrive."""
         late = [entry[2] for entry in sorted(self._late, key=lambda entry: entry[:2])]

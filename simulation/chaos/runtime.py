@@ -271,7 +271,7 @@ class ChaosRuntime(InlineRuntime):
         """Forget the shell of a role that has ended, and lose what waits for it."""
         self._shells.pop(name, None)
         self._roles[name].shell = None
-        self._post.lose(lambda letter: letter.channel.to == name)
+        self._post.forget(name)
 
     def _build(self, spec: ChildSpec) -> Shell:
         role = spec.role
