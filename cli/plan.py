@@ -163,7 +163,8 @@ class EnginePlan:
         """Return the feed's settings."""
         answer_s = self.settings.engine.runtime.answer_deadline_s
         return MarketDataSettings(
-            consumers=(VENUE, *self.strategy_roles, RISK),
+            # Strategies first: what they do takes longest, and a wide bar's text for the venue takes its time to write.
+            consumers=(*self.strategy_roles, VENUE, RISK),
             symbols=frozenset(self.table.symbols),
             first=self.session.first,
             pace_s=self.pace_s,
