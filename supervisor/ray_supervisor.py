@@ -19,10 +19,11 @@ from domain.ports import Clock, Mailbox
 from domain.supervision import RoleEnded, RoleFigures, RolesObserved, RoleStarted
 from supervisor.child import WHICHEVER
 from supervisor.child_spec import ChildSpec
+from supervisor.process_ends import await_any_end
 from supervisor.ray_roles import EXIT_S, RayRoles, runs
 
 LOOK_S = 0.05
-"""From one look at the roles' processes to the next: a death is known within this, where Ray takes 1.8 s."""
+"""From one look at the roles' processes to the next, where none ends before: Ray takes 1.8 s to tell of a death."""
 OBSERVE_S = 0.5
 ANSWER_S = 0.4
 
@@ -65,7 +66,7 @@ class RaySupervisor(RayRoles):
             self._tell_ended(role, WHICHEVER, "its process was not found")
         for spec in named:
             self._begin_thread(f"find-{spec.role}", self._find_or_end, spec)
-        self._begin_thread("watch-roles", self._watch, self._look, LOOK_S)
+        self._begin_thread("watch-roles", self._watch, self._look, 0.0)
         self._begin_thread("observe-roles", self._watch, self._observe, OBSERVE_S)
 
     def start(self, roles: Sequence[tuple[str, int]]) -> None:
@@ -144,6 +145,8 @@ class RaySupervisor(RayRoles):
                 self._log.error("watching_failed", exc_info=True)
 
     def _look(self) -> None:
+        """Wait until a role's process ends, or for a while, and tell of those that have ended."""
+        await_any_end([child.process.pid for child in list(self._children.values())], LOOK_S)
         for role, child in list(self._children.items()):
             if runs(child.process):
                 continue
