@@ -26,3 +26,10 @@ def runtime(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RayRuntime]:
 
 class TestRayRuntime(RuntimeContract):
     """Run the contract on Ray."""
+
+
+def test_ray_runs_no_server_that_an_engine_has_no_use_for(runtime: RayRuntime) -> None:
+    """They take 45 MiB each, and processor time of a start (requirement of "Speed and size", step 2)."""
+    below = [" ".join(process.cmdline()) for process in psutil.Process().children(recursive=True)]
+    assert any("raylet" in words for words in below)
+    assert not [words for words in below if "log_monitor.py" in words or "/monitor.py" in words]
