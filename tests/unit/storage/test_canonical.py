@@ -91,7 +91,6 @@ def test_what_json_has_no_form_for_is_refused_whenever_it_is_written() -> None:
         ({"a": 2**64}, '{"a":18446744073709551616}'),
         ({3: 1}, '{"3":1}'),
     ],
-    ids=str,
 )  # fmt: skip
 def test_each_kind_of_value_has_its_text(value: dict[Any, Any], text: str | None) -> None:
     """Known answers: what a release of orjson spelled otherwise would change the digest of equal decisions."""
