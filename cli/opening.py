@@ -13,6 +13,7 @@ from tempfile import TemporaryDirectory
 
 import psutil
 
+from cli.checkpoint_copy import refuse_unusable_copy
 from cli.fitness import fitness
 from cli.modes import refuse_other_modes
 from cli.own_strategies import refuse_own_strategies
@@ -86,6 +87,7 @@ def open_session(request: RunRequest, environ: dict[str, str], clock: Clock) -> 
     settings = read_settings(request.config, environ, to_trade=True)
     hand_over_audit_key(settings.credentials, os.environ)
     refuse_own_strategies(settings)
+    refuse_unusable_copy(settings.engine.audit.checkpoint_copy, request.state)
     directory = StateDirectory(request.state)
     try:
         imported = _take(request, settings, directory, clock)

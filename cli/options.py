@@ -19,9 +19,14 @@ MOST_BARS_A_SECOND = 1_000_000.0
 
 
 def named_path(text: str | Path) -> Path:
-    """Return the path `text` names; raises BadParameter for an empty one, which would mean the working directory."""
+    """Return the path `text` names; raises BadParameter for an empty one, the working directory, and for no UTF-8."""
     if not str(text).strip():
         raise typer.BadParameter(f"found {str(text)!r}; allowed: the name of a file or directory")
+    try:
+        str(text).encode()
+    except UnicodeEncodeError:
+        # Databases and reports hold names as text.
+        raise typer.BadParameter(f"found {str(text)!a}; allowed: a name in UTF-8") from None
     return Path(text)
 
 

@@ -254,10 +254,12 @@ class DeskRound:
             for failure in batch.failures:
                 key = f"{failure.strategy}.{failure.symbol}"
                 self._event(
-                    AuditKind.SIGNAL_FAILURE, group, key, {"kind": failure.kind, "error": failure.error}
+                    AuditKind.SIGNAL_FAILURE, group, key, {"kind": failure.kind, "error": failure.cause}
                 )
-                if failure.traceback:  # names files of this machine, so it is no part of the decision
-                    body = {"traceback": failure.traceback}
+                if (
+                    failure.traceback
+                ):  # a stranger's words, and files of this machine: no part of the decision
+                    body = {"error": failure.error, "traceback": failure.traceback}
                     self._events.append(
                         AuditEvent(AuditKind.SIGNAL_FAILURE, group.known_ns, group.index, key, False, body)
                     )

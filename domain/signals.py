@@ -22,6 +22,11 @@ class SignalFailure(NamedTuple):
     error: str
     traceback: str
 
+    @property
+    def cause(self) -> str:
+        """Return what went wrong without a stranger's words: they may name an address, and differ from run to run."""
+        return self.error.partition(":")[0] if self.traceback else self.error
+
 
 def speaker_name(strategy: str, part: int, parts: int) -> str:
     """Return what one that speaks goes by: a strategy's id, or "id/2" for the second part of its symbols."""

@@ -162,7 +162,7 @@ class StateDirectory:
             session = Session(**json.loads(path.read_bytes()))
             _refuse_nonsense(session)
             return session
-        except (OSError, ValueError, TypeError) as error:
+        except (OSError, ValueError, TypeError, RecursionError) as error:
             raise StateError(
                 f"{path} is no session file: {error}. Keep a copy of the directory, then start with --fresh"
             ) from error
@@ -184,7 +184,7 @@ class StateDirectory:
         for path in (self.path / ARCHIVE).glob(f"*/{SESSION}"):
             try:
                 numbers.append(int(json.loads(path.read_bytes())["number"]))
-            except (OSError, ValueError, TypeError, KeyError) as error:
+            except (OSError, ValueError, TypeError, KeyError, RecursionError) as error:
                 raise StateError(f"{path} is no session file: {error}; move that archive away") from error
         return max(numbers) + 1
 
@@ -277,7 +277,10 @@ def _refuse_nonsense(session: Session) -> None:
 
 def _sessions(marker: bytes) -> int:
     """Return the number of sessions that a marker has counted, 0 without a count; raises ValueError for no marker."""
-    written = json.loads(marker)
+    try:
+        written = json.loads(marker)
+    except RecursionError as error:
+        raise ValueError(str(error)) from error
     if not isinstance(written, dict) or written.get("product") != "breakwater":
         raise ValueError("found no marker of this product")
     if written.get("format") != FORMAT:

@@ -226,10 +226,9 @@ class Decider:
                 self.failures.failed_on(failure.symbol)
                 failed_on.add(failure.symbol)
             if failed and len(failed) >= evaluated:
-                error = failed[0].error
-                self.failures.failed(batch.strategy, group.index, error)
+                self.failures.failed(batch.strategy, group.index, failed[0].error)
                 due = due or self.failures.halt_due()  # at once: a success that follows takes nothing back
-                more_out |= self._breakers.failed(group, batch.strategy, error)
+                more_out |= self._breakers.failed(group, batch.strategy, failed[0].cause)
             elif evaluated:
                 self.failures.succeeded(batch.strategy)
                 self._breakers.succeeded(group, batch.strategy)

@@ -135,7 +135,8 @@ def _column(name: str, values: Any, n: int) -> NDArray[Any] | Failed:
     try:
         column = np.asarray(values)  # a plain array, whatever it was: nothing of a stranger's is asked later
     except ValueError as error:
-        return Failed(FailureKind.WRONG_SHAPE, f"{name} is not an array: {error}")
+        why = f"{name} is not an array: {error}"
+        return Failed(FailureKind.WRONG_SHAPE, why, traced(error, _TRACEBACK_FRAMES))
     if column.size == 0 and n:
         return Failed(FailureKind.EMPTY, f"{name} is empty; {n} entries were expected, one per bar")
     if column.shape != (n,):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -17,6 +18,7 @@ CHECKPOINTS = "checkpoints.jsonl"
 """Name of the checkpoints' file beside the trail."""
 
 _SIGNATURE = b',"signature":"'
+_HEXADECIMAL = re.compile(rb'[0-9a-f]*"?')
 
 
 class CheckpointKind(StrEnum):
@@ -152,15 +154,24 @@ def _read(path: Path, verifier: Verifier, size: int) -> Iterator[tuple[int, Chec
     with path.open("rb") as file:
         for number, raw in enumerate(file, start=1):
             size -= len(raw)
-            if size < 0 or not raw.endswith(b"\n"):
+            torn = not raw.endswith(b"\n")
+            if size < 0 or (torn and _is_begun(raw)):
                 return
             try:
-                checkpoint = read_checkpoint(raw, verifier)
+                checkpoint = read_checkpoint(raw + b"\n" if torn else raw, verifier)
             except AuditError as error:
                 raise CheckpointFault(path, number, str(error)) from error
+            if torn:
+                return
             if before is not None and before.trail == checkpoint.trail and checkpoint.seq < before.seq:
                 raise CheckpointFault(
                     path, number, f"checkpoint {checkpoint.seq} after checkpoint {before.seq}"
                 )
             yield number, checkpoint
             before = checkpoint
+
+
+def _is_begun(raw: bytes) -> bool:
+    """Tell whether a line without its end is what a crash leaves: its beginning, up to somewhere in the signature."""
+    _, mark, rest = raw.rpartition(_SIGNATURE)
+    return not mark or _HEXADECIMAL.fullmatch(rest) is not None

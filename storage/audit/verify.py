@@ -11,6 +11,7 @@ from storage.audit.checkpoints import (
     CHECKPOINTS,
     Checkpoint,
     CheckpointFault,
+    CheckpointKind,
     count_checkpoints,
     read_checkpoints,
 )
@@ -66,7 +67,7 @@ class _Walk:
         self._sizes = [(path, path.stat().st_size) for path in trail_files(directory)]
         self._checkpoints = read_checkpoints(directory / CHECKPOINTS, verifier)
         self._next: tuple[int, Checkpoint] | None = None
-        self._window = 0
+        self._window, self._ended = 0, False
         self._signed_heads: dict[int, str] = {}
         self.records = self.files = self.checkpoints = self.signed_seq = self.seq = self.torn_bytes = 0
         self.head = GENESIS.encode("ascii")
@@ -86,6 +87,9 @@ class _Walk:
             expected = f"at most {self._window} records after the last checkpoint (record {self.signed_seq})"
             found = f"{unsigned}: checkpoints were taken away, or records added"
             report(Tampering.UNSIGNED, last, 0, self.seq, expected, found)
+        if self.torn_bytes and self._ended and not unsigned:
+            expected = "nothing after the trail's signed end: who goes on signs so first"
+            report(Tampering.UNSIGNED, last, 0, self.seq, expected, f"{self.torn_bytes:,} bytes more")
         if unsigned and _is_end(self._newest):
             expected = "a signed end: a trail that ends in order is signed to its last record"
             report(Tampering.UNSIGNED, last, 0, self.seq, expected, f"the last {unsigned} records unsigned")
@@ -165,6 +169,7 @@ class _Walk:
             report(Tampering.MOVED, path.name, number, self.seq, expected, f"byte {offset} of {path.name}")
         self.checkpoints += 1
         self.signed_seq, self._window = signed.seq, signed.window
+        self._ended = signed.kind is CheckpointKind.END
         self._signed_heads[signed.seq] = head
 
     def _explain(self, path: Path, number: int, raw: bytes) -> None:

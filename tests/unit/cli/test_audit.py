@@ -91,7 +91,7 @@ def test_a_tail_cut_behind_a_checkpoint_is_found(invoke: Invoke, traded: Traded)
     assert "truncated" in result.stdout
 
 
-def test_a_last_line_cut_in_its_midst_is_a_crashs_only_when_nobody_had_signed_it(
+def test_a_last_line_that_is_not_whole_is_no_crashs_where_the_end_is_signed(
     invoke: Invoke, traded: Traded
 ) -> None:
     file = only_file(traded.path)
@@ -103,7 +103,8 @@ def test_a_last_line_cut_in_its_midst_is_a_crashs_only_when_nobody_had_signed_it
     assert "crash" not in text
     file.write_bytes(whole + b'{"seq":')
     text = invoke("audit", "verify", "--state", traded.path).stdout
-    assert "7 bytes of a last line that a crash cut; it was never acknowledged" in text
+    assert "nothing after the trail's signed end" in text
+    assert "crash" not in text
 
 
 def test_the_key_of_another_machine_is_told_from_tampering(

@@ -3,8 +3,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+import typer
 
-from cli.options import UsageError, parse_date, parse_speed, parse_symbols
+from cli.options import UsageError, named_path, parse_date, parse_speed, parse_symbols
 from tests.unit.cli.conftest import Invoke, Traded
 
 
@@ -76,3 +77,16 @@ def test_a_symbol_to_look_for_may_be_written_as_for_a_run(
     ]
     assert told[0] == told[1]
     assert told[0] != told[2]
+
+
+@pytest.mark.parametrize(
+    ("text", "told"), [("", "found ''"), (" ", "found ' '"), ("s/\udcff", r"found 's/\udcff'")]
+)
+def test_a_path_that_is_none_or_no_text_is_refused(text: str, told: str) -> None:
+    with pytest.raises(typer.BadParameter) as refused:
+        named_path(text)
+    assert told in str(refused.value)
+
+
+def test_any_other_name_is_a_path() -> None:
+    assert named_path("s/é \n?#") == Path("s/é \n?#")

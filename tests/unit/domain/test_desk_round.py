@@ -208,13 +208,14 @@ def test_traceback_is_recorded_beside_the_decision() -> None:
     bench = Bench()
     today = group(0, {"AAPL": 1.0})
     broken = batch(0, "c", failed=["AAPL"], evaluated=1)
-    broken = replace(broken, failures=(broken.failures[0]._replace(traceback="File ..."),))
+    words = "ValueError: <object object at 0x7f14>"
+    broken = replace(broken, failures=(broken.failures[0]._replace(error=words, traceback="File ..."),))
     round_ = bench.deliver(
         BarsPublished(group=today), bench.trade(today), batch(0, "a"), batch(0, "b"), broken
     )
-    assert [(e.decision, sorted(e.body)) for e in round_.events(AuditKind.SIGNAL_FAILURE)] == [
-        (True, ["error", "kind"]),
-        (False, ["traceback"]),
+    assert [(e.decision, e.body) for e in round_.events(AuditKind.SIGNAL_FAILURE)] == [
+        (True, {"kind": "raised", "error": "ValueError"}),
+        (False, {"error": words, "traceback": "File ..."}),
     ]
 
 

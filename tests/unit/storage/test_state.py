@@ -78,7 +78,9 @@ def test_a_file_in_its_place_is_refused(tmp_path: Path) -> None:
         StateDirectory(tmp_path / "state").lock()
 
 
-@pytest.mark.parametrize("marker", ["{}", "nonsense", '{"product": "breakwater", "format": 99}'])
+@pytest.mark.parametrize(
+    "marker", ["{}", "nonsense", '{"product": "breakwater", "format": 99}', "[" * 100_000], ids=range(4)
+)
 def test_a_directory_of_another_version_is_refused(tmp_path: Path, marker: str) -> None:
     (tmp_path / "breakwater.json").write_text(marker)
     with pytest.raises(StateError, match="expected format 1"):
@@ -93,7 +95,7 @@ def test_a_session_is_kept_and_replaced(state: StateDirectory) -> None:
     assert (state.session(), state.next_session_number()) == (later, 2)
 
 
-@pytest.mark.parametrize("content", ["", "[]", '{"number": 1}', '{"other": 1}'])
+@pytest.mark.parametrize("content", ["", "[]", '{"number": 1}', '{"other": 1}', "[" * 100_000], ids=range(5))
 def test_a_spoilt_session_file_is_refused_by_name(state: StateDirectory, content: str) -> None:
     (state.path / SESSION).write_text(content)
     with pytest.raises(StateError, match=r"session\.json is no session file.*--fresh"):

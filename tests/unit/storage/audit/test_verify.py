@@ -190,7 +190,7 @@ def test_a_trail_stripped_of_its_checkpoints_is_found(trail: Path) -> None:
 @given(place=st.floats(0, 1, exclude_max=True), bit=st.integers(0, 7))
 def test_a_changed_checkpoint_is_found_at_its_line(trail: Path, place: float, bit: int) -> None:
     whole = (trail / CHECKPOINTS).read_bytes()
-    at = int(place * (len(whole) - 1))
+    at = int(place * len(whole))
     flipped = bytearray(whole)
     flipped[at] ^= 1 << bit
     (trail / CHECKPOINTS).write_bytes(flipped)
@@ -198,6 +198,31 @@ def test_a_changed_checkpoint_is_found_at_its_line(trail: Path, place: float, bi
     (trail / CHECKPOINTS).write_bytes(whole)
     assert finding is not None
     assert (finding.kind, finding.line) == (Tampering.CHECKPOINT, whole[:at].count(b"\n") + 1)
+
+
+@pytest.mark.parametrize("bit", range(8))
+def test_a_changed_end_of_the_last_checkpoint_is_found(trail: Path, bit: int) -> None:
+    whole = (trail / CHECKPOINTS).read_bytes()
+    (trail / CHECKPOINTS).write_bytes(whole[:-1] + bytes([whole[-1] ^ 1 << bit]))
+    finding = verify(trail)
+    assert finding is not None
+    assert (finding.kind, finding.line) == (Tampering.CHECKPOINT, whole.count(b"\n"))
+
+
+def test_a_checkpoint_that_a_crash_cut_anywhere_is_no_tampering(trail: Path) -> None:
+    whole = (trail / CHECKPOINTS).read_bytes()
+    last = lines(trail / CHECKPOINTS)[-1]
+    for kept in range(1, len(last)):
+        (trail / CHECKPOINTS).write_bytes(whole + last[:kept])
+        assert verify(trail) is None
+
+
+def test_a_whole_last_checkpoint_without_its_newline_is_held_to_its_signature(trail: Path) -> None:
+    whole = (trail / CHECKPOINTS).read_bytes()
+    (trail / CHECKPOINTS).write_bytes(whole.replace(b'"kind":"head"', b'"kind":"lied"')[:-1])
+    finding = verify(trail)
+    assert finding is not None
+    assert finding.kind is Tampering.CHECKPOINT
 
 
 @pytest.fixture
@@ -238,6 +263,27 @@ def test_a_record_added_after_the_end_is_found(ended: Path) -> None:
     assert finding is not None
     assert (finding.kind, finding.seq) == (Tampering.UNSIGNED, RECORDS + 2)
     assert "at most 0 records" in finding.expected
+
+
+@pytest.mark.parametrize("more", [b"\0" * 4_096, b'{"seq":', b"{"])
+def test_bytes_added_after_the_end_are_found(ended: Path, more: bytes) -> None:
+    with (ended / FIRST).open("ab") as file:
+        file.write(more)
+    finding = verify(ended)
+    assert finding is not None
+    assert (finding.kind, finding.seq) == (Tampering.UNSIGNED, RECORDS + 1)
+    assert f"{len(more):,} bytes more" in finding.found
+
+
+@pytest.mark.parametrize("records", [1, 100])
+def test_a_line_that_a_crash_cut_is_none_where_the_trail_had_not_ended(tmp_path: Path, records: int) -> None:
+    writer = TrailWriter(tmp_path / "audit", SIGNER, FakeWall().wall_ns, checkpoint_records=records)
+    writer.append([OutboxRecords(source="gateway", first_seq=1, events=(event(1),))])
+    writer.close()
+    with (tmp_path / "audit" / FIRST).open("ab") as file:
+        file.write(b'{"seq":2')
+    result = verify_trail(tmp_path / "audit", SIGNER.verifier)
+    assert (result.finding, result.torn_bytes) == (None, 8)
 
 
 def test_a_trail_that_goes_on_after_its_end_verifies(ended: Path) -> None:

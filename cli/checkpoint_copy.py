@@ -1,0 +1,51 @@
+"""Judge, before anything is started, the place that a configuration names for the second copy of the checkpoints."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from domain.errors import ConfigurationError
+
+_BEGINNING = b'{"cursors":'
+
+
+def refuse_unusable_copy(copy: str | None, state: Path) -> None:
+    """Raise ConfigurationError where `copy` cannot be written, or guards nothing: what it is to tell lies beside it."""
+    why = None if copy is None else _why_not(copy, state)
+    if why is not None:
+        raise ConfigurationError(
+            f"engine.yaml: audit.checkpoint_copy: found {copy!r}: {why}; allowed: a file outside the state directory, "
+            f"in a directory that this user may write"
+        )
+
+
+def _why_not(copy: str, state: Path) -> str | None:
+    if copy.startswith("~"):
+        return "a name that begins with ~ is not looked up"
+    path = Path(os.path.abspath(copy))
+    try:
+        real = Path(os.path.realpath(path))
+        if real.is_relative_to(os.path.realpath(state)) or path.is_relative_to(os.path.abspath(state)):
+            return "it lies in the state directory, and who changes the trail there could change it too"
+        if path.exists():
+            if not path.is_file():
+                return "it is no regular file"
+            if not os.access(path, os.R_OK | os.W_OK):
+                return "this user may not read and write it"
+            return None if _may_hold_checkpoints(path) else "it holds something else"
+        there = next(parent for parent in path.parents if parent.exists())
+    except OSError as error:
+        return error.strerror or str(error)
+    if not there.is_dir():
+        return f"{there} is no directory"
+    # The file systems of the kernel say that they may be written and take no file.
+    may_be_made = os.access(there, os.W_OK | os.X_OK) and not there.is_relative_to("/proc")
+    return None if may_be_made else f"nothing can be made in {there}"
+
+
+def _may_hold_checkpoints(path: Path) -> bool:
+    """Tell whether a file is empty or begins as checkpoints do; whether they hold, the trail's writer says."""
+    with path.open("rb") as file:
+        begins = file.read(len(_BEGINNING))
+    return _BEGINNING.startswith(begins)
