@@ -54,15 +54,13 @@ def test_what_is_no_file_of_this_user_is_refused(place: str, guarded: Path) -> N
         refuse_unusable_copy(place, guarded)
 
 
-def test_a_file_of_something_else_is_refused_and_one_of_checkpoints_taken(
-    traded: Traded, state: Path
-) -> None:
-    copy = guarded.parent / "kept.jsonl"
+def test_a_file_of_something_else_is_refused_and_one_of_checkpoints_taken(traded: Traded) -> None:
+    copy = traded.path.parent / "kept.jsonl"
     copy.write_text('{"session":1}')
     with pytest.raises(ConfigurationError, match="it holds something else"):
-        refuse_unusable_copy(str(copy), guarded)
+        refuse_unusable_copy(str(copy), traded.path)
     copy.write_bytes((traded.path / "audit" / CHECKPOINTS).read_bytes())
-    refuse_unusable_copy(str(copy), guarded)
+    refuse_unusable_copy(str(copy), traded.path)
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
