@@ -74,7 +74,8 @@ class RayEngine:
     def states(self) -> Mapping[str, Mapping[str, Any]]:
         """Return the state of coordinator, feed and risk manager: as last seen, and at the end as they are."""
         views = self._coordinator.get("views", {})
-        if self._ended:
+        # Without Ray's servers a question to them is answered after a minute, by the end of this process.
+        if self._ended and not self._runtime.broken():
             self._runtime.find(self._specs)
             views = {role: self._asked(role) or views.get(role) for role in (FEED, RISK)}
         for role in (FEED, RISK):

@@ -76,7 +76,7 @@ class RayOwner:
         # Ray prints to standard output that a worker died, in the middle of what a command prints there; we tell it
         # ourselves. Nothing public turns that off.
         ray._private.worker._worker_logs_enabled = False
-        with _two_servers_less(ray):
+        with _our_way(ray):
             ray.init(
                 address="local",
                 num_cpus=self._num_cpus,
@@ -90,16 +90,19 @@ class RayOwner:
 
 
 @contextmanager
-def _two_servers_less(ray: Any) -> Iterator[None]:
-    """Start Ray without its autoscaler and without the server that sends workers' output to the driver.
+def _our_way(ray: Any) -> Iterator[None]:
+    """Change, while Ray starts, two things that `ray.init` has no options for.
 
-    Neither has anything to do here; together they take 90 MiB and a second of a start. `ray start` has options for
-    both (--no-monitor, --include-log-monitor), `ray.init` has none, so its defaults are changed while it runs.
+    It starts neither its autoscaler nor the server that sends workers' output to the driver: they have nothing to do
+    here, and take 90 MiB and a second of a start (`ray start` has --no-monitor and --include-log-monitor). And its
+    servers get process groups of their own: what is sent to the engine's whole group, as `timeout` and shells do to
+    stop a job, would end them first, and Ray's library then waits a minute and aborts the engine.
     """
-    parameter = ray._private.parameter
-    whole = parameter.RayParams
+    parameter, services = ray._private.parameter, ray._private.services
+    whole, popen = parameter.RayParams, services.ConsolePopen
     parameter.RayParams = partial(whole, no_monitor=True, include_log_monitor=False)
+    services.ConsolePopen = partial(popen, process_group=0)
     try:
         yield
     finally:
-        parameter.RayParams = whole
+        parameter.RayParams, services.ConsolePopen = whole, popen

@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import psutil
@@ -94,12 +94,12 @@ def left_after(pids: list[int], patience_s: float) -> list[int]:
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_signal_to_the_whole_process_group_stops_in_order(tmp_path: Path, number: signal.Signals) -> None:
-    """C3: ^C reaches the terminal's process group; the actors must outlive it until they are stopped."""
+    """C3: ^C reaches the terminal's process group, and so does what `timeout` sends; Ray must outlive it."""
     driver = start_driver(tmp_path)
     tree = read_tree(driver)["tree"]
     assert isinstance(tree, list)
     assert len(tree) >= 4
-    os.killpg(driver.pid, number) if number is signal.SIGINT else driver.send_signal(number)
+    os.killpg(driver.pid, number)
     output, _ = driver.communicate(timeout=60)
     assert json.loads(output) == {"reason": number.name, "late": []}
     assert driver.returncode == 0
@@ -123,14 +123,18 @@ def test_killed_driver_takes_its_actors_along_and_the_next_start_clears_the_rest
     assert not noted.exists()
 
 
-@pytest.mark.parametrize("delay_s", [0.2, 1.5, 3.0])
-def test_sigterm_during_the_start_is_clean(tmp_path: Path, delay_s: float) -> None:
+@pytest.mark.parametrize(
+    ("delay_s", "send"), [(0.2, os.kill), (1.5, os.kill), (3.0, os.kill), (1.5, os.killpg), (2.5, os.killpg)]
+)
+def test_sigterm_during_the_start_is_clean(
+    tmp_path: Path, delay_s: float, send: Callable[[int, int], None]
+) -> None:
     driver = start_driver(tmp_path)
     assert driver.stdout is not None
     assert driver.stdout.readline() == "begin\n"
     time.sleep(delay_s)
     below = [child.pid for child in psutil.Process(driver.pid).children(recursive=True)]
-    driver.send_signal(signal.SIGTERM)
+    send(driver.pid, signal.SIGTERM)
     output, _ = driver.communicate(timeout=90)
     assert driver.returncode == 0, output
     assert json.loads(output.splitlines()[-1]) == {"reason": "SIGTERM", "late": []}
