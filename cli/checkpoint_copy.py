@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from domain.errors import ConfigurationError
-
-_BEGINNING = b'{"cursors":'
+from domain.errors import AuditError, ConfigurationError
+from storage.audit.checkpoints import last_checkpoint
+from storage.audit.keys import load_signer
 
 
 def refuse_unusable_copy(copy: str | None, state: Path) -> None:
@@ -33,19 +33,17 @@ def _why_not(copy: str, state: Path) -> str | None:
                 return "it is no regular file"
             if not os.access(path, os.R_OK | os.W_OK):
                 return "this user may not read and write it"
-            return None if _may_hold_checkpoints(path) else "it holds something else"
+            # The trail's writer cuts off what is no whole line: of somebody else's file that may be all there is.
+            if path.stat().st_size and last_checkpoint(path, load_signer().verifier)[0] is None:
+                return "it holds something else"
+            return None
         there = next(parent for parent in path.parents if parent.exists())
     except OSError as error:
         return error.strerror or str(error)
+    except AuditError as error:
+        return f"it holds something else: {error}"
     if not there.is_dir():
         return f"{there} is no directory"
     # The file systems of the kernel say that they may be written and take no file.
     may_be_made = os.access(there, os.W_OK | os.X_OK) and not there.is_relative_to("/proc")
     return None if may_be_made else f"nothing can be made in {there}"
-
-
-def _may_hold_checkpoints(path: Path) -> bool:
-    """Tell whether a file is empty or begins as checkpoints do; whether they hold, the trail's writer says."""
-    with path.open("rb") as file:
-        begins = file.read(len(_BEGINNING))
-    return _BEGINNING.startswith(begins)

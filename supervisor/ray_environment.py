@@ -17,7 +17,7 @@ from domain.errors import EnvironmentFault
 
 MIB = 2**20
 OBJECT_STORE_BYTES = 96 * MIB  # Ray's least is 75 MiB; only histories above 100 kB pass through it
-RAY_BYTES = 450 * MIB  # measured: 366 MiB PSS without the driver
+RAY_BYTES = 450 * MIB  # measured, with two servers that are left out now: 366 MiB PSS without the driver
 ACTOR_BYTES = 80 * MIB  # measured: 55 to 82 MiB PSS an actor
 NUM_CPUS = 4  # slots, of which actors take none: Ray starts so many processes at a time
 SHARED_MEMORY = Path("/dev/shm")

@@ -24,6 +24,7 @@ def test_a_file_elsewhere_is_taken(name: str, guarded: Path) -> None:
     (guarded.parent / "there.jsonl").write_text("")
     refuse_unusable_copy(str(guarded.parent / name), guarded)
     refuse_unusable_copy(None, guarded)
+    assert not (guarded.parent / "made").exists(), "who judges a place leaves it as it was"
 
 
 @pytest.mark.parametrize(
@@ -56,9 +57,11 @@ def test_what_is_no_file_of_this_user_is_refused(place: str, guarded: Path) -> N
 
 def test_a_file_of_something_else_is_refused_and_one_of_checkpoints_taken(traded: Traded) -> None:
     copy = traded.path.parent / "kept.jsonl"
-    copy.write_text('{"session":1}')
-    with pytest.raises(ConfigurationError, match="it holds something else"):
-        refuse_unusable_copy(str(copy), traded.path)
+    for content in ('{"session":1}', '{"session":1}\n'):
+        copy.write_text(content)
+        with pytest.raises(ConfigurationError, match="it holds something else"):
+            refuse_unusable_copy(str(copy), traded.path)
+        assert copy.read_text() == content
     copy.write_bytes((traded.path / "audit" / CHECKPOINTS).read_bytes())
     refuse_unusable_copy(str(copy), traded.path)
 
