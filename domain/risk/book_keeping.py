@@ -83,9 +83,11 @@ class BookKeeping:
     def mark(self, group: BarGroup) -> list[tuple[HaltTrigger, str]]:
         """Mark at the closes of `group`; return the halts that the figures newly call for.
 
-        Figures that cannot be worked out now stay what they were; ones that are not finite reach every limit.
+        Figures that cannot be worked out now stay what they were; ones that are not finite reach every limit. A bar
+        that comes again after a restart is not valued anew: the books may hold fills that came after it.
         """
         day, limits = self.day, self._settings.limits
+        again = group.index <= self.bar
         if group.session > day.session:
             day.session = group.session
             day.start_equity = day.equity
@@ -94,19 +96,16 @@ class BookKeeping:
         self.marks.take(group)
         self.bar = group.index
         try:
-            self._value()
+            self._value(again=again)
         except Recoverable as error:
             self.fault = describe(error)
             return []
-        return [
-            (trigger, why)
-            for trigger, why in breached(self._figures, limits)
-            if trigger not in self.latch.raised
-        ]
+        found = [] if again else breached(self._figures, limits)
+        return [(trigger, why) for trigger, why in found if trigger not in self.latch.raised]
 
-    def _value(self) -> None:
+    def _value(self, *, again: bool) -> None:
         day = self.day
-        equity = self.portfolio.equity(self.marks.prices)
+        equity = day.equity if again else self.portfolio.equity(self.marks.prices)
         held = self.account.held(self.marks)
         gross = gross_usd(held)  # netted over books, as the limit of an order is judged
         day.equity, day.peak_equity = equity, raised_peak(day.peak_equity, equity)

@@ -111,7 +111,7 @@ class Decider:
         books.working.expire(group.index)
         books.closings.settle(books.portfolio.book_lots)
         halts = [] if again else self._count_failures(group, batches)
-        if books.end_flattening():
+        if not again and books.end_flattening():
             closed = PositionsClosed(at_ns=group.known_ns, bar=group.index, session=group.session)
             halts.append(Send(COORDINATOR, closed, control=True))
         barred = None if again else self._entries.begin(group, books.fault)

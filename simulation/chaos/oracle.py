@@ -1,4 +1,4 @@
-"""Judge a world by the venue's own record: invariants I1 to I6, the ready gate, and that the engine gets to its end.
+"""Judge a world by the venue's own record: invariants I1 to I6, the ready gate, its figures, and that it ends.
 
 Nothing here takes the engine's word alone: orders, executions, positions and cash are the venue's, what was durable
 before what is the timeline's, and the portfolio is rebuilt from the gateway's journal by its own rules.
@@ -23,6 +23,7 @@ from domain.records import (
     OrderState,
 )
 from simulation.chaos.faults import FaultKind
+from simulation.chaos.oracle_figures import figures
 from simulation.chaos.oracle_halts import halts, restarts, unprotected
 from simulation.chaos.oracle_latch import latches
 from simulation.chaos.timeline import Failed
@@ -38,6 +39,7 @@ def judge(world: World) -> list[str]:
         *_epochs(world),
         *halts(world),
         *latches(world),
+        *figures(world),
         *_failures(world),
     ]
     found += restarts(world)

@@ -12,6 +12,7 @@ from typing import Any
 
 from actors.latched_broker import LatchedBroker
 from actors.parts import Parts
+from domain.bars import BarGroup
 from domain.broker import CancelOrder, Executed, PlaceOrder
 from domain.execution_book import ExecutionBook
 from domain.gateway import Gateway
@@ -19,7 +20,9 @@ from domain.halt_messages import LatchChanged, LatchHeld, RaiseHalt
 from domain.messages import COORDINATOR, GATEWAY, RISK, JournalUpdate
 from domain.outputs import Output, Persist, Send, Wire
 from domain.ports import LatchPort, Machine
-from domain.records import ExecutionEntry, IntentKind, OrderState
+from domain.records import ExecutionEntry, HaltTrigger, IntentKind, OrderState
+from domain.risk.book_keeping import BookKeeping
+from domain.risk.manager import RiskManager
 from domain.venue_link import VenueLink
 from supervisor.coordinator import Coordinator
 from supervisor.restart_policy import Intensity
@@ -229,6 +232,22 @@ def loses_a_commit(role: str, parts: Parts) -> Parts:
     return replace(parts, machine=Wrapped(parts.machine, forgetful))
 
 
+class Revaluing(BookKeeping):
+    """Value a bar that comes again as if it were new, on books that may have moved since."""
+
+    def mark(self, group: BarGroup) -> list[tuple[HaltTrigger, str]]:
+        self.bar = min(self.bar, group.index - 1)
+        return super().mark(group)
+
+
+def values_a_bar_again(role: str, parts: Parts) -> Parts:
+    """Take the bar of the snapshot, published again after a crash, for a new one."""
+    if role == RISK:
+        assert isinstance(parts.machine, RiskManager)
+        parts.machine._books.__class__ = Revaluing
+    return parts
+
+
 def _gateway(parts: Parts) -> Gateway:
     assert isinstance(parts.machine, Gateway)
     return parts.machine
@@ -250,6 +269,7 @@ MUTANTS = {
         loses_a_commit,
         meets_no_file,
         tells_no_halt_again,
+        values_a_bar_again,
     )
 }
 """Each mutant by its name."""

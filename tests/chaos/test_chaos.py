@@ -12,7 +12,7 @@ from actors.parts import Parts
 from cli.chaos_progress import seeds_progress
 from cli.chaos_site import ALONE, VOTING, chaos_site
 from cli.console import ERR
-from domain.messages import RISK, strategy_role
+from domain.messages import COORDINATOR, RISK, strategy_role
 from simulation.chaos.faults import Fault, FaultKind, Schedule
 from simulation.chaos.pool import Tally, run_seeds
 from simulation.chaos.search import run_schedule, shrink
@@ -44,6 +44,9 @@ DIRECTED = "no_epoch_check"
 
 TOLD_ONCE = "tells_no_halt_again"
 """A mutant that only a long outage and the loss of one word show, which drawn faults hardly bring together."""
+
+VALUED_AGAIN = "values_a_bar_again"
+"""A mutant that needs the engine dead between a bar's fills and its decision: one drawn seed in some 700."""
 
 
 @pytest.fixture(scope="module")
@@ -116,7 +119,7 @@ def test_a_former_lifes_decision_goes_out_where_nobody_checks_the_epoch(
 
 
 def test_every_mutant_is_looked_for() -> None:
-    assert set(MUTANTS) == {*MOST_SEEDS, DIRECTED, TOLD_ONCE}
+    assert set(MUTANTS) == {*MOST_SEEDS, DIRECTED, TOLD_ONCE, VALUED_AGAIN}
 
 
 @pytest.mark.parametrize("seed", range(5))
@@ -155,3 +158,20 @@ def test_a_halt_of_the_gateways_that_is_told_once_alone_is_missed(site: Site) ->
     found = [run_schedule(schedule, site, MUTANTS[TOLD_ONCE]).violations for schedule in lost_halts()]
     assert sum(any("on record" in words for words in each) for each in found) > len(found) // 2
     assert [run_schedule(schedule, site).violations for schedule in lost_halts()] == [()] * len(found)
+
+
+def crashes() -> Iterator[Schedule]:
+    """Yield schedules in which everything dies once, at other moments of other bars."""
+    for occasion, seed, bar in itertools.product(range(1, 40, 3), (2, 5, 8, 20), (5, 9, 13)):
+        yield Schedule(seed, bar + 6, (Fault(FaultKind.ENGINE_CRASH, bar, occasion, COORDINATOR, 0.1),))
+
+
+def test_a_decided_bar_is_not_valued_on_the_fills_that_came_after_it(site: Site) -> None:
+    """A8: equity that never was would move the day's start or the peak, and with them the loss limits."""
+    alter = MUTANTS[VALUED_AGAIN]
+    breaking = next(
+        schedule
+        for schedule in crashes()
+        if any(found.startswith("figures") for found in run_schedule(schedule, site, alter).violations)
+    )
+    assert run_schedule(breaking, site).violations == ()

@@ -174,6 +174,21 @@ def test_halts_are_told_again_in_the_order_they_were_raised() -> None:
     ]
 
 
+def test_bar_that_comes_again_is_not_valued_on_the_fills_that_came_after_it() -> None:
+    """A8: 1,000 shares bought at 90 after the close at 120 were never worth 30,000 more."""
+    kept = books()
+    kept.mark(group(3, {"AAPL": 120.0}))
+    for price, seq in ((90.0, 1), (150.0, 2)):
+        restarted = books(saved(kept, 3))
+        restarted.portfolio.apply(executed(1_000, price, seq=seq, bar=4))
+        assert restarted.mark(group(3, {"AAPL": 120.0})) == []
+        assert (restarted.day.equity, restarted.day.peak_equity) == (100_000.0, 100_000.0)
+        restarted.take_review(answer(1, new_peak=True))
+        restarted.mark(group(4, {"AAPL": price - 1.0}, session=9))
+        assert (restarted.day.start_equity, restarted.day.equity) == (100_000.0, 99_000.0)
+        assert restarted.day.peak_equity == 100_000.0
+
+
 @pytest.mark.parametrize("settlement_sessions", [1, 2, 7])
 @pytest.mark.parametrize("at", [1, 3, 9])
 def test_cash_settles_after_a_restart_as_it_would_have(settlement_sessions: int, at: int) -> None:
