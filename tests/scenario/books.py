@@ -55,7 +55,7 @@ def assert_booked_once(state: Path) -> None:
         reader.close()
     engine = create_engine(sqlite_url(state / "venue" / "venue.db"))
     with engine.connect() as venue:
-        filled = {ref: lots for ref, lots in venue.execute(select(ORDERS.c.order_ref, ORDERS.c.filled_lots))}
+        filled = {row.order_ref: row.filled_lots for row in venue.execute(select(ORDERS))}
         executed = list(venue.execute(select(EXECUTIONS.c.exec_id)).scalars())
     engine.dispose()
     arrived = {ref: order for ref, order in orders.items() if not _kept_back(order)}
