@@ -61,14 +61,14 @@ class WrittenBody(Mapping[str, Any]):
 
 def _plain(value: object) -> object:
     """Return what the JSON encoder may take in place of a mapping view or a numpy scalar."""
+    if isinstance(value, tuple):  # orjson takes plain ones only; first, for signals are most of what comes here
+        return list(value)
     if isinstance(value, Mapping):
         return dict(value)
     if isinstance(value, np.generic):
         return value.item()
     if isinstance(value, (set, frozenset)):
         return sorted(value)
-    if isinstance(value, tuple):  # orjson takes plain ones only
-        return list(value)
     raise TypeError(f"{type(value).__name__} is not JSON-able")
 
 

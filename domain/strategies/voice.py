@@ -97,8 +97,13 @@ class Voice:
 
     def _batch(self, group: BarGroup) -> SignalBatch:
         said = self._evaluated(group)
-        failures = [each for each in said if isinstance(each, SignalFailure)]
-        signals = [each for each in said if isinstance(each, Signal) and each.direction]
+        signals: list[Signal] = []
+        failures: list[SignalFailure] = []
+        for each in said:
+            if isinstance(each, SignalFailure):
+                failures.append(each)
+            elif each.direction:
+                signals.append(each)
         self._bars += 1
         if signals:
             self._said = (group.index, group.known_ns, signals)
