@@ -33,7 +33,8 @@ FileArgument = Annotated[
     ),
 ]
 SymbolsOption = Annotated[
-    str | None, typer.Option("--symbols", metavar="A,B", help="Symbols to read (default: all in the file).")
+    list[str] | None,
+    typer.Option("--symbols", metavar="A,B", help="Symbols to read (default: all in the file)."),
 ]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from datetime import date, datetime
 from pathlib import Path
 from typing import Annotated
@@ -62,10 +63,14 @@ def parse_date(option: str, text: str | None) -> date | None:
         raise UsageError(f"{option}: found {text!r}; allowed: a date as YYYY-MM-DD") from None
 
 
-def parse_symbols(text: str | None) -> tuple[str, ...] | None:
-    """Return the symbols of a comma-separated list, None for None; raises UsageError for an empty or doubled name."""
-    if text is None:
+def parse_symbols(lists: Sequence[str] | None) -> tuple[str, ...] | None:
+    """Return the symbols of all comma-separated `lists`, None where there is none; the option may be given again.
+
+    Raises UsageError for an empty or doubled name.
+    """
+    if not lists:
         return None
+    text = ",".join(lists)
     names = [name.strip() for name in text.split(",")]
     if not all(names):
         raise UsageError(f"--symbols: found {text!r}; allowed: names separated by commas, none empty")

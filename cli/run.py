@@ -41,7 +41,7 @@ DataOption = Annotated[
     ),
 ]
 SymbolsOption = Annotated[
-    str | None, typer.Option("--symbols", metavar="A,B", help="Symbols to trade (default: all).")
+    list[str] | None, typer.Option("--symbols", metavar="A,B", help="Symbols to trade (default: all).")
 ]
 FromOption = Annotated[
     str | None, typer.Option("--from", metavar="DATE", help="First day to trade; earlier bars warm up.")

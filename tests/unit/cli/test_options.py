@@ -30,13 +30,19 @@ def test_a_speed_that_cannot_be_kept_is_refused_by_what_was_found(text: str) -> 
 @pytest.mark.parametrize("text", ["AAPL,AAPL", "AAPL, aapl", "BRK.B,IBM,BRK B", "BTC-PERP,IBM,btc-perp"])
 def test_a_symbol_is_named_once_in_whatever_way(text: str) -> None:
     with pytest.raises(UsageError, match=r"more than once in .*; allowed: each symbol once"):
-        parse_symbols(text)
+        parse_symbols([text])
 
 
 def test_symbols_are_told_apart_by_commas_alone() -> None:
-    assert parse_symbols(" AAPL , BRK B") == ("AAPL", "BRK B")
-    assert parse_symbols("no symbol at all!,IBM") == ("no symbol at all!", "IBM")
+    assert parse_symbols([" AAPL , BRK B"]) == ("AAPL", "BRK B")
+    assert parse_symbols(["no symbol at all!,IBM"]) == ("no symbol at all!", "IBM")
     assert parse_symbols(None) is None
+
+
+def test_symbols_of_an_option_given_again_are_added() -> None:
+    assert parse_symbols(["AAPL", "XOM,IBM"]) == ("AAPL", "XOM", "IBM")
+    with pytest.raises(UsageError, match="more than once"):
+        parse_symbols(["AAPL", "IBM,AAPL"])
 
 
 @pytest.mark.parametrize("text", ["", "01/02/2003", "2001-02-30", " 2001-02-03", "yesterday"])
