@@ -51,7 +51,7 @@ def report(name: str, figures: Sequence[Figure]) -> int:
         "times its floor",
         "beside",
         "how measured",
-        title=f"{name}, load {os.getloadavg()[0]:.1f}",
+        title=f"{name}, Python {platform.python_version()}, load {os.getloadavg()[0]:.1f}",
     )
     for figure in figures:
         floor = "" if figure.floor is None else f"{figure.bound.value} {_number(figure.floor)}"

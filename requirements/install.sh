@@ -24,38 +24,82 @@ how_to_install() {
     say "or name one that is not on PATH:  make setup PYTHON=/path/to/python3.12"
 }
 
-# Print the interpreter to build with; leave in $seen what was found and why it will not do.
+# Print every command of the name $1 that PATH holds, in its order; a name with a slash stands for itself.
+all_of() {
+    case $1 in */*) command -v "$1" || : ; return ;; esac
+    (
+        IFS=:
+        set -f
+        for directory in $PATH; do
+            if [ -x "$directory/$1" ] && [ ! -d "$directory/$1" ]; then printf '%s\n' "$directory/$1"; fi
+        done
+    )
+}
+
+# Say whether $1 can be built with; leave in $seen what was found and why it will not do.
 seen=""
+suits() {
+    version=$("$1" -c 'import platform; print(platform.python_version())' 2>/dev/null) || {
+        seen="$seen
+  $1 does not start"
+        return 1
+    }
+    if ! "$1" -c "$probe"; then
+        seen="$seen
+  $1 is Python $version"
+    elif ! "$1" -c "$bits"; then
+        seen="$seen
+  $1 is a 32-bit build"
+    elif ! "$1" -c 'import venv, ensurepip' 2>/dev/null; then
+        seen="$seen
+  $1 is Python $version without the module venv or ensurepip"
+        no_venv=$version
+    else
+        return 0
+    fi
+    return 1
+}
+
+# Print in how many microseconds $1 does a piece of work like the engine's: calls, tuples, dictionaries and text.
+pace='
+import json, timeit
+from collections import namedtuple
+Pair = namedtuple("Pair", "name value")
+def work():
+    kept = {}
+    for i in range(1_000):
+        pair = Pair(str(i & 63), i * 0.5)
+        if isinstance(pair, tuple): kept[pair.name] = pair
+    return sorted(kept.items()), json.dumps({name: pair.value for name, pair in kept.items()})
+print(int(min(timeit.repeat(work, number=1, repeat=40)) * 1e6))'
+pace_of() { "$1" -c "$pace" 2>/dev/null || echo 0; }
+
+# Leave in $python the first that suits. Of several of its name on PATH one that is a tenth faster is taken instead:
+# a build without profile-guided optimisation, as pyenv makes by default, runs the engine a fifth slower.
 find_python() {
     if [ -n "${PYTHON:-}" ]; then set -- "$PYTHON"; else set -- python3.11 python3.12 python3.13 python3 python; fi
     for candidate; do
-        path=$(command -v "$candidate" 2>/dev/null) || continue
-        version=$("$path" -c 'import platform; print(platform.python_version())' 2>/dev/null) || {
-            seen="$seen
-  $path does not start"
-            continue
-        }
-        if ! "$path" -c "$probe"; then
-            seen="$seen
-  $path is Python $version"
-        elif ! "$path" -c "$bits"; then
-            seen="$seen
-  $path is a 32-bit build"
-        elif ! "$path" -c 'import venv, ensurepip' 2>/dev/null; then
-            seen="$seen
-  $path is Python $version without the module venv or ensurepip"
-            no_venv=$version
-        else
-            python=$path
-            return 0
-        fi
+        while IFS= read -r path; do
+            if [ -z "$path" ] || ! suits "$path" </dev/null; then continue; fi
+            if [ -z "$python" ]; then
+                python=$path
+            else
+                took=${took:-$(pace_of "$python" </dev/null)} takes=$(pace_of "$path" </dev/null)
+                if [ "$takes" -gt 0 ] && [ $((takes * 10)) -lt $((took * 9)) ]; then
+                    faster=", a faster build than $python"
+                    python=$path took=$takes
+                fi
+            fi
+        done <<EOF
+$(all_of "$candidate")
+EOF
+        if [ -n "$python" ]; then return 0; fi
     done
     return 1
 }
 
 choose_python() {
-    python=""
-    no_venv=""
+    python="" took="" faster="" no_venv=""
     find_python && return 0
     if [ -n "${PYTHON:-}" ]; then
         say "make: PYTHON=$PYTHON will not do: Breakwater needs Python $wanted, 64-bit, with venv.${seen:-
@@ -77,7 +121,7 @@ choose_python() {
 
 make_venv() {
     choose_python
-    say "Making $venv with $python ($("$python" -c 'import platform; print(platform.python_version())'))"
+    say "Making $venv with $python ($("$python" -c 'import platform; print(platform.python_version())')$faster)"
     if ! "$python" -m venv --clear "$venv"; then
         rm -rf "$venv"
         say ""

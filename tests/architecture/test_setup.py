@@ -35,9 +35,10 @@ def machine(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def _python(machine: Path, name: str, script: str) -> Path:
+def _python(machine: Path, name: str, script: str, folder: str = "bin") -> Path:
     """Put a command on PATH that stands in for an interpreter."""
-    path = machine / "bin" / name
+    path = machine / folder / name
+    path.parent.mkdir(exist_ok=True)
     path.write_text(f"#!/bin/sh\n{script}\n", encoding="utf-8")
     path.chmod(0o755)
     return path
@@ -55,7 +56,7 @@ def _install(machine: Path, lock: str = "runtime", **environment: str) -> subpro
     )
 
 
-def _answers(version: str, supported: bool, venv: bool = True) -> str:
+def _answers(version: str, supported: bool, venv: bool = True, pace_us: int = 0) -> str:
     """Return the script of a Python of `version` that answers the questions the installer asks."""
     return f"""case "$2" in
 *platform*) echo {version} ;;
@@ -63,6 +64,7 @@ def _answers(version: str, supported: bool, venv: bool = True) -> str:
 *version_info*) exit {int(not supported)} ;;
 *maxsize*) exit 0 ;;
 *ensurepip*) exit {int(not venv)} ;;
+*timeit*) echo {pace_us} ;;
 *) echo "unexpected: $*" >&2; exit 9 ;;
 esac"""
 
@@ -111,6 +113,28 @@ def test_unknown_lock_is_a_usage_error(machine: Path) -> None:
     run = _install(machine, "everything")
     assert run.returncode == 2
     assert "usage" in run.stderr
+
+
+@pytest.mark.parametrize(
+    ("first_us", "second_us", "taken"),
+    [(440, 270, "second"), (440, 400, "bin"), (270, 440, "bin"), (440, 0, "bin")],
+)
+def test_of_two_of_a_name_on_the_path_a_clearly_faster_build_is_taken(
+    machine: Path, first_us: int, second_us: int, taken: str
+) -> None:
+    """The stand-ins make no environment: that they are asked to is what is looked at."""
+    first = _python(machine, "python3.12", _answers("3.12.1", supported=True, pace_us=first_us))
+    second = _python(machine, "python3.12", _answers("3.12.3", supported=True, pace_us=second_us), "second")
+    run = _install(machine, PATH=f"{machine / 'bin'}:{second.parent}")
+    wanted = second if taken == "second" else first
+    assert f"Making .venv with {wanted} (" in run.stderr
+    assert (f", a faster build than {first})" in run.stderr) is (taken == "second")
+
+
+def test_slower_version_that_is_asked_for_first_is_not_passed_over_for_another_version(machine: Path) -> None:
+    first = _python(machine, "python3.11", _answers("3.11.7", supported=True, pace_us=440))
+    _python(machine, "python3.12", _answers("3.12.3", supported=True, pace_us=100))
+    assert f"Making .venv with {first} (3.11.7)" in _install(machine).stderr
 
 
 def test_without_network_it_says_what_to_do_and_a_second_try_keeps_the_environment(machine: Path) -> None:
