@@ -34,7 +34,9 @@ FileArgument = Annotated[
 ]
 SymbolsOption = Annotated[
     list[str] | None,
-    typer.Option("--symbols", metavar="A,B", help="Symbols to read (default: all in the file)."),
+    typer.Option(
+        "--symbols", metavar="A,B", help="Symbols to read (default: all in the file); may be given again."
+    ),
 ]
 
 

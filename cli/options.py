@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from datetime import date, datetime
 from pathlib import Path
 from typing import Annotated
@@ -63,7 +62,7 @@ def parse_date(option: str, text: str | None) -> date | None:
         raise UsageError(f"{option}: found {text!r}; allowed: a date as YYYY-MM-DD") from None
 
 
-def parse_symbols(lists: Sequence[str] | None) -> tuple[str, ...] | None:
+def parse_symbols(lists: list[str] | None) -> tuple[str, ...] | None:
     """Return the symbols of all comma-separated `lists`, None where there is none; the option may be given again.
 
     Raises UsageError for an empty or doubled name.

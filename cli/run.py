@@ -41,7 +41,8 @@ DataOption = Annotated[
     ),
 ]
 SymbolsOption = Annotated[
-    list[str] | None, typer.Option("--symbols", metavar="A,B", help="Symbols to trade (default: all).")
+    list[str] | None,
+    typer.Option("--symbols", metavar="A,B", help="Symbols to trade (default: all); may be given again."),
 ]
 FromOption = Annotated[
     str | None, typer.Option("--from", metavar="DATE", help="First day to trade; earlier bars warm up.")

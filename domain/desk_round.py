@@ -74,15 +74,15 @@ class DeskRound:
         *,
         leased: bool = True,
         barred: Barred | None = None,
-        again: Collection[str] | None = None,
+        approved_before: Collection[str] | None = None,
     ) -> tuple[list[OrderApproved], list[str], list[AuditEvent]]:
         """Return the approvals, the refs to cancel and the audit events of one bar.
 
-        Without a lease nothing is entered, nor while `barred`. `again` are the refs that were approved when the
-        bar was decided before a restart, whose counts and records hold it already: no other is approved now.
+        Without a lease nothing is entered, nor while `barred`. `approved_before` are the refs that were approved when
+        the bar was decided before a restart, whose counts and records hold it already: no other is approved now.
         """
         self._approvals, self._cancels, self._events = [], [], []
-        self._leased, self._decided, self._counting = leased, again, again is None
+        self._leased, self._decided, self._counting = leased, approved_before, approved_before is None
         self._barred, self.fault = barred, ""
         self._record(group, batches)
         rung, owed, closings = self._books.rung, self._books.working.exit_owed, self._books.closings

@@ -32,7 +32,10 @@ def bar_to_resume(
 def _never_arrived(
     decided: MachineSnapshot, orders: Sequence[OrderEntry], latch: MachineSnapshot | None
 ) -> bool:
-    """Return whether the gateway lacks an order, a cancel or the rung of the risk manager's last decision."""
+    """Return whether the gateway lacks an order, a cancel or the rung of the risk manager's last decision.
+
+    Whether that rung was lowered since is not asked: to publish a bar once more for nothing does no harm.
+    """
     values, states = decided.values, {order.order_ref: order.state for order in orders}
     held = 0 if latch is None else int(latch.values["rung"])
     untouched = OPEN_STATES - {OrderState.CANCEL_SENT}

@@ -24,14 +24,15 @@ how_to_install() {
     say "or name one that is not on PATH:  make setup PYTHON=/path/to/python3.12"
 }
 
-# Print every command of the name $1 that PATH holds, in its order; a name with a slash stands for itself.
+# Print every command of the name $1 that PATH holds, in its order; of one that the user named, what the shell finds.
 all_of() {
-    case $1 in */*) command -v "$1" || : ; return ;; esac
+    if [ -n "${PYTHON:-}" ]; then command -v "$1" || :; return; fi
     (
         IFS=:
         set -f
         for directory in $PATH; do
-            if [ -x "$directory/$1" ] && [ ! -d "$directory/$1" ]; then printf '%s\n' "$directory/$1"; fi
+            path=${directory:-.}/$1
+            if [ -x "$path" ] && [ ! -d "$path" ]; then printf '%s\n' "$path"; fi
         done
     )
 }

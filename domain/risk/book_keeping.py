@@ -61,6 +61,7 @@ class BookKeeping:
             self.day.peak_equity = float(values["peak_equity"])
         self.closings = Closings(values.get("closings", {}))
         self.latch = RiskLatch(settings.flattening, values)
+        self._restored = self.latch.rung
         self.bar = int(values.get("bar", -1))
         self.fault = ""
         self._heat_level = int(values.get("heat_level", 0))
@@ -105,10 +106,12 @@ class BookKeeping:
 
     def _value(self, *, again: bool) -> None:
         day = self.day
-        equity = day.equity if again else self.portfolio.equity(self.marks.prices)
+        equity = day.equity
+        if not again:  # else the peak may have begun anew since, below this bar's equity
+            equity = day.equity = self.portfolio.equity(self.marks.prices)
+            day.peak_equity = raised_peak(day.peak_equity, equity)
         held = self.account.held(self.marks)
         gross = gross_usd(held)  # netted over books, as the limit of an order is judged
-        day.equity, day.peak_equity = equity, raised_peak(day.peak_equity, equity)
         self._figures = AccountFigures(
             equity=equity,
             daily_loss=daily_loss(day.start_equity, equity),
@@ -134,8 +137,14 @@ class BookKeeping:
         body = {"heat": heat, "warning": warning, "text": text}
         return [AuditEvent(AuditKind.HEAT_WARNING, group.known_ns, group.index, "account", True, body)]
 
-    def end_flattening(self) -> bool:
-        """Step from FLATTENING to HALTED once nothing is held and nothing works; return whether that came to pass."""
+    def end_flattening(self, *, again: bool) -> bool:
+        """Step from FLATTENING to HALTED once nothing is held and nothing works; return whether that came to pass.
+
+        Of a bar that comes `again` it did not where the account was still flattening after it: what has filled since
+        belongs to the next.
+        """
+        if again and self._restored is Rung.FLATTENING:
+            return False
         if self.rung is not Rung.FLATTENING or self.portfolio.positions() or len(self.working):
             return False
         self.latch.rung = Rung.HALTED

@@ -111,12 +111,12 @@ class Decider:
         books.working.expire(group.index)
         books.closings.settle(books.portfolio.book_lots)
         halts = [] if again else self._count_failures(group, batches)
-        if not again and books.end_flattening():
+        if books.end_flattening(again=again):
             closed = PositionsClosed(at_ns=group.known_ns, bar=group.index, session=group.session)
             halts.append(Send(COORDINATOR, closed, control=True))
         barred = None if again else self._entries.begin(group, books.fault)
         approvals, cancels, events = self._desk.run(
-            group, batches, leased=leased, barred=barred, again=self._approved if again else None
+            group, batches, leased=leased, barred=barred, approved_before=self._approved if again else None
         )
         if again:
             return [*halts, self._send(group, approvals, cancels)]

@@ -1,7 +1,8 @@
 """Judge a world by the venue's own record: invariants I1 to I6, the ready gate, its figures, and that it ends.
 
-Nothing here takes the engine's word alone: orders, executions, positions and cash are the venue's, what was durable
-before what is the timeline's, and the portfolio is rebuilt from the gateway's journal by its own rules.
+Nothing of that takes the engine's word alone: orders, executions, positions and cash are the venue's, what was durable
+before what is the timeline's, and the portfolio is rebuilt from the gateway's journal by its own rules. Day and peak of
+the account are the risk manager's own, held against each other.
 """
 
 from __future__ import annotations

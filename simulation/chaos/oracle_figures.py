@@ -1,4 +1,7 @@
-"""Judge the account's figures on record: day and peak begin at equities that were marked, and at no others."""
+"""Judge the account's figures against each other: day and peak begin at an equity on record, and at no other.
+
+The equities themselves are the risk manager's word; what it holds is compared with the venue elsewhere (I3).
+"""
 
 from __future__ import annotations
 
@@ -13,16 +16,17 @@ from simulation.chaos.world import World
 
 
 class _Standing(NamedTuple):
-    """Be what the next bar's figures may begin from."""
+    """Be what the next bar's figures may begin from; `claimed` is a peak that only that bar's own equity explains."""
 
     session: int
     equity: float
     start: float
     peak: float
+    claimed: float | None = None
 
 
 def figures(world: World) -> Iterator[str]:
-    """Yield what contradicts A8: a peak, or a day's start, that was no bar's equity.
+    """Yield what contradicts A8: a peak, or a day's start, that is no equity on record.
 
     An equity that was never marked would bring a loss limit forward, or put it off.
     """
@@ -42,16 +46,20 @@ def _after(standing: _Standing, record: Record) -> _Standing:
     match record:
         case EquitySnapshot():
             return _Standing(record.session, record.equity, record.day_start_equity, record.peak_equity)
-        case MachineSnapshot(name=name) if name == BETWEEN:  # a person may have set the peak anew
-            return standing._replace(peak=float(record.values["peak_equity"]))
+        case MachineSnapshot(name=name) if name == BETWEEN:
+            peak = float(record.values["peak_equity"])
+            known = peak in (standing.peak, standing.equity)
+            return standing._replace(peak=peak, claimed=None if known else peak)
         case _:
             return standing
 
 
 def _contradicted(before: _Standing, told: EquitySnapshot) -> Iterator[str]:
-    peaks = {max(before.peak, told.equity), max(before.equity, told.equity)}
-    if told.peak_equity not in peaks:
-        yield f"figures: bar {told.bar} has a peak of {told.peak_equity}, which was no bar's equity: {before}"
-    start = before.equity if told.session > before.session else before.start
+    """Yield what is wrong with a bar's figures: only at the first bar of a session may a review begin the peak anew."""
+    new_session = told.session > before.session
+    peaks = {max(before.peak, told.equity)} | ({max(before.equity, told.equity)} if new_session else set())
+    if told.peak_equity not in peaks or before.claimed not in (None, told.equity):
+        yield f"figures: bar {told.bar} has a peak of {told.peak_equity}, which is no equity on record: {before}"
+    start = before.equity if new_session else before.start
     if told.day_start_equity != start:
         yield f"figures: bar {told.bar} has a day that began at {told.day_start_equity}, not at {start}"

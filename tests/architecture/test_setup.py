@@ -131,6 +131,13 @@ def test_of_two_of_a_name_on_the_path_a_clearly_faster_build_is_taken(
     assert (f", a faster build than {first})" in run.stderr) is (taken == "second")
 
 
+def test_named_python_is_the_one_that_the_shell_finds(machine: Path) -> None:
+    first = _python(machine, "python3.12", _answers("3.12.1", supported=True, pace_us=440))
+    second = _python(machine, "python3.12", _answers("3.12.3", supported=True, pace_us=100), "second")
+    run = _install(machine, PATH=f"{machine / 'bin'}:{second.parent}", PYTHON="python3.12")
+    assert f"Making .venv with {first} (3.12.1)" in run.stderr
+
+
 def test_slower_version_that_is_asked_for_first_is_not_passed_over_for_another_version(machine: Path) -> None:
     first = _python(machine, "python3.11", _answers("3.11.7", supported=True, pace_us=440))
     _python(machine, "python3.12", _answers("3.12.3", supported=True, pace_us=100))

@@ -166,12 +166,16 @@ def crashes() -> Iterator[Schedule]:
         yield Schedule(seed, bar + 6, (Fault(FaultKind.ENGINE_CRASH, bar, occasion, COORDINATOR, 0.1),))
 
 
-def test_a_decided_bar_is_not_valued_on_the_fills_that_came_after_it(site: Site) -> None:
+def test_a_decided_bar_is_not_valued_on_the_fills_that_came_after_it(
+    site: Site, capsys: pytest.CaptureFixture[str]
+) -> None:
     """A8: equity that never was would move the day's start or the peak, and with them the loss limits."""
     alter = MUTANTS[VALUED_AGAIN]
-    breaking = next(
-        schedule
-        for schedule in crashes()
+    tried, breaking = next(
+        (number, schedule)
+        for number, schedule in enumerate(crashes(), 1)
         if any(found.startswith("figures") for found in run_schedule(schedule, site, alter).violations)
     )
+    with capsys.disabled():
+        print(f" {VALUED_AGAIN}: found after {tried} directed schedules", end="")
     assert run_schedule(breaking, site).violations == ()

@@ -189,6 +189,33 @@ def test_bar_that_comes_again_is_not_valued_on_the_fills_that_came_after_it() ->
         assert restarted.day.peak_equity == 100_000.0
 
 
+def test_peak_that_a_person_began_anew_outlasts_a_bar_that_comes_again() -> None:
+    """B4: of bar 4 only the new peak was durable; bar 3, which stood higher, must not bring the old one back."""
+    kept = books()
+    kept.portfolio.apply(executed(1_000, 100.0, seq=1))
+    kept.mark(group(3, {"AAPL": 100.0}))
+    before = saved(kept, 3)
+    kept.mark(group(4, {"AAPL": 88.0}))
+    kept.take_latch(dataclasses.replace(latch(2), rung=Rung.ACTIVE, lowers=True, new_peak=True))
+    restarted = books({**before, **kept.between_bars()})
+    restarted.portfolio.apply(executed(1_000, 100.0, seq=1))
+    restarted.mark(group(3, {"AAPL": 100.0}))
+    assert restarted.day.peak_equity == 88_000.0
+    restarted.mark(group(4, {"AAPL": 88.0}))
+    assert restarted.state()["drawdown"] == 0.0
+
+
+@pytest.mark.parametrize(("rung", "ends"), [(Rung.FLATTENING, False), (Rung.HALTED, True)])
+def test_bar_that_comes_again_ends_the_flattening_if_it_did(rung: Rung, ends: bool) -> None:
+    """B1: what filled since belongs to the next bar; a word of the end that was lost is said again."""
+    kept = books()
+    kept.take_latch(dataclasses.replace(latch(1), rung=rung))
+    restarted = books(saved(kept, 3))
+    restarted.take_latch(dataclasses.replace(latch(1), rung=Rung.FLATTENING))
+    assert restarted.end_flattening(again=True) is ends
+    assert restarted.end_flattening(again=False) is not ends
+
+
 @pytest.mark.parametrize("settlement_sessions", [1, 2, 7])
 @pytest.mark.parametrize("at", [1, 3, 9])
 def test_cash_settles_after_a_restart_as_it_would_have(settlement_sessions: int, at: int) -> None:
