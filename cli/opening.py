@@ -38,7 +38,7 @@ from storage.commit_group import finish_commit
 from storage.latch_file import keep_persons_halt
 from storage.location import Databases
 from storage.state import Session, StateDirectory
-from supervisor.ray_leftovers import clear_session, session_note
+from supervisor.ray_leftovers import clear_ray, ray_note
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,18 +104,18 @@ def _take(request: RunRequest, settings: Settings, directory: StateDirectory, cl
     ):
         refused = Path(scratch) / "refused_bars.csv"
         imported = _bars(request, settings, refused)
-        left = session_note(directory.path)
+        left = ray_note(directory.path)
         killed = os.path.exists(left)
         if not killed:
             refuse_unfit()
         directory.lock()
         if killed and request.runtime == "ray":
-            clear_session(left)  # it holds memory that this run may need
+            clear_ray(left)  # it holds memory that this run may need
             refuse_unfit()
         if request.fresh:
             # What outlived a killed engine is found by files that the archive moves away.
             stop_venue(directory.path)
-            clear_session(session_note(directory.path))
+            clear_ray(ray_note(directory.path))
             archived = directory.archive(clock.wall_ns())
             if archived is not None:
                 keep_persons_halt(archived, directory.path, int(psutil.Process().create_time() * 1e9))
@@ -170,6 +170,8 @@ def _open(
     resumed = stored is not None
     code = strategy_code(settings, discover())
     databases = directory.databases() if resumed else _new_databases(settings, directory)
+    # In this order: a killed engine's last writers end, damage is refused before anything is written, and only then is
+    # the commit finished that the kill left half done.
     databases.await_writers(ROLES)
     refuse_damaged(directory, databases, resumed=resumed)
     finish_commit(directory.redo)

@@ -17,18 +17,18 @@ from storage.files import replace_file
 from supervisor.ray_environment import SESSION_PREFIX, remove_session_dir
 
 
-def session_note(state_dir: Path) -> Path:
+def ray_note(state_dir: Path) -> Path:
     """Return the file in which the session of a state directory is noted while it lasts."""
     return state_dir / "ray" / "session.json"
 
 
-def note_session(file: Path, session: Path, processes: Sequence[psutil.Process]) -> None:
+def note_ray(file: Path, session: Path, processes: Sequence[psutil.Process]) -> None:
     """Write down the session's directory and its processes, each with its time of creation, so none is mistaken."""
     alive = [[process.pid, process.create_time()] for process in processes if process.is_running()]
     replace_file(file, json.dumps({"session": str(session), "processes": alive}).encode())
 
 
-def clear_session(file: Path) -> int:
+def clear_ray(file: Path) -> int:
     """Kill what is left of the session noted in `file`, remove its directory; return how many were killed."""
     try:
         noted = json.loads(file.read_text(encoding="utf-8"))

@@ -15,7 +15,7 @@ from domain.errors import EnvironmentFault
 from supervisor import ray_environment
 from supervisor.child_spec import ChildSpec
 from supervisor.ray_actor import RoleHost
-from supervisor.ray_leftovers import clear_session, note_session, session_note
+from supervisor.ray_leftovers import clear_ray, note_ray, ray_note
 from supervisor.ray_owner import RayOwner
 from supervisor.ray_roles import RayRoles, descendants, end, runs
 
@@ -65,7 +65,7 @@ class RayRuntime(RayRoles):
         )
         token = self._state_dir / "ray" / "token"
         ray_environment.write_token(token)
-        clear_session(session_note(self._state_dir))
+        clear_ray(ray_note(self._state_dir))
         try:
             self._cleanup.enter_context(ray_environment.environment(ray_environment.ray_environment(token)))
             self._start_ray()
@@ -102,11 +102,11 @@ class RayRuntime(RayRoles):
 
     def _start_ray(self) -> None:
         before = set(psutil.Process().children())
-        session, note = ray_environment.make_session_dir(), session_note(self._state_dir)
+        session, note = ray_environment.make_session_dir(), ray_note(self._state_dir)
         # Killed while Ray starts or ends, the directory is left too: the note comes first and goes last.
         self._cleanup.callback(note.unlink, missing_ok=True)
         self._cleanup.callback(ray_environment.remove_session_dir, session)
-        note_session(note, session, ())
+        note_ray(note, session, ())
         root = Path(supervisor.__file__).resolve().parents[1]
         with (
             ray_environment.environment(
@@ -123,9 +123,7 @@ class RayRuntime(RayRoles):
             finally:
                 self._roots = [child for child in psutil.Process().children() if child not in before]
         self._servers = {root.name(): root for root in self._roots if root.name() in SERVERS}
-        note_session(
-            note, session, [process for root in self._roots for process in (root, *descendants(root))]
-        )
+        note_ray(note, session, [process for root in self._roots for process in (root, *descendants(root))])
 
 
 def import_ray() -> Any:

@@ -21,7 +21,7 @@ from simulation.venue.address import is_running
 from simulation.venue.launch import start_venue
 from storage.journal import SqlJournal
 from storage.state import StateDirectory
-from supervisor.ray_leftovers import note_session, session_note
+from supervisor.ray_leftovers import note_ray, ray_note
 from tests.scenario.bars import thin_market
 from tests.scenario.engine import request
 
@@ -31,9 +31,9 @@ def test_fresh_ends_what_a_killed_engine_left_before_it_archives(tmp_path: Path)
     asked = request(thin_market(tmp_path / "bars.csv"), tmp_path / "state")
     with open_session(asked, dict(os.environ), SystemClock()) as opened:
         venue = start_venue(asked.state, opened.plan.venue())
-    note = session_note(asked.state)
+    note = ray_note(asked.state)
     note.parent.mkdir()
-    note_session(note, tmp_path / "session", [])
+    note_ray(note, tmp_path / "session", [])
     with open_session(replace(asked, fresh=True), dict(os.environ), SystemClock()) as opened:
         assert not psutil.pid_exists(venue.address.pid)
         assert not is_running(asked.state)

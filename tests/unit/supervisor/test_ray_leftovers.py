@@ -12,7 +12,7 @@ import psutil
 import pytest
 
 from supervisor.ray_environment import make_session_dir
-from supervisor.ray_leftovers import clear_session, note_session
+from supervisor.ray_leftovers import clear_ray, note_ray
 
 
 @pytest.fixture
@@ -27,8 +27,8 @@ def test_noted_processes_are_killed_and_the_directory_removed(
     tmp_path: Path, sleeper: subprocess.Popen[bytes]
 ) -> None:
     note, session = tmp_path / "session.json", make_session_dir()
-    note_session(note, session, [psutil.Process(sleeper.pid)])
-    assert clear_session(note) == 1
+    note_ray(note, session, [psutil.Process(sleeper.pid)])
+    assert clear_ray(note) == 1
     assert sleeper.wait(10.0) < 0
     assert not session.exists()
     assert not note.exists()
@@ -36,10 +36,10 @@ def test_noted_processes_are_killed_and_the_directory_removed(
 
 def test_process_that_was_started_before_it_could_be_noted_is_killed(tmp_path: Path) -> None:
     note, session = tmp_path / "session.json", make_session_dir()
-    note_session(note, session, ())
+    note_ray(note, session, ())
     command = [sys.executable, "-c", "import time; time.sleep(60)", f"--session-dir={session}/session_1"]
     with subprocess.Popen(command) as started:
-        assert clear_session(note) == 1
+        assert clear_ray(note) == 1
         assert started.wait(10.0) < 0
     assert not session.exists()
 
@@ -52,7 +52,7 @@ def test_another_process_with_the_same_number_lives_on(
     foreign = tmp_path / "precious"
     foreign.mkdir()
     note.write_text(json.dumps({"session": str(foreign), "processes": [[sleeper.pid, created]]}))
-    assert clear_session(note) == 0
+    assert clear_ray(note) == 0
     assert sleeper.poll() is None
     assert foreign.exists()
 
@@ -62,4 +62,4 @@ def test_no_note_or_half_a_note_is_no_obstacle(tmp_path: Path, text: str | None)
     note = tmp_path / "session.json"
     if text is not None:
         note.write_text(text)
-    assert clear_session(note) == 0
+    assert clear_ray(note) == 0
