@@ -5,11 +5,13 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Sequence
+from contextlib import closing
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from cli.console import ERR, OUT
+from cli.interrupts import INTERRUPTED
 from cli.modes import refuse_other_modes
 from cli.options import JsonOption, UsageError
 from cli.output import command, print_json
@@ -17,6 +19,10 @@ from cli.output import command, print_json
 if TYPE_CHECKING:
     from simulation.chaos.pool import Tally
     from simulation.chaos.search import Result
+    from supervisor.signals import StopSignals
+
+NAMED = 10
+"""Failing seeds that are named on standard error as they are found."""
 
 SHRUNK = 3
 """Failing seeds that are shrunk: each takes as long as some dozens of seeds."""
@@ -56,7 +62,8 @@ def chaos(
 
     Each seed draws a market, votes and at least five faults: deaths of roles between any two outputs, lost, late,
     doubled and reordered messages, failures of the venue, its link, clocks and disks. The venue's own record is then
-    compared with what the engine made of it. Exit code 1 when a rule was broken.
+    compared with what the engine made of it. Exit code 1 when a rule was broken, 130 when it was interrupted: what was
+    found until then is told.
     """
     first, last = _range(seeds)
     if not 1 <= jobs <= _MOST_JOBS:
@@ -66,11 +73,11 @@ def chaos(
         raise UsageError(f"--keep, --bars and --trace replay one seed; found --seeds {seeds}")
     refuse_other_modes(os.environ)
     if alone:
-        broken = _replay(first, keep, bars, mutant, trace=trace, as_json=as_json)
+        code = int(_replay(first, keep, bars, mutant, trace=trace, as_json=as_json))
     else:
-        broken = _search(range(first, last + 1), mutant, jobs, as_json=as_json)
-    if broken:
-        raise typer.Exit(1)
+        code = _search(range(first, last + 1), mutant, jobs, as_json=as_json)
+    if code:
+        raise typer.Exit(code)
 
 
 def _range(text: str) -> tuple[int, int]:
@@ -126,32 +133,55 @@ def _replay(
     return bool(result.violations)
 
 
-def _search(seeds: range, mutant: str, jobs: int, *, as_json: bool) -> bool:
-    """Run all seeds and print what they came to; return whether any broke a rule."""
-    from cli.chaos_progress import seeds_progress
+def _search(seeds: range, mutant: str, jobs: int, *, as_json: bool) -> int:
+    """Run all seeds, until a signal asks to stop, and print what they came to; return the command's exit code."""
     from cli.chaos_site import chaos_site
-    from simulation.chaos.pool import Tally, load_mutant, run_seeds
+    from simulation.chaos.pool import Tally, load_mutant
     from simulation.chaos.search import shrink
+    from supervisor.signals import StopSignals
 
     alter = load_mutant(mutant)
     tally, begun = Tally(), time.monotonic()
-    with seeds_progress(ERR, len(seeds)) as show:
-        for result in run_seeds(seeds, chaos_site, mutant, jobs):
-            tally.add(result)
-            show(tally.seeds, len(tally.failing))
-    elapsed_s = time.monotonic() - begun
-    failing = sorted(tally.failing, key=lambda result: result.schedule.seed)
-    site = chaos_site() if failing else None
-    told: list[dict[str, Any]] = []
-    for place, result in enumerate(failing):
-        shrunk = shrink(result, site, alter) if site is not None and place < SHRUNK else None
-        told.append(_said(result, mutant, shrunk))
-    summary = {**_figures(tally, elapsed_s), "mutant": mutant, "failing": told}
+    with StopSignals() as stop:
+        _run(seeds, mutant, jobs, tally, stop)
+        elapsed_s = time.monotonic() - begun
+        failing = sorted(tally.failing, key=lambda result: result.schedule.seed)
+        site = chaos_site() if failing else None
+        told: list[dict[str, Any]] = []
+        for place, result in enumerate(failing):
+            shrinks = site is not None and place < SHRUNK and not stop.requested
+            told.append(_said(result, mutant, shrink(result, site, alter) if shrinks and site else None))
+    summary = {
+        **_figures(tally, elapsed_s),
+        "interrupted": bool(stop.requested),
+        "mutant": mutant,
+        "failing": told,
+    }
     if as_json:
         print_json(summary)
     else:
         _print(summary, told)
-    return bool(failing)
+    return INTERRUPTED if stop.requested else int(bool(failing))
+
+
+def _run(seeds: range, mutant: str, jobs: int, tally: Tally, stop: StopSignals) -> None:
+    """Add up the results as they come, naming the first seeds that break a rule at once."""
+    from cli.chaos_progress import seeds_progress
+    from cli.chaos_site import chaos_site
+    from simulation.chaos.pool import run_seeds
+
+    with (
+        seeds_progress(ERR, len(seeds)) as show,
+        closing(run_seeds(seeds, chaos_site, mutant, jobs)) as results,
+    ):
+        for result in results:
+            tally.add(result)
+            if result.violations and len(tally.failing) <= NAMED:
+                text = f"seed {result.schedule.seed} broke a rule: {result.violations[0]}"
+                ERR.print(text, markup=False, highlight=False, soft_wrap=True)
+            show(tally.seeds, len(tally.failing))
+            if stop.requested:
+                return
 
 
 def _figures(tally: Tally, elapsed_s: float) -> dict[str, Any]:
@@ -208,7 +238,8 @@ def _print(summary: dict[str, Any], failing: Sequence[dict[str, Any]]) -> None:
     OUT.print(
         f"{summary['seeds']} seeds, {summary['faults']} faults, {summary['orders']} orders, "
         f"{summary['executions']} executions, {summary['halts']} halts in {summary['elapsed_s']:.1f} s "
-        f"({summary['seeds_per_s']:.1f} seeds/s): {len(failing)} broke a rule. Digest {summary['digest']}.",
+        f"({summary['seeds_per_s']:.1f} seeds/s): {len(failing)} broke a rule. Digest {summary['digest']}."
+        f"{' Interrupted.' if summary['interrupted'] else ''}",
         markup=False,
         highlight=False,
     )

@@ -19,6 +19,7 @@ from config.settings import Settings
 from domain.commands import Verb
 from domain.errors import BreakwaterError, Busy, CommandRefused, EnvironmentFault, NotRunning
 from supervisor.control_client import ControlClient
+from supervisor.control_wire import SOCKET
 from supervisor.ray_environment import MIB, OBJECT_STORE_BYTES, Capacity, check_capacity, measure_capacity
 from supervisor.ray_presence import trying_ray
 
@@ -154,7 +155,9 @@ def check_disk(state: Path) -> Finding:
 
 def check_socket(state: Path) -> Finding:
     """Check that an engine which runs answers, and how soon."""
-    begun = time.monotonic()
+    begun, place = time.monotonic(), state.absolute() / SOCKET
+    if place.is_dir():
+        return failed("control socket", f"{place} is a directory", "move it away: no engine can listen there")
     try:
         body = ControlClient(state.absolute(), 3.0).ask(Verb.STATUS)
     except NotRunning:

@@ -29,8 +29,13 @@ def _reason(text: str) -> str:
     """Return a reason in one line; raises BadParameter for none or one that is too long."""
     reason = " ".join(text.split())
     if not 1 <= len(reason) <= LONGEST_REASON or not reason.isprintable():
-        found = f"{len(reason)} characters" if reason else "nothing"
-        raise typer.BadParameter(f"found {found}; allowed: why, in 1 to {LONGEST_REASON} characters")
+        strange = next((each for each in reason if not each.isprintable()), "")
+        found = (
+            f"the character {strange!a}" if strange else f"{len(reason)} characters" if reason else "nothing"
+        )
+        raise typer.BadParameter(
+            f"found {found}; allowed: why, in 1 to {LONGEST_REASON} characters that print"
+        )
     return reason
 
 

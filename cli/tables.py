@@ -39,8 +39,8 @@ def print_table(
     console: Console, columns: Sequence[Column], rows: Iterable[Row], totals: Row | None = None
 ) -> None:
     """Print `rows` under their headers, `totals` after a rule; say which columns had no room."""
-    held = [[_text(cell) for cell in row] for row in rows]
-    last = None if totals is None else [_text(cell) for cell in totals]
+    held = [[_one_line(cell) for cell in row] for row in rows]
+    last = None if totals is None else [_one_line(cell) for cell in totals]
     lines = [*held, [Text(column.header) for column in columns], *([] if last is None else [last])]
     natural = [max(line[i].cell_len for line in lines) for i in range(len(columns))]
     room = console.width if console.is_terminal else _UNLIMITED
@@ -65,7 +65,7 @@ def print_pairs(console: Console, pairs: Iterable[tuple[str, Cell]]) -> None:
     table.add_column(style="dim", no_wrap=True)
     table.add_column(overflow="fold")
     for name, value in pairs:
-        table.add_row(Text(name), _text(value))
+        table.add_row(Text(name), _one_line(value))
     (console if console.is_terminal else _as_wide_as_needed(console)).print(table, highlight=False)
 
 
@@ -96,6 +96,11 @@ def _escaped(character: str) -> str:
 
 def _text(cell: Cell) -> Text:
     return cell if isinstance(cell, Text) else Text(printable(cell))
+
+
+def _one_line(cell: Cell) -> Text:
+    """Return what a cell holds: a row is one line in a pipe, whatever a stranger's words hold."""
+    return cell if isinstance(cell, Text) else Text(printable(cell).replace("\n", _escaped("\n")))
 
 
 def _as_wide_as_needed(console: Console) -> Console:

@@ -43,14 +43,15 @@ class LatchFile:
     def read(self) -> Rung:
         """Return what stands there, ACTIVE where there is none, HALTED where it cannot be read.
 
-        HALTED too where the directory itself went away: nobody could halt the engine there any more.
+        HALTED too where the directory itself went away: nobody could halt the engine there any more. So is a symbolic
+        link to nothing: what it led to may be on a disk that is away.
         """
         try:
             found = os.stat(self._place)
             if (found.st_ino, found.st_mtime_ns, found.st_size) != self._seen:
                 self._look()
         except FileNotFoundError:
-            return Rung.HALTED if self._is_gone() else Rung.ACTIVE
+            return Rung.HALTED if self._is_gone() or os.path.islink(self._place) else Rung.ACTIVE
         except OSError:
             return Rung.HALTED  # it is there, or may be
         return self._rung

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from domain.commands import Command, CommandDone
+from domain.errors import CommandRefused
 from domain.halt_messages import LatchCleared
 from domain.messages import COORDINATOR
 from domain.outbox import AuditEvent, AuditKind
@@ -32,25 +33,21 @@ class Answers:
     def find(self, command: Command) -> Mapping[str, Any] | None:
         """Return what was answered to the key of `command`, None for one never heard.
 
-        A key that came with another command before is answered with a refusal.
+        Raises CommandRefused for a key that came with another command before.
         """
         body = self._by_key.get(command.key)
         if body is None:
             return None
-        if body["asked"] == _digest(command):
-            return {**body, "again": True}
-        return {
-            **answer(
-                command, ok=False, detail=f"key: it was used before, for another command: {body['verb']}"
-            ),
-            "again": True,
-        }
+        if body["asked"] != _digest(command):
+            raise CommandRefused(f"key: it was used before, for another command: {body['verb']}")
+        return {**body, "again": True}
 
     def keep(self, body: Mapping[str, Any]) -> MachineSnapshot:
-        """Keep an answer under its key; returns the snapshot to make durable with what it answers."""
+        """Keep an answer under its key, unless that is another command's; returns the snapshot to make durable."""
         kept = {**body, "facts": _short(body.get("facts", {}))}
-        self._by_key.pop(kept["key"], None)
-        self._by_key[kept["key"]] = kept
+        if self._by_key.get(kept["key"], kept)["asked"] == kept["asked"]:
+            self._by_key.pop(kept["key"], None)
+            self._by_key[kept["key"]] = kept
         while len(self._by_key) > KEPT:
             del self._by_key[next(iter(self._by_key))]
         return MachineSnapshot(name=COMMANDS, bar=-1, at_ns=0, values={"answers": dict(self._by_key)})

@@ -129,14 +129,14 @@ class CommandDesk:
             body = {**answer(command, ok=True, detail="", effective=True), **self._engine.state()}
             return [Answer(command.request_id, body)]
         waiting = self._waiting.get(command.key)
-        known = self._answers.find(command)
-        if known is not None and known["ok"] and waiting is not None and waiting.requests:
-            waiting.requests.append(command.request_id)
-            return []
-        # What a role was asked before a restart of ours is asked again: it knows the key.
-        if known is not None and not (known.get("open") and waiting is None):
-            return [Answer(command.request_id, known)]
         try:
+            known = self._answers.find(command)
+            if known is not None and known["ok"] and waiting is not None and waiting.requests:
+                waiting.requests.append(command.request_id)
+                return []
+            # What a role was asked before a restart of ours is asked again: it knows the key.
+            if known is not None and not (known.get("open") and waiting is None):
+                return [Answer(command.request_id, known)]
             arguments = read_arguments(command, self._settings.mode, self._settings.scopes)
             return self._carry_out(command, arguments)
         except CommandRefused as refused:

@@ -7,6 +7,7 @@ import os
 import socket
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -95,16 +96,14 @@ class ControlClient:
             with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
                 connection.settimeout(_left(until_s))
                 connection.connect(path)
-                connection.sendall(line)
+                with suppress(BrokenPipeError, ConnectionResetError):  # it may have said why before it closed
+                    connection.sendall(line)
                 received = bytearray()
                 while not received.endswith(b"\n"):
                     connection.settimeout(_left(until_s))
                     chunk = connection.recv(64 * 1024)
                     if not chunk or len(received) > _LONGEST_ANSWER:
-                        raise Busy(
-                            f"the engine of {self._state_dir} ended the connection without an answer; look at "
-                            f"`breakwater status`"
-                        )
+                        raise Busy(f"the engine of {self._state_dir} ended the connection without an answer")
                     received += chunk
         except (FileNotFoundError, ConnectionRefusedError):
             return None

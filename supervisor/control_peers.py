@@ -48,6 +48,11 @@ class Peer:
         return bool(self._to_send)
 
     @property
+    def is_idle(self) -> bool:
+        """Say whether nothing of a request has come and nothing is to be told."""
+        return not (self.request or self._received or self._to_send)
+
+    @property
     def wants_to_read(self) -> bool:
         """Say whether a further request may come: not while one is being answered."""
         return not (self.request or self._to_send or self.closing)

@@ -137,13 +137,20 @@ class ControlServer:
         except OSError:
             connection.close()
             return
-        if len(self._peers) >= self._limits.connections:
+        if len(self._peers) >= self._limits.connections and not self._make_room():
             peer.tell(_refusal("too many connections", "busy"), self._now(), last=True)
             peer.send(self._now())
             peer.close()
             return
         self._peers[connection] = peer
         self._selector.register(connection, selectors.EVENT_READ)
+
+    def _make_room(self) -> bool:
+        """End the connection that has asked nothing for longest, so that no silent crowd keeps commands out."""
+        idle = [peer for peer in self._peers.values() if peer.is_idle]
+        if idle:
+            self._drop(min(idle, key=lambda peer: peer.deadline_s))
+        return bool(idle)
 
     def _attend(self, peer: Peer) -> None:
         now = self._now()

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import multiprocessing
+import os
+import signal
+import threading
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from hashlib import blake2b
 from importlib import import_module
@@ -17,6 +21,8 @@ from simulation.chaos.world import Site, unaltered
 
 CHUNK = 10
 """Seeds that a process takes at a time."""
+
+_ENDING = frozenset({signal.SIGINT, signal.SIGTERM, signal.SIGHUP})
 
 TWICE_EVERY = 25
 """Every so many seeds one is run twice and must come out the same."""
@@ -86,21 +92,36 @@ def run_seed(seed: int, site: Site, alter: Alter) -> Result:
 
 def run_seeds(
     seeds: Sequence[int], make_site: Callable[[], Site], mutant: str, jobs: int
-) -> Iterator[Result]:
-    """Yield the result of each seed as it comes, from `jobs` processes, or from this one where that is 1."""
+) -> Generator[Result]:
+    """Yield the result of each seed as it comes, from `jobs` processes, or from this one where that is 1.
+
+    Signals are the caller's affair: those processes are deaf to them, and end with this one, whatever ends it. Closed
+    before its end, it waits for the seeds under way.
+    """
     if jobs == 1:
         site, alter = make_site(), load_mutant(mutant)
         yield from (run_seed(seed, site, alter) for seed in seeds)
         return
     chunks = [seeds[start : start + CHUNK] for start in range(0, len(seeds), CHUNK)]
     context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(jobs, context, initializer=_prepare, initargs=(make_site, mutant)) as pool:
-        waiting = [pool.submit(_run_chunk, chunk) for chunk in chunks]
-        try:
-            for done in as_completed(waiting):
-                yield from done.result()
-        finally:
-            pool.shutdown(wait=False, cancel_futures=True)
+    pool = ProcessPoolExecutor(jobs, context, initializer=_prepare, initargs=(make_site, mutant))
+    try:
+        with _withheld():  # a process begins with the mask of who starts it
+            waiting = [pool.submit(_run_chunk, chunk) for chunk in chunks]
+        for done in as_completed(waiting):
+            yield from done.result()
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)
+
+
+@contextmanager
+def _withheld() -> Iterator[None]:
+    """Keep the signals that end a command from this thread; what came meanwhile is delivered afterwards."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, _ENDING)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 _PREPARED: list[tuple[Site, Alter]] = []
@@ -108,7 +129,16 @@ _PREPARED: list[tuple[Site, Alter]] = []
 
 
 def _prepare(make_site: Callable[[], Site], mutant: str) -> None:
+    threading.Thread(target=_end_with_parent, daemon=True).start()
     _PREPARED.append((make_site(), load_mutant(mutant)))
+
+
+def _end_with_parent() -> None:
+    """End this process with the one that started it, which may be killed and then says no word."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
 
 
 def _run_chunk(seeds: Sequence[int]) -> list[Result]:

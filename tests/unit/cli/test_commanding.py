@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import shutil
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -457,6 +459,22 @@ def _bad_database(path: Path) -> None:
     (path / "risk.db").write_bytes(b"not a database")
 
 
+def _bad_venue(path: Path) -> None:
+    (path / "venue" / "venue.db").write_bytes(b"not a database" * 1_000)
+
+
+def _without(name: str) -> Broken:
+    def take(path: Path) -> None:
+        place = path / name
+        (shutil.rmtree if place.is_dir() else os.unlink)(place)
+
+    return take
+
+
+def _socket_taken(path: Path) -> None:
+    (path / "control.sock").mkdir()
+
+
 def test_doctor_is_well_on_a_state_directory_that_is(invoke: Invoke, traded: Traded, engine: Engine) -> None:
     result = invoke("doctor", "--state", traded.path, "--json")
     found = {check["check"]: check for check in json.loads(result.stdout)["checks"]}
@@ -475,6 +493,12 @@ def test_doctor_is_well_on_a_state_directory_that_is(invoke: Invoke, traded: Tra
         (_halted, "halt latch", "warning", 0),
         (_cut_trail, "audit trail", "failed", 1),
         (_bad_database, "database risk", "failed", 1),
+        (_bad_venue, "session", "failed", 1),
+        (_without("venue"), "session", "failed", 1),
+        (_without("gateway.db"), "session", "failed", 1),
+        (_without("audit"), "audit trail", "failed", 1),
+        (_without("breakwater.json"), "state directory", "failed", 1),
+        (_socket_taken, "control socket", "failed", 1),
     ],
 )
 def test_doctor_finds_what_is_wrong_and_says_what_to_do(

@@ -38,6 +38,12 @@ def test_in_a_pipe_every_row_is_one_line_and_nothing_is_cut() -> None:
     assert lines[3].split() == ["Total", "1,234,565.39", "2.00"]
 
 
+def test_in_a_pipe_a_cell_that_holds_lines_stays_on_one() -> None:
+    lines = printed(20, terminal=False, rows=[("ref", "market", "1", "1.00", "first\nsecond")])
+    assert len(lines) == 3
+    assert lines[1].rstrip().endswith("first\\nsecond")
+
+
 @pytest.mark.parametrize(
     ("width", "missing"), [(110, ()), (65, ("Type",)), (49, ("Type", "Fee")), (44, ("Type", "Fee"))]
 )

@@ -119,6 +119,15 @@ def test_pipe_or_directory_in_its_place_is_halted_and_keeps_nobody_waiting(tmp_p
     assert LatchFile(tmp_path / "other").read() is Rung.HALTED
 
 
+def test_link_to_nothing_is_halted_and_is_removed_like_any(tmp_path: Path) -> None:
+    """It may lead to a disk that is not mounted; "absent" would trade on."""
+    (tmp_path / NAME).symlink_to(tmp_path / "away" / "halt")
+    latch = LatchFile(tmp_path)
+    assert latch.read() is Rung.HALTED
+    latch.write(Rung.ACTIVE, 0, "")
+    assert latch.read() is Rung.ACTIVE
+
+
 def test_directory_that_went_away_is_halted_for_who_worked_in_it(tmp_path: Path) -> None:
     """A halt is written where the directory is now: an engine that looks at the old place would never hear it."""
     (tmp_path / "state").mkdir()

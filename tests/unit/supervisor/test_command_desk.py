@@ -358,6 +358,16 @@ def test_a_key_that_came_with_another_command_is_refused(bench: Bench) -> None:
     assert bench.latch.version == 1
 
 
+def test_a_key_that_came_with_another_command_is_on_record_and_keeps_its_first_answer(bench: Bench) -> None:
+    """B4: who asked what and why is in the trail, refused or not."""
+    bench.do(Verb.HALT, key="k")
+    bench.do(Verb.FLATTEN, key="k")
+    refused = bench.events[-1]
+    assert (refused.key, refused.body["reason"], refused.body["ok"]) == ("flatten.k", "storm", False)
+    bench.held()
+    assert answered(bench.do(Verb.HALT, key="k"))["again"]
+
+
 def test_only_so_many_answers_are_kept_the_oldest_goes_first(bench: Bench) -> None:
     for number in range(KEPT + 5):
         bench.do(Verb.AGENT_STOP, key=f"n{number}", role="strategy:b")

@@ -300,9 +300,20 @@ def test_two_hundred_askers_at_once_are_each_answered_or_told_that_it_is_busy(
     assert ask(tmp_path)["ok"]
 
 
+def test_a_silent_crowd_keeps_no_command_out(coordinator: Coordinator, tmp_path: Path) -> None:
+    held = [raw(tmp_path) for _ in range(2 * QUICK.connections)]
+    try:
+        assert ask(tmp_path)["ok"]
+    finally:
+        for connection in held:
+            connection.close()
+
+
 def test_connections_beyond_the_bound_are_told_so_at_once(coordinator: Coordinator, tmp_path: Path) -> None:
     held = [raw(tmp_path) for _ in range(QUICK.connections)]
     try:
+        for connection in held:
+            connection.sendall(b"{")  # all of them are about to ask
         time.sleep(0.1)
         with raw(tmp_path) as one_more:
             assert received(one_more)["error"] == "busy"
