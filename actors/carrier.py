@@ -68,7 +68,7 @@ class Carrier:
             router,
             lost,
         )
-        self._role, self._routes = context.role, parts.routes
+        self._routes = {**parts.routes, context.role: context.mailbox}
         self._outbox = OutboxPump(
             context.role, context.clock, lambda records: self.post(AUDIT, records, False)
         )
@@ -140,12 +140,11 @@ class Carrier:
 
     def deliver(self, to: str, message: Message, control: bool) -> None:
         """Post `message` to this role, to a mailbox in this process or to another process; raises MailboxFull."""
-        if to == self._role:
-            self._context.mailbox.put(message, control=control)
-        elif to in self._routes:
-            self._routes[to].put(message, control=control)
-        else:
+        mailbox = self._routes.get(to)
+        if mailbox is None:
             self._router(to, message, control)
+        else:
+            mailbox.put(message, control=control)
 
     def answer_outbox(self, request: RequestOutbox) -> None:
         """Send the audit writer one batch of outbox events and queue the request for the next.
@@ -185,7 +184,7 @@ class Carrier:
         version, detail = latch.word() if rung > Rung.ACTIVE else (0, "")
         if rung is Rung.ACTIVE or version != 0 or met == (rung, detail):
             return False
-        self.post(self._role, LatchFound(rung=rung, detail=detail), True)
+        self.post(self._context.role, LatchFound(rung=rung, detail=detail), True)
         return True
 
     def _clear_latch(self, key: str) -> None:
@@ -193,7 +192,7 @@ class Carrier:
         rung, (_, detail) = latch.read(), latch.word()
         if rung > Rung.ACTIVE:
             latch.write(Rung.ACTIVE, 0, "")
-        self.post(self._role, LatchCleared(key=key, rung=rung, detail=detail), True)
+        self.post(self._context.role, LatchCleared(key=key, rung=rung, detail=detail), True)
 
     def _wire(self, command: BrokerCommand) -> None:
         try:

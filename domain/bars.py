@@ -9,7 +9,7 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from functools import lru_cache
-from itertools import chain
+from itertools import chain, repeat
 from typing import Any, NamedTuple, overload
 
 import numpy as np
@@ -230,7 +230,8 @@ class BarTable:
         a, b = int(starts[0]), int(starts[-1])
         columns = (self.open, self.high, self.low, self.close, self.volume, self.dividend)
         names = map(self.symbols.__getitem__, self.symbol_id[a:b].tolist())
-        bars = tuple(map(Bar._make, zip(names, *(column[a:b].tolist() for column in columns), strict=True)))
+        rows = zip(names, *(column[a:b].tolist() for column in columns), strict=True)
+        bars = tuple(map(tuple.__new__, repeat(Bar), rows))  # as Bar._make, thrice as fast
         times = (self.open_ns, self.known_ns, self.session)
         moments = zip(*(column[starts[:-1]].tolist() for column in times), strict=True)
         edges = (starts - a).tolist()

@@ -114,14 +114,15 @@ class InlineRuntime:
         The message at hand is finished first, however long it takes. Raises InvariantViolation when nothing is left to
         do and `until` is not met: the engine waits for itself.
         """
-        ends_s = time.perf_counter() + for_s
+        step, now_s = self._step, time.perf_counter
+        ends_s = now_s() + for_s
         for _ in range(most):
             if until():
                 return True
-            if not self._step() and not self._advance():
+            if not step() and not self._advance():
                 waiting = {role: dict(shell.machine_state()) for role, shell in self._shells.items()}
                 raise InvariantViolation(f"every role waits and no timer runs: {waiting}")
-            if time.perf_counter() >= ends_s:
+            if now_s() >= ends_s:
                 break
         return until()
 
@@ -245,11 +246,12 @@ class InlineRuntime:
             role.full_told = False
         else:
             return False
-        if role.shell is not None and not role.shell.failure:
+        shell = role.shell
+        if shell is not None and not shell.failure:
             try:
-                role.shell.receive(message)
+                shell.receive(message)
             except Exception as error:
-                self._fail(role.shell, error)
+                self._fail(shell, error)
         return True
 
     def _advance(self) -> bool:

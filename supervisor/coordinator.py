@@ -77,9 +77,10 @@ class Coordinator:
         children = values.get("children") if values else kept_out((saved or {}).get("children", {}))
         self._children = Children(settings.children, settings.intensity, children)
         self._upkeep = Upkeep(self._children, self._latch)
-        agents = ChildAgents(self._children, self._upkeep, self._kept, lambda: self._phase in STOPPING)
+        agents = ChildAgents(self._children, self._upkeep, self._kept, lambda: self.phase in STOPPING)
         self._desk = CommandDesk(settings.desk, self._latch, agents, self, answers)
-        self._phase = Phase(values.get("phase", Phase.STARTING))
+        self.phase = Phase(values.get("phase", Phase.STARTING))
+        """Where the engine stands; for reading, after each message of an inline run."""
         self._reason = str(values.get("reason", ""))
         self._ended_at = int(values.get("ended_at", NOT_ENDED))
         self._draining = Draining(settings.stop_order, values.get("draining"))
@@ -125,15 +126,10 @@ class Coordinator:
             case _ as unreachable:
                 assert_never(unreachable)
 
-    @property
-    def phase(self) -> Phase:
-        """Return where the engine stands."""
-        return self._phase
-
     def state(self) -> Mapping[str, Any]:
         """Return phase, children, the ladder, failures, and the other machines' states as last seen."""
         return {
-            "phase": self._phase.value,
+            "phase": self.phase.value,
             "reason": self._reason,
             "mode": self._settings.started.get("mode", ""),
             "session": self._settings.started.get("session", 0),
@@ -151,7 +147,7 @@ class Coordinator:
         return self._stop(reason, self._settings.cancel_entries)
 
     def _waiting_for(self) -> list[str]:
-        if self._phase is Phase.STARTING:
+        if self.phase is Phase.STARTING:
             return self._children.in_status(Status.BEGUN, Status.UP, Status.STARTING)
         return self._draining.waiting_for
 
@@ -168,8 +164,8 @@ class Coordinator:
         else:
             body = {"error": "it ended", "verdict": Verdict.RESTARTED.value}
             outputs.append(event(AuditKind.FAILURE, COORDINATOR, body))
-            outputs += self._upkeep.running() if self._phase is Phase.RUNNING else []
-            outputs += self._drain_next() if self._phase is Phase.DRAINING else []
+            outputs += self._upkeep.running() if self.phase is Phase.RUNNING else []
+            outputs += self._drain_next() if self.phase is Phase.DRAINING else []
         if self._worn_out:
             outputs += [*self._failed_for_good(failure_of(COORDINATOR, self._worn_out)), *self._kept()]
         return [*outputs, SetTimer(BEGIN_TIMER, self._settings.answer_deadline_s)]
@@ -177,18 +173,18 @@ class Coordinator:
     def _ready(self, role: str, generation: int) -> list[Output]:
         if not self._children.ready(role, generation):
             return []
-        outputs = [] if self._phase in STOPPING else self._children.begin_due()
-        if self._phase is Phase.RUNNING:
+        outputs = [] if self.phase in STOPPING else self._children.begin_due()
+        if self.phase is Phase.RUNNING:
             outputs += self._upkeep.back(role)
-        elif self._phase is Phase.DRAINING and self._draining.waiting_for == [role]:
+        elif self.phase is Phase.DRAINING and self._draining.waiting_for == [role]:
             outputs += self._drain_next()
         return [*outputs, *self._run_once_ready(), *self._kept()]
 
     def _run_once_ready(self) -> list[Output]:
         """Let the feed begin once every child that is to run is ready, whatever became of the last one."""
-        if self._phase is not Phase.STARTING or not self._children.all_ready:
+        if self.phase is not Phase.STARTING or not self._children.all_ready:
             return []
-        self._phase = Phase.RUNNING
+        self.phase = Phase.RUNNING
         return [*self._kept(), *self._upkeep.first()]
 
     def _pulse(self, pulse: Pulse) -> list[Output]:
@@ -205,7 +201,7 @@ class Coordinator:
 
     def _timer(self, name: str) -> list[Output]:
         if name == BEGIN_TIMER:
-            again = reminders(self._phase, self._children, self._draining, self._settings.answer_deadline_s)
+            again = reminders(self.phase, self._children, self._draining, self._settings.answer_deadline_s)
             return [*self._run_once_ready(), *again]
         if self._desk.owns(name):
             return self._desk.overdue(name)
@@ -219,12 +215,12 @@ class Coordinator:
     # --- the end of a role ------------------------------------------------------------------------------------------
 
     def _ended(self, message: RoleEnded) -> list[Output]:
-        ending = self._upkeep.ended(message, stopping=self._phase in STOPPING)
+        ending = self._upkeep.ended(message, stopping=self.phase in STOPPING)
         if ending.verdict is Verdict.STALE:
             return []
         if ending.verdict is Verdict.EXPECTED:
             # The audit writer, last to drain, may not have heard its last events: the next run hears them.
-            if self._phase is Phase.DRAINING and not self._children[message.role].plan.strategies:
+            if self.phase is Phase.DRAINING and not self._children[message.role].plan.strategies:
                 self._faults.ended_it(failure_of(message.role, message.why))
             if message.role in (RISK, GATEWAY):  # the feed's bar can no longer settle
                 self._children.give_up(FEED)
@@ -238,7 +234,7 @@ class Coordinator:
             self._faults.survived(message)
             return [kept]
         if message.role in self._children and self._children[message.role].plan.strategies:
-            if self._phase in STOPPING:
+            if self.phase in STOPPING:
                 self._children.give_up(message.role)
                 return [kept, *self._passed_over(message.role)]
             return [kept, *self._children.end(message.role, message.error)]  # isolated, and started anew
@@ -254,18 +250,18 @@ class Coordinator:
             # Its bar can no longer settle: the feed is told to stop, and not waited for.
             self._children.give_up(FEED)
             outputs.append(Send(FEED, Drain(reason=why, cancel_entries=False)))
-        if self._phase is Phase.STOPPED:
-            self._phase = Phase.FAILED
-        if self._phase is Phase.DRAINING:
+        if self.phase is Phase.STOPPED:
+            self.phase = Phase.FAILED
+        if self.phase is Phase.DRAINING:
             return [*outputs, *self._passed_over(message.role)]
         return [*outputs, *self._stop(why, True)]
 
     # --- the end ----------------------------------------------------------------------------------------------------
 
     def _stop(self, reason: str, cancel_entries: bool) -> list[Output]:
-        if self._phase in STOPPING:
+        if self.phase in STOPPING:
             return []
-        self._phase, self._reason = Phase.DRAINING, reason
+        self.phase, self._reason = Phase.DRAINING, reason
         drain = Drain(reason=reason, cancel_entries=cancel_entries)
         forsaken = self._draining.begin(self._children.to_drain, drain)
         stopped = event(AuditKind.STOPPED, "engine", {"reason": reason})
@@ -273,22 +269,22 @@ class Coordinator:
 
     def _drain_next(self) -> list[Output]:
         if self._draining.done:
-            self._phase = Phase.FAILED if self._faults.failures else Phase.STOPPED
+            self.phase = Phase.FAILED if self._faults.failures else Phase.STOPPED
             return self._kept()
         return [*self._draining.asked(self._children.in_status(Status.READY))]
 
     def _drained(self, role: str) -> list[Output]:
-        return self._drain_next() if self._phase is Phase.DRAINING and self._draining.drained(role) else []
+        return self._drain_next() if self.phase is Phase.DRAINING and self._draining.drained(role) else []
 
     def _passed_over(self, role: str) -> list[Output]:
         """Drain on without a role that ended, and without those that were given up with it."""
-        moves_on = self._phase is Phase.DRAINING and self._draining.leave_out(role, self._children.to_drain)
+        moves_on = self.phase is Phase.DRAINING and self._draining.leave_out(role, self._children.to_drain)
         return self._drain_next() if moves_on else []
 
     def _kept(self) -> list[Output]:
         values = {
             "run": self._settings.run,
-            "phase": self._phase.value,
+            "phase": self.phase.value,
             "reason": self._reason,
             "ended_at": self._ended_at,
             "failures": list(self._faults.failures),

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from domain.broker import signed
+from domain.equity import market_value
 from domain.instruments import MICRO, Instrument
 from domain.marks import Marks
 from domain.messages import OrderIntent
@@ -119,5 +120,5 @@ class Account:
     def _valued(self, book: str, symbol: str, lots: int, marks: Marks) -> ValuedPosition:
         instrument = self._instruments[symbol]
         price = marks.prices.get(symbol, 0.0)
-        value = self._portfolio.value(symbol, price, lots)
+        value = market_value(price, lots, instrument.lots_per_unit, instrument.multiplier)
         return ValuedPosition(book, symbol, instrument.sector, value, self._limits.stop_loss_percent)

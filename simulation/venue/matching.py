@@ -109,9 +109,12 @@ class _Matching:
 
     def run(self) -> None:
         working = self.turn.state.book.working
-        self._phase([order for order in working() if _at_market(order)], self._open)
-        self._phase([order for order in working() if order.order_type is OrderType.LIMIT], self._limit)
-        self._phase([order for order in working() if _waiting_stop(order)], self._stop)
+        if at_market := [order for order in working() if _at_market(order)]:
+            self._phase(at_market, self._open)
+        if limits := [order for order in working() if order.order_type is OrderType.LIMIT]:
+            self._phase(limits, self._limit)
+        if stops := [order for order in working() if _waiting_stop(order)]:
+            self._phase(stops, self._stop)
         if self.entered_at:
             # A stop that was an entry has just opened its own protective stop: this bar may reach that one too.
             entered = [order for order in working() if order.order_ref in self.entered_at]
