@@ -146,14 +146,13 @@ def _search(seeds: range, mutant: str, jobs: int, *, as_json: bool) -> int:
         _run(seeds, mutant, jobs, tally, stop)
         elapsed_s = time.monotonic() - begun
         failing = sorted(tally.failing, key=lambda result: result.schedule.seed)
-        site = chaos_site() if failing else None
         told: list[dict[str, Any]] = []
         for place, result in enumerate(failing):
-            shrinks = site is not None and place < SHRUNK and not stop.requested
-            told.append(_said(result, mutant, shrink(result, site, alter) if shrinks and site else None))
+            shrinks = place < SHRUNK and not stop.requested
+            told.append(_said(result, mutant, shrink(result, chaos_site(), alter) if shrinks else None))
     summary = {
         **_figures(tally, elapsed_s),
-        "interrupted": bool(stop.requested),
+        "interrupted": stop.requested,
         "mutant": mutant,
         "failing": told,
     }

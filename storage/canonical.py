@@ -61,9 +61,8 @@ class WrittenBody(Mapping[str, Any]):
 
 def _plain(value: object) -> object:
     """Return what the JSON encoder may take in place of a mapping view or a numpy scalar."""
-    if isinstance(
-        value, tuple
-    ):  # orjson takes plain ones only; first, for signals are most of what comes here
+    # orjson takes plain tuples only; these first, for signals are most of what comes here.
+    if isinstance(value, tuple):
         return list(value)
     if isinstance(value, Mapping):
         return dict(value)
