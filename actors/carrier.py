@@ -133,8 +133,12 @@ class Carrier:
 
     def post(self, to: str, message: Message, control: bool) -> None:
         """Post `message`; one that a full mailbox or a lost venue refuses is lost, as any may be, and reported."""
+        mailbox = self._routes.get(to)
         try:
-            self.deliver(to, message, control)
+            if mailbox is None:
+                self._router(to, message, control)
+            else:
+                mailbox.put(message, control=control)
         except (MailboxFull, BrokerUnavailable) as error:
             self._lost(error)
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from actors.carrier import Carrier, Router
@@ -13,7 +12,7 @@ from domain.error_texts import describe, traced
 from domain.errors import Recoverable
 from domain.messages import COORDINATOR, Begin, RoleFailed, TimerFired
 from domain.outbox import OutboxAcknowledged, RequestOutbox
-from domain.outputs import Send
+from domain.outputs import Output, Send
 
 _OWN = frozenset({Begin, RequestOutbox, OutboxAcknowledged})
 """Messages that the shell itself acts on."""
@@ -32,9 +31,9 @@ class Shell:
         self.machine, self._context = parts.machine, context
         self._timers = Timers(context.clock)
         self._carrier = Carrier(parts, context, self._timers, router, self._message_lost)
+        self._post, self._carry_out = self._carrier.post, self._carrier.carry_out
         self._opened = False
         self._handled = 0
-        self._last_handle_ns = 0
         self.failure = ""
 
     def receive(self, message: Any) -> None:
@@ -42,13 +41,19 @@ class Shell:
         if self._timers.strict:
             for name in self._timers.strict_due():
                 self.receive(TimerFired(name=name))
-        started_ns = time.perf_counter_ns()
-        if type(message) in _OWN:
-            self._receive_own(message)
-        else:
-            self._decide(message)
+        outputs: Sequence[Output] = ()
+        if type(message) not in _OWN or self._begins(message):
+            try:
+                outputs = self.machine.handle(message)
+            except Recoverable as error:
+                self.report_fault(error, fatal=False)
+        post, carry_out = self._post, self._carry_out
+        for output in outputs:
+            if type(output) is Send:  # as most are: a message takes the short way
+                post(*output)
+            else:
+                carry_out(output)
         self._handled += 1
-        self._last_handle_ns = time.perf_counter_ns() - started_ns
 
     def fire_timers(self) -> None:
         """Handle the timers that have run out."""
@@ -64,14 +69,13 @@ class Shell:
         return self.machine.state()
 
     def counters(self) -> dict[str, Any]:
-        """Return the shell's own figures: messages handled, how long the last one took, the failure that ended it."""
+        """Return the shell's own figures: messages handled, and the failure that ended it."""
         return {
             "role": self._context.role,
             "generation": self._context.generation,
             "alive": not self.failure,
             "failure": self.failure,
             "handled": self._handled,
-            "last_handle_ns": self._last_handle_ns,
         }
 
     def fail(self, error: BaseException) -> None:
@@ -97,31 +101,20 @@ class Shell:
         for fault in self._carrier.close():
             self.report_fault(fault, fatal=True)
 
-    def _receive_own(self, message: Begin | RequestOutbox | OutboxAcknowledged) -> None:
+    def _begins(self, message: Begin | RequestOutbox | OutboxAcknowledged) -> bool:
+        """Do the shell's part of `message`; return whether it is the machine's too, as `Begin` is."""
         if isinstance(message, RequestOutbox):
             self._carrier.answer_outbox(message)
-        elif isinstance(message, OutboxAcknowledged):
+            return False
+        if isinstance(message, OutboxAcknowledged):
             self._carrier.acknowledge(message.seq)
-        else:
-            # Told again where nobody is sure that it was heard: a connection opened anew would end what the first
-            # one is about, an absence that takes half a minute to prove for one.
-            if not self._opened:
-                self._opened = True
-                self._carrier.open()
-            self._decide(message)
-
-    def _decide(self, message: Any) -> None:
-        try:
-            outputs = self.machine.handle(message)
-        except Recoverable as error:
-            self.report_fault(error, fatal=False)
-            return
-        post, carry_out = self._carrier.post, self._carrier.carry_out
-        for output in outputs:
-            if type(output) is Send:  # as most are: a message takes the short way
-                post(*output)
-            else:
-                carry_out(output)
+            return False
+        # Told again where nobody is sure that it was heard: a connection opened anew would end what the first one
+        # is about, an absence that takes half a minute to prove for one.
+        if not self._opened:
+            self._opened = True
+            self._carrier.open()
+        return True
 
     def _message_lost(self, error: Recoverable) -> None:
         self.report_fault(error, fatal=False)

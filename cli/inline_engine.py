@@ -131,6 +131,6 @@ class InlineEngine:
         self._runtime.send(VENUE, command)
 
     def _ended(self) -> bool:
-        if self._runtime.any_failed and not self._runtime.alive(COORDINATOR):
+        if self._coordinator.phase in ENDED:
             return True
-        return self._coordinator.phase in ENDED
+        return self._runtime.any_failed and not self._runtime.alive(COORDINATOR)

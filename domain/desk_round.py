@@ -247,7 +247,8 @@ class DeskRound:
         self._event(AuditKind.ASSESSMENT, group, key, body)
 
     def _record(self, group: BarGroup, batches: Sequence[SignalBatch]) -> None:
-        spoken = {batch.strategy: batch.signals for batch in batches if batch.signals}
+        # As plain tuples, which the trail writes without asking what they are.
+        spoken = {batch.strategy: tuple(map(tuple, batch.signals)) for batch in batches if batch.signals}
         if spoken:
             self._event(AuditKind.SIGNALS, group, "", spoken)
         for batch in batches:

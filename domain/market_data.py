@@ -10,7 +10,7 @@ restarted asks the risk manager which bar was decided last, and begins with that
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, assert_never
 
 from domain.awaited import Awaited
@@ -133,7 +133,7 @@ class MarketData:
         outputs = self._beat()
         if not self._placed:
             outputs.append(Send(RISK, RequestBarCursor(requester=ROLE)))
-            outputs += self._when_waited_for(self._cursor_due.asked())
+            outputs += self._when_waited_for(self._cursor_due.asked)
         return [*outputs, *self._say_ready()]
 
     def _say_ready(self) -> list[Output]:
@@ -150,7 +150,7 @@ class MarketData:
         self._next = max(self._next, decided)
         asked, self._asked_for = self._asked_for, {}
         answers = [output for request in asked.values() for output in self._history(request)]
-        cancelled = self._when_waited_for(self._cursor_due.answered())
+        cancelled = self._when_waited_for(self._cursor_due.answered)
         return [*cancelled, *answers, *self._say_ready(), *self._pull()]
 
     def _granted(self, answer: LeaseGranted) -> list[Output]:
@@ -202,7 +202,7 @@ class MarketData:
             self._pace_open = False
             outputs.append(SetTimer(PACE_TIMER, self._settings.pace_s))
         self._published += 1
-        return [*outputs, *self._when_waited_for(self._settle_due.asked())]
+        return [*outputs, *self._when_waited_for(self._settle_due.asked)]
 
     def _publish_again(self) -> list[Output]:
         """Publish what has not settled once more; a feed that restarted may begin with this."""
@@ -213,14 +213,14 @@ class MarketData:
         if self._paused:
             self._again_due = True
             return []
-        return [*self._sends(self._out), *self._when_waited_for(self._settle_due.asked())]
+        return [*self._sends(self._out), *self._when_waited_for(self._settle_due.asked)]
 
     def _settled(self, bar: int) -> list[Output]:
         if self._out is None or bar != self._next:
             return []
         self._out, self._again_due = None, False
         self._next += 1
-        answered = self._when_waited_for(self._settle_due.answered())
+        answered = self._when_waited_for(self._settle_due.answered)
         if self._draining is not None:
             return [*answered, Send(COORDINATOR, Drained(role=ROLE))]
         return [*answered, *self._pull()]
@@ -238,8 +238,8 @@ class MarketData:
 
     # --- what does not come -----------------------------------------------------------------------------------------
 
-    def _when_waited_for(self, timer: SetTimer | CancelTimer) -> list[Output]:
-        return [timer] if self._settings.answer_deadline_s > 0.0 else []
+    def _when_waited_for(self, timer: Callable[[], SetTimer | CancelTimer]) -> list[Output]:
+        return [timer()] if self._settings.answer_deadline_s > 0.0 else []
 
     def _timer(self, name: str) -> list[Output]:
         if self._lease.owns(name):

@@ -1,11 +1,14 @@
 """Name the messages between roles: commands imperative, events past tense, one closed union per inbox.
 
 `at_ns` is event time (UTC nanoseconds; 0 where none applies); bar index and intent id lead from bar to fill.
+
+What is made at every bar and has many fields is a NamedTuple: it costs a third of a frozen dataclass to make.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from domain.bars import BarGroup
 from domain.broker import BrokerLink, BrokerUpdate, OrderType, Side, TimeInForce
@@ -155,8 +158,7 @@ class BarSettled:
     bar: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SignalBatch:
+class SignalBatch(NamedTuple):
     """Bring the risk manager one strategy's signals of one bar; sent for every bar.
 
     `evaluated` counts the symbols it looked at; abstentions (direction 0) are left out of `signals`. Of a strategy
@@ -175,7 +177,7 @@ class SignalBatch:
     @property
     def speaker(self) -> str:
         """Return who speaks: the strategy, or its part."""
-        return speaker_name(self.strategy, self.part, self.parts)
+        return self.strategy if self.parts == 1 else speaker_name(self.strategy, self.part, self.parts)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -214,8 +216,7 @@ class OrderApproved:
     expires_bar: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OrdersApproved:
+class OrdersApproved(NamedTuple):
     """Bring the gateway all that one bar led to, possibly nothing; its handling settles the bar.
 
     `rung` is the risk manager's latch at `latch_version`: the gateway raises its own to it, never lowers. `risk_epoch`
@@ -231,8 +232,7 @@ class OrdersApproved:
     risk_epoch: int = 0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class JournalUpdate:
+class JournalUpdate(NamedTuple):
     """Bring the risk manager all journal entries after `after_seq`, in sequence, up to `head`.
 
     `advanced` is the bar group that a simulated market has finished, else -1. `last` ends the answer to a request.

@@ -92,6 +92,8 @@ class OrderGate:
     def overdue(self) -> list[Output]:
         """Cancel again what must not stay open, but for orders of which nothing is known: they are asked about."""
         forbidden, orders = self.forbidden_entries(), self._book.orders
+        if not forbidden:
+            return []
         return self.cancel(ref for ref in forbidden if orders[ref].state is not OrderState.UNKNOWN)
 
     def _place(self, approval: OrderApproved, placed: Placed) -> None:

@@ -23,6 +23,9 @@ from supervisor.child_spec import ChildSpec, load_factory
 NAP_S = 0.05
 """Longest pause at a time, so that who drives the runtime stays in charge."""
 
+MESSAGES_A_LOOK = 8
+"""Messages from one look at the clock to the next."""
+
 
 class VirtualClock:
     """Be a clock that stands still until it is set (port: `domain.ports.Clock`)."""
@@ -111,25 +114,42 @@ class InlineRuntime:
     def run(self, until: Callable[[], bool], *, most: int, for_s: float = math.inf) -> bool:
         """Deliver messages until `until` says so, `most` were delivered or `for_s` have passed; return whether it did.
 
-        The message at hand is finished first, however long it takes. Raises InvariantViolation when nothing is left to
-        do and `until` is not met: the engine waits for itself.
+        The time is looked at before every eighth message, and a message is finished, however long it takes. Raises
+        InvariantViolation when nothing is left to do and `until` is not met: the engine waits for itself.
         """
-        step, now_s = self._step, time.perf_counter
+        control, normal, now_s = self._control, self._normal, time.perf_counter
         ends_s = now_s() + for_s
-        for _ in range(most):
+        for count in range(most):
             if until():
                 return True
-            if not step() and not self._advance():
+            if count % MESSAGES_A_LOOK == 0 and now_s() >= ends_s:
+                return False
+            if control:
+                role, message = control.popleft()
+            elif normal:
+                role, message = normal.popleft()
+                role.queued -= 1
+                role.full_told = False
+            elif self._advance():
+                continue
+            else:
                 waiting = {role: dict(shell.machine_state()) for role, shell in self._shells.items()}
                 raise InvariantViolation(f"every role waits and no timer runs: {waiting}")
-            if now_s() >= ends_s:
-                break
+            shell = role.shell
+            if shell is not None and not shell.failure:
+                try:
+                    shell.receive(message)
+                except Exception as error:
+                    self._fail(shell, error)
         return until()
 
     def settle(self) -> None:
         """Deliver messages and let timers run out until nothing is left to do."""
-        while self._step() or self._advance():
-            pass
+        while True:
+            while not self.run(self._idle, most=MESSAGES_A_LOOK):
+                pass
+            if not self._advance():
+                return
 
     def snapshot(self, role: str, *, deadline_s: float = 0.0) -> Mapping[str, Any]:
         """Return the shell's figures and, as `state`, the machine's; raises NotRunning for an unknown role."""
@@ -237,22 +257,8 @@ class InlineRuntime:
             error = MailboxFull(f"{refused}{type(message).__name__} was refused")
             shell.report_fault(error, fatal=False)
 
-    def _step(self) -> bool:
-        if self._control:
-            role, message = self._control.popleft()
-        elif self._normal:
-            role, message = self._normal.popleft()
-            role.queued -= 1
-            role.full_told = False
-        else:
-            return False
-        shell = role.shell
-        if shell is not None and not shell.failure:
-            try:
-                shell.receive(message)
-            except Exception as error:
-                self._fail(shell, error)
-        return True
+    def _idle(self) -> bool:
+        return not (self._control or self._normal)
 
     def _advance(self) -> bool:
         waits = [

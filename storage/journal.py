@@ -86,8 +86,9 @@ class SqlJournal:
         self._pending.add(staged)
         self._head = staged.head
         self._halt_version = staged.halt_version
-        self._exec_ids.update(staged.exec_ids)
-        self._payment_ids.update(staged.payment_ids)
+        if staged.entry_log:
+            self._exec_ids |= staged.exec_ids
+            self._payment_ids |= staged.payment_ids
         self._last_event += len(staged.event_log)
         if self._group is None:
             self.flush()

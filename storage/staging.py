@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass, field
 from operator import attrgetter
 
 from domain.errors import InvariantViolation
@@ -30,23 +29,41 @@ from storage.rows import (
 )
 
 
-@dataclass(slots=True)
 class Staged:
     """Hold rows that wait for a commit; of orders, equity and snapshots only the newest of a key."""
 
-    head: int = 0
-    halt_version: int = 0
-    entry_log: list[JournalEntry] = field(default_factory=list)
-    event_log: list[AuditEvent] = field(default_factory=list)
-    exec_ids: set[str] = field(default_factory=set)
-    payment_ids: set[str] = field(default_factory=set)
-    orders: dict[str, Values] = field(default_factory=dict)
-    executions: list[Values] = field(default_factory=list)
-    cash: list[Values] = field(default_factory=list)
-    halts: list[Values] = field(default_factory=list)
-    equity: dict[int, Values] = field(default_factory=dict)
-    snapshots: dict[str, Values | MachineSnapshot] = field(default_factory=dict)
-    events: list[Values] = field(default_factory=list)
+    __slots__ = (
+        "cash",
+        "entry_log",
+        "equity",
+        "event_log",
+        "events",
+        "exec_ids",
+        "executions",
+        "halt_version",
+        "halts",
+        "head",
+        "orders",
+        "payment_ids",
+        "snapshots",
+    )
+
+    def __init__(self, head: int = 0, halt_version: int = 0) -> None:
+        """Hold nothing yet, after journal entry `head` and `halt_version`."""
+        # Written out: a dataclass calls a factory for each of them, at every append.
+        self.head = head
+        self.halt_version = halt_version
+        self.entry_log: list[JournalEntry] = []
+        self.event_log: list[AuditEvent] = []
+        self.exec_ids: set[str] = set()
+        self.payment_ids: set[str] = set()
+        self.orders: dict[str, Values] = {}
+        self.executions: list[Values] = []
+        self.cash: list[Values] = []
+        self.halts: list[Values] = []
+        self.equity: dict[int, Values] = {}
+        self.snapshots: dict[str, Values | MachineSnapshot] = {}
+        self.events: list[Values] = []
 
     @property
     def is_empty(self) -> bool:
@@ -73,9 +90,12 @@ class Staged:
         if later.event_log:
             self.event_log += later.event_log
             self.events += later.events
-        self.halts += later.halts
-        self.equity |= later.equity
-        self.snapshots |= later.snapshots
+        if later.halts:
+            self.halts += later.halts
+        if later.equity:
+            self.equity |= later.equity
+        if later.snapshots:
+            self.snapshots |= later.snapshots
 
     def tail(self, after_seq: int, limit: int) -> list[JournalEntry]:
         """Return up to `limit` waiting entries after `after_seq`, in sequence (an order's newest state once)."""

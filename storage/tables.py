@@ -9,6 +9,9 @@ PRODUCT = "breakwater"
 
 metadata = MetaData()
 
+_Key = BigInteger().with_variant(Integer(), "sqlite")
+"""To SQLite an INTEGER key, of 64 bits too, is the row's own number; beside a BIGINT it keeps a second tree."""
+
 meta = Table(
     "meta",
     metadata,
@@ -42,7 +45,7 @@ orders = Table(
 executions = Table(
     "executions",
     metadata,
-    Column("seq", BigInteger, primary_key=True, autoincrement=False),
+    Column("seq", _Key, primary_key=True, autoincrement=False),
     Column("at_ns", BigInteger, nullable=False),
     Column("book", String(64), nullable=False),
     Column("kind", String(16), nullable=False),
@@ -61,7 +64,7 @@ executions = Table(
 cash = Table(
     "cash",
     metadata,
-    Column("seq", BigInteger, primary_key=True, autoincrement=False),
+    Column("seq", _Key, primary_key=True, autoincrement=False),
     Column("at_ns", BigInteger, nullable=False),
     Column("payment_id", String(200), nullable=False, unique=True),
     Column("paid_ns", BigInteger, nullable=False),
@@ -74,7 +77,7 @@ cash = Table(
 halts = Table(
     "halts",
     metadata,
-    Column("version", BigInteger, primary_key=True, autoincrement=False),
+    Column("version", _Key, primary_key=True, autoincrement=False),
     Column("at_ns", BigInteger, nullable=False),
     Column("bar", BigInteger, nullable=False),
     Column("session", BigInteger, nullable=False),
@@ -89,7 +92,7 @@ halts = Table(
 equity = Table(
     "equity",
     metadata,
-    Column("bar", BigInteger, primary_key=True, autoincrement=False),
+    Column("bar", _Key, primary_key=True, autoincrement=False),
     Column("at_ns", BigInteger, nullable=False),
     Column("session", BigInteger, nullable=False),
     Column("equity", Double, nullable=False),
@@ -114,7 +117,7 @@ snapshots = Table(
 outbox = Table(
     "outbox",
     metadata,
-    Column("seq", BigInteger, primary_key=True, autoincrement=False),
+    Column("seq", _Key, primary_key=True, autoincrement=False),
     Column("kind", String(24), nullable=False),
     Column("at_ns", BigInteger, nullable=False),
     Column("bar", BigInteger, nullable=False),

@@ -59,9 +59,8 @@ class Account:
 
     def held(self, marks: Marks) -> tuple[ValuedPosition, ...]:
         """Return the filled positions at their marks, sorted by symbol, then book."""
-        return tuple(
-            self._valued(book, symbol, lots, marks) for symbol, book, lots in self._portfolio.holdings()
-        )
+        valued = self._valued
+        return tuple([valued(book, symbol, lots, marks) for symbol, book, lots in self._portfolio.holdings()])
 
     def as_if_filled(self, marks: Marks) -> tuple[ValuedPosition, ...]:
         """Return the positions with every working entry filled; working exits are not counted on."""

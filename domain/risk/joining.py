@@ -10,7 +10,6 @@ itself, on its own symbols; what they say is joined into one batch, as if one ha
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
 from itertools import chain
 
 from domain.bars import BarGroup
@@ -143,8 +142,7 @@ def joined(batches: Sequence[SignalBatch]) -> SignalBatch:
     """Return what the parts of a strategy say of a bar as one batch, in order of symbols, as bars are."""
     if len(batches) == 1:
         return batches[0]
-    return replace(
-        batches[0],
+    return batches[0]._replace(
         evaluated=sum(batch.evaluated for batch in batches),
         signals=tuple(sorted(chain.from_iterable(batch.signals for batch in batches), key=_symbol)),
         failures=tuple(sorted(chain.from_iterable(batch.failures for batch in batches), key=_symbol)),

@@ -81,7 +81,7 @@ class RiskManager:
         self._decider = Decider(settings, policy, self._books, values, build_breaker)
         self._join = BarJoin(settings.strategies, settings.shards, lockstep=settings.lockstep)
         self._journal = JournalFollower(self._books, settings.answer_deadline_s, told)
-        self._ready = self._at_rest = False
+        self._ready = self._at_rest = self._deadline_set = False
         self._commands: list[ClosePosition] = []
         self._reviewing: ReviewHalt | None = None
         self._review_due = Awaited(REVIEW_TIMER, settings.answer_deadline_s, REVIEW_ASKS)
@@ -242,14 +242,19 @@ class RiskManager:
         self._join.marked = True
         raised = self._books.mark(group)
         outputs: list[Output] = [self._decider.raise_latch(group, trigger, why) for trigger, why in raised]
-        waiting = SetTimer(SIGNAL_TIMER, self._settings.signal_deadline_s)
-        return [*outputs, *(self._decide_when_complete(group) or [waiting])]
+        if decided := self._decide_when_complete(group):
+            return [*outputs, *decided]
+        self._deadline_set = True
+        return [*outputs, SetTimer(SIGNAL_TIMER, self._settings.signal_deadline_s)]
 
     def _decide_when_complete(self, group: BarGroup) -> list[Output]:
         if not self._join.is_complete(group):
             return []
         batches = self._join.close(group)
         decided = self._decider.decide(group, batches, leased=self._lease.held)
+        if not self._deadline_set:
+            return decided
+        self._deadline_set = False
         return [CancelTimer(SIGNAL_TIMER), *decided]
 
     def _deadline(self) -> list[Output]:

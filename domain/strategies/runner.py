@@ -85,14 +85,15 @@ class StrategyRunner:
         return {"strategies": {voice.settings.name: voice.state() for voice in self._voices}}
 
     def _came(self, group: BarGroup) -> list[Output]:
-        if self._line.came_before(group):
+        line = self._line
+        if line.is_due(group):
+            line.count(group)
+            said = self._speak(group)
+            return [*said, *self._caught_up()] if line.holds_back else said
+        if line.came_before(group):
             kept = (voice.said(group.index) for voice in self._voices)
             return [Send(RISK, batch) for batch in kept if batch is not None]
-        if not self._line.is_due(group):
-            return self._ask() if self._line.hold_back(group) else []
-        self._line.count(group)
-        said = self._speak(group)
-        return [*said, *self._caught_up()] if self._line.holds_back else said
+        return self._ask() if line.hold_back(group) else []
 
     def _history(self, part: BarHistory) -> list[Output]:
         for group in self._line.take(part):

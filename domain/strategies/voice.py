@@ -97,13 +97,8 @@ class Voice:
 
     def _batch(self, group: BarGroup) -> SignalBatch:
         said = self._evaluated(group)
-        signals: list[Signal] = []
-        failures: list[SignalFailure] = []
-        for each in said:
-            if isinstance(each, SignalFailure):
-                failures.append(each)
-            elif each.direction:
-                signals.append(each)
+        failures = [each for each in said if type(each) is SignalFailure]
+        signals = [each for each in said if type(each) is Signal and each.direction]
         self._bars += 1
         if signals:
             self._said = (group.index, group.known_ns, signals)

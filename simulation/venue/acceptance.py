@@ -5,7 +5,6 @@ from __future__ import annotations
 from math import isfinite
 
 from domain.broker import (
-    NO_BAR,
     CancelOrder,
     OrderReported,
     OrderStatus,
@@ -32,16 +31,13 @@ def place(turn: Turn, command: PlaceOrder, ruling: Refusal | None = None) -> Non
     A ref that is taken never makes a second order.
     """
     state = turn.state
-    order = _order_from(command, len(state.book) + 1)
     at_ns = state.cursor.known_ns
+    order = _order_from(command, len(state.book) + 1, at_ns, turn.bar)
     if state.book.taken(command.order_ref, command.attached_stop_pct > 0.0):
         text = f"the ref {command.order_ref} (or that of its stop) is taken"
-        refused = order.ended(OrderStatus.REFUSED, text, RefusalCode.DUPLICATE)._replace(
-            at_ns=at_ns, bar=turn.bar
-        )
-        turn.events.append(refused.report())
+        turn.events.append(order.ended(OrderStatus.REFUSED, text, RefusalCode.DUPLICATE).report())
         return
-    refusal = _refusal(turn, command) if ruling is None else ruling
+    refusal = _refusal(turn, command, order) if ruling is None else ruling
     if refusal is not None:
         order = order.ended(OrderStatus.REFUSED, refusal[1], refusal[0])
     turn.put(order, at_ns)
@@ -77,7 +73,7 @@ def _unknown(command: CancelOrder, at_ns: int, bar: int) -> OrderReported:
     )
 
 
-def _order_from(command: PlaceOrder, number: int) -> VenueOrder:
+def _order_from(command: PlaceOrder, number: int, at_ns: int, bar: int) -> VenueOrder:
     """Return the order a command asks for; prices that its type has no use for, or that are none, are dropped."""
     opening = command.order_type is OrderType.MARKET_ON_OPEN
     return VenueOrder(
@@ -101,8 +97,8 @@ def _order_from(command: PlaceOrder, number: int) -> VenueOrder:
         triggered=False,
         average_price=0.0,
         charged_micro=0,
-        at_ns=0,
-        bar=NO_BAR,
+        at_ns=at_ns,
+        bar=bar,
     )
 
 
@@ -110,7 +106,7 @@ def _finite(number: float) -> float:
     return number if isfinite(number) else 0.0
 
 
-def _refusal(turn: Turn, command: PlaceOrder) -> Refusal | None:
+def _refusal(turn: Turn, command: PlaceOrder, order: VenueOrder) -> Refusal | None:
     instrument = turn.state.instruments.get(command.symbol)
     if instrument is None:
         return RefusalCode.UNKNOWN_SYMBOL, f"{command.symbol} is not traded here"
@@ -118,8 +114,8 @@ def _refusal(turn: Turn, command: PlaceOrder) -> Refusal | None:
         return RefusalCode.BAD_QUANTITY, f"{command.lots} lots; allowed: 1 to {MAX_LOTS}"
     return (
         _price_refusal(instrument, command)
-        or _short_refusal(turn, instrument, command)
-        or _buying_power_refusal(turn, command)
+        or _short_refusal(turn, instrument, order)
+        or _buying_power_refusal(turn, order)
     )
 
 
@@ -147,29 +143,29 @@ def _own_price(command: PlaceOrder) -> float | None:
     return None
 
 
-def _short_refusal(turn: Turn, instrument: Instrument, command: PlaceOrder) -> Refusal | None:
+def _short_refusal(turn: Turn, instrument: Instrument, order: VenueOrder) -> Refusal | None:
     """Refuse a sell that, with all working sells filled, would leave a short position where none is allowed."""
-    if command.side is Side.BUY or instrument.shortable:
+    if order.side is Side.BUY or instrument.shortable:
         return None
-    held = turn.state.account.lots(command.symbol)
-    selling = turn.state.book.sells_with(_order_from(command, 0))
+    held = turn.state.account.lots(order.symbol)
+    selling = turn.state.book.sells_with(order)
     if selling <= held:
         return None
-    text = f"sells of {selling} lots against {held} held; {command.symbol} cannot be sold short"
+    text = f"sells of {selling} lots against {held} held; {order.symbol} cannot be sold short"
     return RefusalCode.SHORT_NOT_ALLOWED, text
 
 
-def _buying_power_refusal(turn: Turn, command: PlaceOrder) -> Refusal | None:
+def _buying_power_refusal(turn: Turn, order: VenueOrder) -> Refusal | None:
     """Refuse what would, with all working orders filled at today's prices, exceed leverage x equity.
 
     A symbol without any price yet is judged at the fill alone.
     """
     state = turn.state
-    adds = _exposure(turn, _order_from(command, 0))
+    adds = _exposure(turn, order)
     if not state.settings.check_buying_power or adds == 0:
         return None
     equity, gross = state.account.equity_and_gross_micro()
-    working = sum(_exposure(turn, order) for order in state.book.working())
+    working = sum(_exposure(turn, other) for other in state.book.working())
     limit = int(state.settings.leverage * equity)
     if gross + working + adds <= limit:
         return None

@@ -36,6 +36,7 @@ def fill(turn: Turn, order: VenueOrder, lots: int, price: float, at_ns: int) -> 
             charged_micro=charged,
             status=OrderStatus.FILLED if total == order.lots else OrderStatus.WORKING,
             at_ns=at_ns,
+            bar=turn.bar,
         ),
         at_ns,
     )
@@ -111,6 +112,8 @@ def _protect(turn: Turn, parent: VenueOrder, lots: int, at_ns: int) -> None:
             triggered=False,
             average_price=0.0,
             charged_micro=0,
+            at_ns=at_ns,
+            bar=turn.bar,
         ),
         at_ns,
     )

@@ -202,7 +202,7 @@ class VenueJournal:
         commits, newest = self._pending, self._newest
         work = []
         if orders := {order.order_ref: order for commit in commits for order in commit.orders}:
-            work.append(self._put_orders.bind([order._asdict() for order in orders.values()]))
+            work.append(self._put_orders.bind([_spelled(order._asdict()) for order in orders.values()]))
         if executions := [execution for commit in commits for execution in commit.executions]:
             work.append(
                 self._put_executions.bind(self._numbered(executions, _EXECUTION_FIELDS, self._executions))
@@ -230,7 +230,15 @@ class VenueJournal:
 
 
 def _row(item: Any, names: tuple[str, ...]) -> dict[str, Any]:
-    return {name: getattr(item, name) for name in names}
+    return _spelled({name: getattr(item, name) for name in names})
+
+
+def _spelled(row: dict[str, Any]) -> dict[str, Any]:
+    """Return `row` with its members of enumerations as plain text, which is all that a commit's log takes."""
+    for name in _ENUMS:
+        if row.get(name) is not None:
+            row[name] = str(row[name])
+    return row
 
 
 def _typed(row: Any, names: tuple[str, ...]) -> dict[str, Any]:

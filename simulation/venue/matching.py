@@ -33,7 +33,7 @@ def match_group(turn: Turn, group: BarGroup) -> None:
             marks[symbol] = bar.open
         _Matching(turn, group, bars).run()
         _mark_at_close(marks, bars)
-        turn.events.extend(order.report() for order in late)
+        turn.events.extend([order.report() for order in late])
         _expire_openings(turn, group.known_ns)
     else:
         _mark_at_close(marks, bars)

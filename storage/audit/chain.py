@@ -80,7 +80,7 @@ def chain_line(
     decision = "true" if event.decision else "false"
     content = (
         f'{{"seq":{seq},"source":{quoted(source)},"source_seq":{source_seq},"wall_ns":{wall_ns},'
-        f'"kind":"{event.kind.value}","at_ns":{event.at_ns},"bar":{event.bar},"key":{quoted(event.key)},'
+        f'"kind":"{event.kind}","at_ns":{event.at_ns},"bar":{event.bar},"key":{quoted(event.key)},'
         f'"decision":{decision},"body":{canonical(event.body)},"prev":"{prev}"'
     ).encode("ascii")
     digest = sha256(content).hexdigest()

@@ -206,7 +206,7 @@ def drops_corrections(role: str, parts: Parts) -> Parts:
                     for entry in message.entries
                     if not (isinstance(entry, ExecutionEntry) and entry.execution.corrects)
                 )
-                message = replace(message, entries=kept)
+                message = message._replace(entries=kept)
             return risk.handle(message)
 
         def state(self) -> Mapping[str, Any]:

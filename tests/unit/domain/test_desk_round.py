@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -209,7 +208,7 @@ def test_traceback_is_recorded_beside_the_decision() -> None:
     today = group(0, {"AAPL": 1.0})
     broken = batch(0, "c", failed=["AAPL"], evaluated=1)
     words = "ValueError: <object object at 0x7f14>"
-    broken = replace(broken, failures=(broken.failures[0]._replace(error=words, traceback="File ..."),))
+    broken = broken._replace(failures=(broken.failures[0]._replace(error=words, traceback="File ..."),))
     round_ = bench.deliver(
         BarsPublished(group=today), bench.trade(today), batch(0, "a"), batch(0, "b"), broken
     )

@@ -192,7 +192,7 @@ def test_bar_that_the_old_link_told_of_is_held_back_until_the_new_one_has_caught
 
 
 def decided(*approvals: Any, epoch: int, cancels: tuple[str, ...] = ()) -> OrdersApproved:
-    return replace(approved(*approvals, bar=2, cancels=cancels), risk_epoch=epoch)
+    return approved(*approvals, bar=2, cancels=cancels)._replace(risk_epoch=epoch)
 
 
 def test_approvals_in_flight_from_a_dead_risk_manager_are_refused_once_its_successor_spoke() -> None:

@@ -354,7 +354,7 @@ class Bench:
             case OrdersApproved() as orders:
                 return [self._accepted(orders)]
             case RequestJournal(after_seq=after):
-                return [replace(self.update(tuple(self.entries[after:])), last=True)]
+                return [self.update(tuple(self.entries[after:]))._replace(last=True)]
             case _:
                 return []
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -576,7 +575,7 @@ def test_journal_that_comes_twice_is_booked_once() -> None:
     machine = RiskManager(bench.settings, POLICY, None)
     machine.handle(Begin())
     whole = bench.update(tuple(bench.entries), last=True)
-    machine.handle(replace(whole, last=False))
+    machine.handle(whole._replace(last=False))
     machine.handle(TimerFired(name="journal"))
     machine.handle(whole)
     assert machine.handle(TimerFired(name="journal")) == []
@@ -705,10 +704,10 @@ def test_gap_in_the_journal_is_asked_for_before_anything_is_decided() -> None:
     machine.handle(BarsPublished(group=today))
     for name in "abc":
         machine.handle(batch(1, name))
-    asked, _ = machine.handle(replace(lost, entries=(), after_seq=3))
+    asked, _ = machine.handle(lost._replace(entries=(), after_seq=3))
     assert asked == Send(GATEWAY, RequestJournal(requester="risk", after_seq=1))
     assert lots(bench) == {}
-    outputs = machine.handle(replace(lost, advanced=-1, last=True))
+    outputs = machine.handle(lost._replace(advanced=-1, last=True))
     assert len(lots(bench)) == 1
     assert [type(o.message) for o in outputs if isinstance(o, Send)] == [OrdersApproved]
     assert machine.handle(lost) == []
@@ -847,7 +846,7 @@ def test_positions_a_crash_kept_from_the_record_are_recorded_at_the_start_and_on
     machine = RiskManager(bench.settings, POLICY, rounds[0].snapshot.values)
     machine.handle(Begin())
     whole = bench.update(tuple(bench.entries), last=True)
-    event, told = records_of(machine.handle(replace(whole, last=False)))
+    event, told = records_of(machine.handle(whole._replace(last=False)))
     assert (event.key, event.body) == (lost.key, lost.body)
     assert (told.name, told.values) == (TOLD, {"seq": 2}), "in the same commit"
     assert records_of(machine.handle(whole)) == [], "the journal came twice"

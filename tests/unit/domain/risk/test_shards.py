@@ -128,7 +128,7 @@ def test_a_part_that_abstains_neither_votes_nor_blocks_its_symbols() -> None:
     assert sorted(outcome.intents) == list(SYMBOLS)
     assert failed_on(outcome) == []
     (signals,) = outcome.events(AuditKind.SIGNALS)
-    assert [signal.symbol for signal in signals.body["a"]] == ["AAPL", "KO"]
+    assert [symbol for symbol, *_ in signals.body["a"]] == ["AAPL", "KO"]
 
 
 def test_a_late_part_times_out_alone() -> None:
