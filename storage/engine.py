@@ -166,7 +166,7 @@ class Statement(NamedTuple):
 
 
 class Prepared:
-    """Hold a statement compiled once, so that a commit does not pay for it: dictionaries in, one round of rows out."""
+    """Hold a statement compiled once, so that a commit does not pay for it: rows in, one round of them out."""
 
     def __init__(self, dialect: Dialect, statement: Insert | Delete) -> None:
         """Compile `statement` for `dialect`."""
@@ -176,9 +176,17 @@ class Prepared:
         # One name alone would make itemgetter return the bare value instead of a tuple of one.
         self._pick = itemgetter(*names) if len(names) > 1 else None
         self._names = names
+        self._columns = [column.name for column in statement.table.columns]
 
-    def bind(self, rows: Sequence[Mapping[str, Any]]) -> Statement:
-        """Return the statement with `rows`; each holds a value for every bound name."""
+    def bind(self, rows: Sequence[Any]) -> Statement:
+        """Return the statement with `rows`, at least one.
+
+        Each is a mapping with a value for every bound name or, of an insert, a tuple in the order of the columns.
+        """
+        if isinstance(rows[0], tuple):
+            if not self._names:
+                rows = [dict(zip(self._columns, row, strict=True)) for row in rows]
+            return Statement(self._text, list(rows))
         if self._pick is not None:
             return Statement(self._text, list(map(self._pick, rows)))
         if self._names:

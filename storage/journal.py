@@ -103,9 +103,12 @@ class SqlJournal:
             self.take(work)
 
     def gathered(self) -> list[Statement]:
-        """Return what waits for a commit of the group (port: `storage.commit_group.Member`)."""
+        """Return what waits for a commit of the group (port: `storage.commit_group.Member`).
+
+        What the trail has taken is let go with it; that alone is worth no commit.
+        """
         work = self._staged_work()
-        if self._acked > self._let_go_to:
+        if work and self._acked > self._let_go_to:
             work.append(self._let_go.bind([{"acked": self._acked}]))
         return work
 

@@ -24,6 +24,10 @@ from domain.records import (
 from storage.canonical import WrittenBody, canonical, snapshot_text
 
 Values = dict[str, Any]
+"""Be a row by the names of its columns."""
+
+Columns = tuple[Any, ...]
+"""Be a row in the order of the table's columns: what is made at every bar, at a third of the cost."""
 
 
 def order_row(entry: OrderEntry) -> Values:
@@ -152,21 +156,9 @@ def halt_record(row: Row[Any]) -> HaltRecord:
     return HaltRecord(**values)
 
 
-def equity_row(record: EquitySnapshot) -> Values:
-    """Return the row of an equity snapshot."""
-    return {
-        "bar": record.bar,
-        "at_ns": record.at_ns,
-        "session": record.session,
-        "equity": record.equity,
-        "cash_micro": record.cash_micro,
-        "peak_equity": record.peak_equity,
-        "day_start_equity": record.day_start_equity,
-        "gross_exposure": record.gross_exposure,
-        "heat": record.heat,
-        "drawdown": record.drawdown,
-        "rung": int(record.rung),
-    }
+def equity_row(record: EquitySnapshot) -> Columns:
+    """Return the row of an equity snapshot, whose fields are the table's columns."""
+    return (*record[:-1], int(record.rung))
 
 
 def equity_snapshot(row: Row[Any]) -> EquitySnapshot:
@@ -190,17 +182,10 @@ def machine_snapshot(row: Row[Any]) -> MachineSnapshot:
     return MachineSnapshot(name=row.name, bar=row.bar, at_ns=row.at_ns, values=values)
 
 
-def event_row(seq: int, event: AuditEvent) -> Values:
-    """Return the row of an outbox event numbered `seq`."""
-    return {
-        "seq": seq,
-        "kind": str(event.kind),
-        "at_ns": event.at_ns,
-        "bar": event.bar,
-        "key": event.key,
-        "decision": event.decision,
-        "body": canonical(event.body),
-    }
+def event_row(seq: int, event: AuditEvent) -> Columns:
+    """Return the row of an outbox event numbered `seq`: its number, then the event's fields, which are the columns."""
+    kind, at_ns, bar, key, decision, body = event
+    return seq, str(kind), at_ns, bar, key, decision, canonical(body)
 
 
 def audit_event(row: Row[Any]) -> AuditEvent:

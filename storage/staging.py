@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from operator import attrgetter
+from typing import Any
 
 from domain.errors import InvariantViolation
 from domain.outbox import AuditEvent
@@ -18,6 +19,7 @@ from domain.records import (
     Record,
 )
 from storage.rows import (
+    Columns,
     Values,
     cash_row,
     equity_row,
@@ -61,23 +63,23 @@ class Staged:
         self.executions: list[Values] = []
         self.cash: list[Values] = []
         self.halts: list[Values] = []
-        self.equity: dict[int, Values] = {}
+        self.equity: dict[int, Columns] = {}
         self.snapshots: dict[str, Values | MachineSnapshot] = {}
-        self.events: list[Values] = []
+        self.events: list[Columns] = []
 
     @property
     def is_empty(self) -> bool:
         """Tell whether there is nothing to commit."""
         return not (self.entry_log or self.event_log or self.halts or self.equity or self.snapshots)
 
-    def rows(self, table: str) -> list[Values]:
+    def rows(self, table: str) -> list[Values] | list[Columns]:
         """Return the rows for `table` (a field's name)."""
         if table == "snapshots":
             held_snapshots = self.snapshots.values()
             return [
                 snapshot_row(each) if isinstance(each, MachineSnapshot) else each for each in held_snapshots
             ]
-        held: dict[object, Values] | list[Values] = getattr(self, table)
+        held: dict[object, Any] | list[Any] = getattr(self, table)
         return list(held.values()) if isinstance(held, dict) else held
 
     def add(self, later: Staged) -> None:

@@ -106,6 +106,23 @@ def test_a_commit_reaches_every_database_and_leaves_no_log(writers: Writers, tmp
     assert not finish_commit(tmp_path / REDO)
 
 
+def test_what_the_trail_has_taken_is_let_go_with_the_next_commit_and_is_worth_none_of_its_own(
+    writers: Writers, tmp_path: Path
+) -> None:
+    writers.group.commit()
+    for journal in writers.journals.values():
+        journal.acknowledge(2)
+    redo = (tmp_path / REDO).stat().st_mtime_ns
+    writers.group.commit()
+    assert (tmp_path / REDO).stat().st_mtime_ns == redo
+    writers.append(3)
+    writers.group.commit()
+    writers.let_go()
+    reader = JournalReader.open(sqlite_url(tmp_path / "risk.db"), "risk")
+    assert reader.outbox_range() == (2, 3)
+    reader.close()
+
+
 @pytest.mark.parametrize("before", [True, False])
 @pytest.mark.parametrize("name", NAMES)
 def test_killed_at_any_database_all_of_them_hold_the_commit_after_the_next_start(
