@@ -19,7 +19,7 @@ from cli.plan import EnginePlan
 from config.settings import Settings
 from domain.bars import BarTable
 
-RUNS = 5
+RUNS = 9
 FLOOR_BARS_PER_S = 20_000.0
 
 

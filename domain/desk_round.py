@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from math import isfinite
+from operator import itemgetter
 from typing import Any
 
 from domain.bars import BarGroup
@@ -29,6 +30,9 @@ _CLOSE = Target(action=Action.EXIT, direction=0, confidence=1.0, reason="flatten
 _EXIT_AGAIN = Target(
     action=Action.EXIT, direction=0, confidence=1.0, reason="an exit that did not trade, made again"
 )
+_plain = itemgetter(slice(None))
+"""Return a NamedTuple as a plain tuple, at half the cost of `tuple`."""
+
 _STAY_OUT = Target(action=Action.HOLD, direction=0, confidence=0.0, reason="")
 
 
@@ -248,7 +252,7 @@ class DeskRound:
 
     def _record(self, group: BarGroup, batches: Sequence[SignalBatch]) -> None:
         # As plain tuples, which the trail writes without asking what they are.
-        spoken = {batch.strategy: tuple(map(tuple, batch.signals)) for batch in batches if batch.signals}
+        spoken = {batch.strategy: tuple(map(_plain, batch.signals)) for batch in batches if batch.signals}
         if spoken:
             self._event(AuditKind.SIGNALS, group, "", spoken)
         for batch in batches:
