@@ -162,6 +162,10 @@ class Carrier:
         elif events:  # an empty batch ends the answer
             self._outbox.answer(first + len(events), ())
 
+    def tell_trail(self) -> None:
+        """Send the audit writer what was committed, where that is due; an order does not wait for it."""
+        self._outbox.post_due()
+
     def acknowledge(self, seq: int) -> None:
         """Let the journal go of outbox events up to `seq`."""
         self._journal().acknowledge(seq)

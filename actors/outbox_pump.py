@@ -30,6 +30,11 @@ class OutboxPump:
         if not self._events:
             self._first = first
         self._events.extend(events)
+
+    def post_due(self) -> None:
+        """Post what waits, where it is many or old enough."""
+        if not self._events:
+            return
         now_s = self._clock.monotonic_s()
         if len(self._events) >= MOST_EVENTS or now_s - self._posted_s >= LONGEST_S:
             self._posted_s = now_s

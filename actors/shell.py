@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -32,13 +33,14 @@ class Shell:
         self._timers = Timers(context.clock)
         self._carrier = Carrier(parts, context, self._timers, router, self._message_lost)
         self._post, self._carry_out = self._carrier.post, self._carrier.carry_out
+        self._tell_trail = self._carrier.tell_trail
         self._opened = False
         self._handled = 0
         self.failure = ""
 
     def receive(self, message: Any) -> None:
         """Handle one message and carry out what follows; raises whatever is not Recoverable."""
-        if self._timers.strict:
+        if self._timers.strict_from_s < math.inf:
             for name in self._timers.strict_due():
                 self.receive(TimerFired(name=name))
         outputs: Sequence[Output] = ()
@@ -47,12 +49,15 @@ class Shell:
                 outputs = self.machine.handle(message)
             except Recoverable as error:
                 self.report_fault(error, fatal=False)
-        post, carry_out = self._post, self._carry_out
+        post, carry_out, more = self._post, self._carry_out, False
         for output in outputs:
             if type(output) is Send:  # as most are: a message takes the short way
                 post(*output)
             else:
                 carry_out(output)
+                more = True
+        if more:
+            self._tell_trail()
         self._handled += 1
 
     def fire_timers(self) -> None:

@@ -125,7 +125,7 @@ class Gateway:
         self._orders.hear(message)
         outputs = self._hold() if self._latch.approved(message.rung, message.latch_version) else []
         placed = self._orders.approve(message)
-        outputs += [*self._commit(message.at_ns, placed.events), *self._settling.sent(placed.wires)]
+        outputs += self._commit(message.at_ns, placed.events, wires=self._settling.sent(placed.wires))
         self._settling.bars.append(message.bar)
         return [*outputs, *self._settling.settle()]
 
@@ -143,11 +143,14 @@ class Gateway:
         done = [*self._commit(0, [event]), *self._settling.sent(wires), Send(COORDINATOR, answer, True)]
         return [*done, *self._settling.settle()]
 
-    def _commit(self, at_ns: int, events: Iterable[AuditEvent] = (), advanced: int = -1) -> list[Output]:
+    def _commit(
+        self, at_ns: int, events: Iterable[AuditEvent] = (), advanced: int = -1, wires: Iterable[Output] = ()
+    ) -> list[Output]:
         entries, booked_events = self._book.collect()
         changed = self._breaker.take_records(self._orders.bar)
         records: tuple[Record, ...] = (*entries, *booked_events, *events, *changed)
         outputs: list[Output] = [Persist(records)] if records else []
+        outputs += wires  # ahead of word to the risk manager: what it approved it knows
         if entries or advanced >= 0:
             head = self._book.seq
             after = head - len(entries)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import pickle
 import sys
@@ -105,6 +106,9 @@ class RoleHost:
         self._mailbox, self._shell = mailbox, Shell(parts, context, self._router)
         self._loop = ShellLoop(self._shell, mailbox)
         sys.setswitchinterval(SWITCH_S)
+        # Modules and configuration stay to the end: a collection that walks through them stops every thread.
+        gc.collect()
+        gc.freeze()
         threading.Thread(target=self._loop.run, name=spec.role, daemon=True).start()
         return os.getpid()
 

@@ -136,8 +136,10 @@ def test_persisted_events_go_to_the_audit_writer_with_their_numbers() -> None:
     snapshot = MachineSnapshot(name="risk", bar=1, at_ns=1, values={})
     desk.carrier.carry_out(Persist((event(1), snapshot, event(2))))
     desk.carrier.carry_out(Persist((snapshot,)))
+    desk.carrier.tell_trail()
     desk.clock.now_s += 2 * LONGEST_S
     desk.carrier.carry_out(Persist((event(3),)))
+    desk.carrier.tell_trail()
     assert desk.posted == [
         (AUDIT, OutboxRecords(source="gateway", first_seq=1, events=(event(1), event(2))), False),
         (AUDIT, OutboxRecords(source="gateway", first_seq=3, events=(event(3),)), False),
@@ -256,11 +258,13 @@ def test_events_wait_for_company_but_not_for_long() -> None:
     desk = Desk()
     for number in range(1, MOST_EVENTS + 3):
         desk.carrier.carry_out(Persist((event(number),)))
+        desk.carrier.tell_trail()
     sizes = [(message.first_seq, len(message.events)) for _, message, _ in desk.posted]
     assert sizes == [(1, 1), (2, MOST_EVENTS)]
     desk.carrier.answer_outbox(RequestOutbox(after_seq=0))
     desk.clock.now_s += 2 * LONGEST_S
     desk.carrier.carry_out(Persist((event(MOST_EVENTS + 3),)))
+    desk.carrier.tell_trail()
     assert desk.posted[-1][1].first_seq == MOST_EVENTS + 3
 
 

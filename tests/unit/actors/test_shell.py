@@ -109,7 +109,7 @@ def test_outputs_are_carried_out_in_order() -> None:
     stage.broker.send = wire  # type: ignore[method-assign]
     stage.route = lambda to, message, control: order.append(to)
     stage.run(BarSettled(bar=1))
-    assert order == ["persist", "audit", "wire", "risk"]
+    assert order == ["persist", "wire", "risk", "audit"], "an order does not wait for the trail"
 
 
 def test_nothing_follows_a_failed_commit() -> None:

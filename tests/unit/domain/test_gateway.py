@@ -73,7 +73,7 @@ def hold_position(bench: Bench, lots: int = 10) -> None:
 def test_an_order_is_durable_with_its_audit_event_before_the_wire(bench: Bench) -> None:
     """I4: one commit {intent, approval, SENT, outbox record}, then the wire."""
     outputs = bench.give(approved(intent()))
-    persist, update_sent, wire, timer = outputs
+    persist, wire, timer, update_sent = outputs
     assert isinstance(persist, Persist)
     entry, event = persist.records
     assert isinstance(entry, OrderEntry)
