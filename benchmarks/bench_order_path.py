@@ -47,7 +47,7 @@ from simulation.synthetic import MarketSpec, synthesise
 from tests.sizes import prove_size
 
 BARS = prove_size(600, 2_000)
-TURNS = prove_size(1, 3)
+TURNS = prove_size(3, 5)
 WARM = 50
 """Bars at the beginning that do not count: nobody's code is warm yet."""
 STRATEGIES = tuple(f"ordering_{number}" for number in range(6))
