@@ -133,6 +133,7 @@ class Carrier:
 
     def post(self, to: str, message: Message, control: bool) -> None:
         """Post `message`; one that a full mailbox or a lost venue refuses is lost, as any may be, and reported."""
+        # `deliver` written out: one call less for every message.
         mailbox = self._routes.get(to)
         try:
             if mailbox is None:
@@ -162,9 +163,9 @@ class Carrier:
         elif events:  # an empty batch ends the answer
             self._outbox.answer(first + len(events), ())
 
-    def tell_trail(self) -> None:
-        """Send the audit writer what was committed, where that is due; an order does not wait for it."""
-        self._outbox.post_due()
+    def tell_trail(self, *, at_once: bool = False) -> None:
+        """Send the audit writer what was committed, where that is due or `at_once`; an order does not wait for it."""
+        self._outbox.post(at_once=at_once)
 
     def acknowledge(self, seq: int) -> None:
         """Let the journal go of outbox events up to `seq`."""

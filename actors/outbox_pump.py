@@ -1,7 +1,7 @@
 """Send committed audit events on to their writer, many in one message: a message costs more than the events in it.
 
 What a role commits last may stay here when it falls silent. The writer asks every source once a second, and once more
-before the trail closes, so nothing waits longer; it is all in the journal anyway.
+before the trail closes, so nothing waits longer; a role that fails sends it first. It is all in the journal anyway.
 """
 
 from __future__ import annotations
@@ -31,12 +31,12 @@ class OutboxPump:
             self._first = first
         self._events.extend(events)
 
-    def post_due(self) -> None:
-        """Post what waits, where it is many or old enough."""
+    def post(self, *, at_once: bool = False) -> None:
+        """Post what waits, where it is many or old enough or `at_once`."""
         if not self._events:
             return
         now_s = self._clock.monotonic_s()
-        if len(self._events) >= MOST_EVENTS or now_s - self._posted_s >= LONGEST_S:
+        if at_once or len(self._events) >= MOST_EVENTS or now_s - self._posted_s >= LONGEST_S:
             self._posted_s = now_s
             self._post(OutboxRecords(source=self._source, first_seq=self._first, events=tuple(self._events)))
             self._events.clear()

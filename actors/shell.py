@@ -39,24 +39,25 @@ class Shell:
         self.failure = ""
 
     def receive(self, message: Any) -> None:
-        """Handle one message and carry out what follows; raises whatever is not Recoverable."""
+        """Handle one message, carry out what follows, and tell the trail last; raises what is not Recoverable."""
         if self._timers.strict_from_s < math.inf:
             for name in self._timers.strict_due():
                 self.receive(TimerFired(name=name))
         outputs: Sequence[Output] = ()
-        if type(message) not in _OWN or self._begins(message):
+        to_machine = type(message) not in _OWN or self._receive_own(message)
+        if to_machine:
             try:
                 outputs = self.machine.handle(message)
             except Recoverable as error:
                 self.report_fault(error, fatal=False)
-        post, carry_out, more = self._post, self._carry_out, False
+        post, carry_out, not_only_sent = self._post, self._carry_out, False
         for output in outputs:
             if type(output) is Send:  # as most are: a message takes the short way
                 post(*output)
             else:
                 carry_out(output)
-                more = True
-        if more:
+                not_only_sent = True
+        if not_only_sent:  # something may have been committed
             self._tell_trail()
         self._handled += 1
 
@@ -84,8 +85,9 @@ class Shell:
         }
 
     def fail(self, error: BaseException) -> None:
-        """Note and report the failure that ends this role."""
+        """Note and report the failure that ends this role; what it committed goes to the trail first."""
         self.failure = describe(error)
+        self._carrier.tell_trail(at_once=True)
         self.report_fault(error, fatal=True)
 
     def report_fault(self, error: BaseException, *, fatal: bool) -> None:
@@ -106,7 +108,7 @@ class Shell:
         for fault in self._carrier.close():
             self.report_fault(fault, fatal=True)
 
-    def _begins(self, message: Begin | RequestOutbox | OutboxAcknowledged) -> bool:
+    def _receive_own(self, message: Begin | RequestOutbox | OutboxAcknowledged) -> bool:
         """Do the shell's part of `message`; return whether it is the machine's too, as `Begin` is."""
         if isinstance(message, RequestOutbox):
             self._carrier.answer_outbox(message)

@@ -11,8 +11,8 @@ from domain.ports import Clock
 class Timers:
     """Keep named deadlines; the shell's own thread asks what is due, so no timer thread races the machine.
 
-    A `strict` one runs out before any message is handled. What is asked around every message is answered by the
-    earliest deadline alone.
+    A `strict` one runs out before any message is handled. Whether anything is due is asked around every message: one
+    comparison with the earliest deadline answers it.
     """
 
     def __init__(self, clock: Clock) -> None:

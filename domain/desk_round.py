@@ -26,13 +26,13 @@ from domain.risk.limits import BookSettings
 from domain.risk.settings import RiskSettings
 from domain.risk.sizing import SizingResult, size_position
 
+_plain = itemgetter(slice(None))
+"""Return a NamedTuple as a plain tuple, at half the cost of `tuple`."""
+
 _CLOSE = Target(action=Action.EXIT, direction=0, confidence=1.0, reason="flattening")
 _EXIT_AGAIN = Target(
     action=Action.EXIT, direction=0, confidence=1.0, reason="an exit that did not trade, made again"
 )
-_plain = itemgetter(slice(None))
-"""Return a NamedTuple as a plain tuple, at half the cost of `tuple`."""
-
 _STAY_OUT = Target(action=Action.HOLD, direction=0, confidence=0.0, reason="")
 
 

@@ -125,7 +125,7 @@ class Gateway:
         self._orders.hear(message)
         outputs = self._hold() if self._latch.approved(message.rung, message.latch_version) else []
         placed = self._orders.approve(message)
-        outputs += self._commit(message.at_ns, placed.events, wires=self._settling.sent(placed.wires))
+        outputs += self._commit(message.at_ns, placed.events, first=self._settling.sent(placed.wires))
         self._settling.bars.append(message.bar)
         return [*outputs, *self._settling.settle()]
 
@@ -140,17 +140,18 @@ class Gateway:
             )
         else:
             event, answer = self._commands.resolve(message, bar=self._orders.bar)
-        done = [*self._commit(0, [event]), *self._settling.sent(wires), Send(COORDINATOR, answer, True)]
+        done = [*self._commit(0, [event], first=self._settling.sent(wires)), Send(COORDINATOR, answer, True)]
         return [*done, *self._settling.settle()]
 
     def _commit(
-        self, at_ns: int, events: Iterable[AuditEvent] = (), advanced: int = -1, wires: Iterable[Output] = ()
+        self, at_ns: int, events: Iterable[AuditEvent] = (), advanced: int = -1, first: Iterable[Output] = ()
     ) -> list[Output]:
+        """Return what makes all that changed durable, then what is to be out `first`, then word to the risk manager."""
         entries, booked_events = self._book.collect()
         changed = self._breaker.take_records(self._orders.bar)
         records: tuple[Record, ...] = (*entries, *booked_events, *events, *changed)
         outputs: list[Output] = [Persist(records)] if records else []
-        outputs += wires  # ahead of word to the risk manager: what it approved it knows
+        outputs += first
         if entries or advanced >= 0:
             head = self._book.seq
             after = head - len(entries)
@@ -261,15 +262,14 @@ class Gateway:
 
     def _end_entries(self) -> list[Output]:
         wires = self._orders.overdue()
-        return [*self._commit(0), *self._settling.sent(wires)] if wires else []
+        return self._commit(0, first=self._settling.sent(wires)) if wires else []
 
     def _hold(self) -> list[Output]:
         """Make the latch durable, and cancel the entries that it has no place for."""
         wires = self._orders.cancel(self._orders.forbidden_entries())
         return [
             Persist((self._latch.snapshot(self._orders.bar),)),
-            *self._commit(0),
-            *self._settling.sent(wires),
+            *self._commit(0, first=self._settling.sent(wires)),
         ]
 
     def _raise(self, trigger: HaltTrigger, detail: str) -> list[Output]:
@@ -295,4 +295,4 @@ class Gateway:
         self._orders.stopping = self._settling.drain_due = True
         self._orders.ends_entries = self._orders.ends_entries or cancel_entries
         wires = self._orders.cancel(self._orders.open_entries()) if self._orders.ends_entries else []
-        return [*self._commit(0), *self._settling.sent(wires), *self._settling.settle()]
+        return [*self._commit(0, first=self._settling.sent(wires)), *self._settling.settle()]

@@ -7,6 +7,7 @@ processes there. Timers run out only when nothing else is left to do, and time t
 from __future__ import annotations
 
 import math
+import sys
 import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
@@ -22,9 +23,6 @@ from supervisor.child_spec import ChildSpec, load_factory
 
 NAP_S = 0.05
 """Longest pause at a time, so that who drives the runtime stays in charge."""
-
-MESSAGES_A_LOOK = 8
-"""Messages from one look at the clock to the next."""
 
 
 class VirtualClock:
@@ -114,42 +112,39 @@ class InlineRuntime:
     def run(self, until: Callable[[], bool], *, most: int, for_s: float = math.inf) -> bool:
         """Deliver messages until `until` says so, `most` were delivered or `for_s` have passed; return whether it did.
 
-        The time is looked at before every eighth message, and a message is finished, however long it takes. Raises
-        InvariantViolation when nothing is left to do and `until` is not met: the engine waits for itself.
+        The message at hand is finished first, however long it takes. Raises InvariantViolation when nothing is left to
+        do and `until` is not met: the engine waits for itself.
         """
         control, normal, now_s = self._control, self._normal, time.perf_counter
         ends_s = now_s() + for_s
-        for count in range(most):
+        for _ in range(most):
             if until():
                 return True
-            if count % MESSAGES_A_LOOK == 0 and now_s() >= ends_s:
-                return False
-            if control:
-                role, message = control.popleft()
-            elif normal:
-                role, message = normal.popleft()
-                role.queued -= 1
-                role.full_told = False
-            elif self._advance():
-                continue
-            else:
-                waiting = {role: dict(shell.machine_state()) for role, shell in self._shells.items()}
+            if control or normal:
+                if control:
+                    role, message = control.popleft()
+                else:
+                    role, message = normal.popleft()
+                    role.queued -= 1
+                    role.full_told = False
+                shell = role.shell
+                if shell is not None and not shell.failure:
+                    try:
+                        shell.receive(message)
+                    except Exception as error:
+                        self._fail(shell, error)
+            elif not self._advance():
+                waiting = {name: dict(shell.machine_state()) for name, shell in self._shells.items()}
                 raise InvariantViolation(f"every role waits and no timer runs: {waiting}")
-            shell = role.shell
-            if shell is not None and not shell.failure:
-                try:
-                    shell.receive(message)
-                except Exception as error:
-                    self._fail(shell, error)
+            if now_s() >= ends_s:
+                break
         return until()
 
     def settle(self) -> None:
         """Deliver messages and let timers run out until nothing is left to do."""
-        while True:
-            while not self.run(self._idle, most=MESSAGES_A_LOOK):
-                pass
-            if not self._advance():
-                return
+        self.run(self._idle, most=sys.maxsize)
+        while self._advance():
+            self.run(self._idle, most=sys.maxsize)
 
     def snapshot(self, role: str, *, deadline_s: float = 0.0) -> Mapping[str, Any]:
         """Return the shell's figures and, as `state`, the machine's; raises NotRunning for an unknown role."""

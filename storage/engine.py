@@ -8,7 +8,7 @@ from __future__ import annotations
 import contextlib
 import os
 import sqlite3
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from operator import itemgetter
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -192,10 +192,6 @@ class Prepared:
         if self._names:
             return Statement(self._text, [tuple(row[name] for name in self._names) for row in rows])
         return Statement(self._text, [dict(row) for row in rows])
-
-    def execute(self, connection: Connection, rows: Sequence[Mapping[str, Any]]) -> None:
-        """Execute once for each of `rows`."""
-        self.bind(rows).execute(connection)
 
 
 def _others(excluded: Any, table: Table) -> dict[str, Any]:

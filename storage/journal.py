@@ -18,7 +18,7 @@ from storage.staging import Staged, stage
 from storage.tables import cash, equity, executions, halts, meta, orders, outbox, snapshots
 
 LET_GO_EVERY = 2_000
-"""Acknowledged events that gather before they are deleted, so that no order's commit pays for it often."""
+"""Acknowledged events that gather before they are deleted, so that no order's commit pays for it often (no group)."""
 
 
 class SqlJournal:

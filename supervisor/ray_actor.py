@@ -106,8 +106,7 @@ class RoleHost:
         self._mailbox, self._shell = mailbox, Shell(parts, context, self._router)
         self._loop = ShellLoop(self._shell, mailbox)
         sys.setswitchinterval(SWITCH_S)
-        # Modules and configuration stay to the end: a collection that walks through them stops every thread.
-        gc.collect()
+        # What is there now stays to the end: a collection that walks through it all would stop every thread.
         gc.freeze()
         threading.Thread(target=self._loop.run, name=spec.role, daemon=True).start()
         return os.getpid()

@@ -105,7 +105,7 @@ class Decider:
         return Send(COORDINATOR, self._books.latch.raise_for(group, trigger, why), control=True)
 
     def decide(self, group: BarGroup, batches: list[SignalBatch], *, leased: bool) -> list[Output]:
-        """Return the halts, the records and the orders that `group` leads to."""
+        """Return the halts, the records and the orders that `group` leads to; the last are told also where none are."""
         books = self._books
         again = group.index <= self._counted
         books.working.expire(group.index)

@@ -81,7 +81,7 @@ class RiskManager:
         self._decider = Decider(settings, policy, self._books, values, build_breaker)
         self._join = BarJoin(settings.strategies, settings.shards, lockstep=settings.lockstep)
         self._journal = JournalFollower(self._books, settings.answer_deadline_s, told)
-        self._ready = self._at_rest = self._deadline_set = False
+        self._ready = self._at_rest = self._deadline_may_run = False
         self._commands: list[ClosePosition] = []
         self._reviewing: ReviewHalt | None = None
         self._review_due = Awaited(REVIEW_TIMER, settings.answer_deadline_s, REVIEW_ASKS)
@@ -244,7 +244,7 @@ class RiskManager:
         outputs: list[Output] = [self._decider.raise_latch(group, trigger, why) for trigger, why in raised]
         if decided := self._decide_when_complete(group):
             return [*outputs, *decided]
-        self._deadline_set = True
+        self._deadline_may_run = True
         return [*outputs, SetTimer(SIGNAL_TIMER, self._settings.signal_deadline_s)]
 
     def _decide_when_complete(self, group: BarGroup) -> list[Output]:
@@ -252,9 +252,9 @@ class RiskManager:
             return []
         batches = self._join.close(group)
         decided = self._decider.decide(group, batches, leased=self._lease.held)
-        if not self._deadline_set:
+        if not self._deadline_may_run:
             return decided
-        self._deadline_set = False
+        self._deadline_may_run = False
         return [CancelTimer(SIGNAL_TIMER), *decided]
 
     def _deadline(self) -> list[Output]:

@@ -234,7 +234,7 @@ def _row(item: Any, names: tuple[str, ...]) -> dict[str, Any]:
 
 
 def _spelled(row: dict[str, Any]) -> dict[str, Any]:
-    """Return `row` with its members of enumerations as plain text, which is all that a commit's log takes."""
+    """Return `row` with its members of enumerations as plain text, which a commit's log takes at the first try."""
     for name in _ENUMS:
         if row.get(name) is not None:
             row[name] = str(row[name])

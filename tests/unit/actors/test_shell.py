@@ -14,7 +14,7 @@ from actors.shell import Shell
 from actors.shell_loop import ShellLoop
 from domain.broker import BrokerCommand, CancelOrder
 from domain.errors import Busy, InvariantViolation
-from domain.messages import COORDINATOR, RISK, BarSettled, Begin, RoleFailed, TimerFired
+from domain.messages import AUDIT, COORDINATOR, RISK, BarSettled, Begin, RoleFailed, TimerFired
 from domain.outbox import AuditEvent, AuditKind, OutboxAcknowledged
 from domain.outputs import CancelTimer, Output, Persist, Send, SetTimer, Wire
 from tests.fakes.ports import FakeBroker, FakeJournal, fake_context
@@ -86,7 +86,7 @@ def test_a_role_that_failed_shows_why_to_whoever_missed_its_word() -> None:
     assert stage.shell.observed()["failure"] == stage.failures()[0].error
 
 
-def test_outputs_are_carried_out_in_order() -> None:
+def test_outputs_are_carried_out_in_order_and_the_trail_is_told_last() -> None:
     """I4: what must be durable before the wire is."""
     order: list[str] = []
     outputs: list[Output] = [
@@ -110,6 +110,18 @@ def test_outputs_are_carried_out_in_order() -> None:
     stage.route = lambda to, message, control: order.append(to)
     stage.run(BarSettled(bar=1))
     assert order == ["persist", "wire", "risk", "audit"], "an order does not wait for the trail"
+
+
+def test_what_was_committed_goes_to_the_trail_although_the_wire_failed() -> None:
+    """A role that failed answers the trail's writer no more."""
+    stage = Stage(lambda message: [Persist((EVENT,)), Wire(CancelOrder(order_ref="1"))])
+
+    def broken(command: BrokerCommand) -> None:
+        raise ZeroDivisionError("an adapter's fault")
+
+    stage.broker.send = broken  # type: ignore[method-assign]
+    stage.run(BarSettled(bar=1))
+    assert [to for to, _, _ in stage.posted] == [AUDIT, COORDINATOR]
 
 
 def test_nothing_follows_a_failed_commit() -> None:

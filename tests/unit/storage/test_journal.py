@@ -12,13 +12,16 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from domain.errors import DurabilityError, InvariantViolation, StateError
+from domain.outbox import AuditEvent
 from domain.ports import Journal
-from domain.records import MachineSnapshot, OrderState, Record
+from domain.records import EquitySnapshot, MachineSnapshot, OrderState, Record
 from simulation.chaos.journals import MemoryJournal as ChaosJournal
 from storage.commit_group import REDO, CommitGroup
 from storage.engine import sqlite_url
 from storage.journal import LET_GO_EVERY, SqlJournal
 from storage.journal_reader import JournalReader
+from storage.tables import equity as equity_table
+from storage.tables import outbox
 from tests.contract.journal_contract import JournalContract
 from tests.fakes.memory_journal import MemoryJournal
 from tests.fakes.records import dividend, equity, event, execution, halt, order
@@ -313,3 +316,9 @@ def test_a_snapshot_that_is_no_json_is_refused_before_anything_is_taken(url: str
         journal.append([order(1), event(1), snapshot(1, thing=object())])
     assert journal.append([order(1), event(1), snapshot(1, thing=1)]) == (1, 1)
     journal.close()
+
+
+def test_what_is_made_at_every_bar_has_its_tables_columns_in_their_order() -> None:
+    """Their rows are bound by place, not by name."""
+    assert EquitySnapshot._fields == tuple(equity_table.columns.keys())
+    assert ("seq", *AuditEvent._fields) == tuple(outbox.columns.keys())

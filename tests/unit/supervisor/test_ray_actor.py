@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import pickle
 import sys
 from collections.abc import Iterator
@@ -31,6 +32,7 @@ def host(tmp_path: Path) -> Iterator[RoleHost]:
     made.stop(10.0)
     sys.path[:] = path
     sys.setswitchinterval(interval)
+    gc.unfreeze()
 
 
 def start(host: RoleHost, folder: Path) -> None:
