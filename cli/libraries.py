@@ -23,6 +23,8 @@ def library_fault(error: ImportError | OSError) -> EnvironmentFault | None:
     An OSError counts when the import system is on its way: a library may load its own by hand.
     """
     root = _root(error)
+    if (stranger := _in_our_place(root)) is not None:
+        return stranger
     if isinstance(root, OSError) and not any(name.startswith(_IMPORT_SYSTEM) for name, _ in _frames(root)):
         return None
     package = _package(root)
@@ -40,6 +42,19 @@ def library_fault(error: ImportError | OSError) -> EnvironmentFault | None:
     return EnvironmentFault(
         f"the library {distribution} cannot be loaded ({words}); install it again: `make clean setup`, or "
         f"`pip install --force-reinstall {distribution}`"
+    )
+
+
+def _in_our_place(error: ImportError | OSError) -> EnvironmentFault | None:
+    """Return the refusal where a module of the same name was found before a package of ours, None otherwise."""
+    top = (getattr(error, "name", None) or "").partition(".")[0]
+    found = getattr(sys.modules.get(top), "__file__", None)
+    ours = _ROOT / top
+    if not found or not (ours / "__init__.py").exists() or Path(found).resolve().is_relative_to(ours):
+        return None
+    return EnvironmentFault(
+        f"{found} is found before Breakwater's own package {top!r}; take its folder out of PYTHONPATH, or give it "
+        f"another name"
     )
 
 

@@ -87,8 +87,12 @@ def read_credentials(
         if (variable := variable_of(name)) in environ
     }
     # The classes' own signatures, as type checkers derive them, lack the settings library's underscored arguments.
-    if env_file.exists() and not env_file.is_file():  # the settings library would wait for a pipe
-        return None, [Violation(env_file.name, "", "no regular file", "make it a readable file in UTF-8")]
+    try:
+        if env_file.exists() and not env_file.is_file():  # the settings library would wait for a pipe
+            return None, [Violation(env_file.name, "", "no regular file", "make it a readable file in UTF-8")]
+    except OSError as error:  # a folder whose name no file system takes
+        allowed = "name a folder that exists"
+        return None, [Violation(str(env_file.parent)[:200], "", error.strerror or str(error), allowed)]
     read: Any = Credentials
     read_mode: Any = _ModeInFile
     try:

@@ -23,6 +23,7 @@ CONTRADICTION = 0.02
 LARGE_DISTRIBUTION = 0.08
 """A dividend above this share of the close is listed: a special dividend, a spin-off or a class issue."""
 
+_UNREAD_TOLD = 5
 MAX_SMALLER_TERM = 20
 SNAP_TOLERANCE = 2e-4
 _TELLING_SPLIT = math.log(1.15)
@@ -73,7 +74,8 @@ def adjust(rows: Rows, codes: Codes, symbols: Sequence[str], how: Adjustment) ->
     if how is Adjustment.ADJUSTED_CLOSE:
         with np.errstate(all="ignore"):
             return _scaled(rows, codes == 0, rows.close / rows.adj_close), Actions()
-    split_days = _action_days(rows, codes, rows.split != 1.0)
+    # One of a row that is refused for another reason need not be a ratio at all.
+    split_days = _action_days(rows, codes, (rows.split != 1.0) & np.isfinite(rows.split) & (rows.split > 0.0))
     already = _already_applied(rows, codes, split_days)
     if already:
         split_days = split_days[:0]
@@ -87,6 +89,18 @@ def adjust(rows: Rows, codes: Codes, symbols: Sequence[str], how: Adjustment) ->
     dividend, distributions = _pay_dividends(rows, codes, symbols, factor, split_days)
     actions = Actions(splits=tuple(splits), distributions=tuple(distributions), already_applied=already)
     return replace(scaled, dividend=dividend), actions
+
+
+def unread_splits(rows: Rows, codes: Codes, symbols: Sequence[str]) -> tuple[str, ...]:
+    """Return a note for each row whose split cannot be read: what it did to the prices is not taken out of them."""
+    unread = np.flatnonzero((codes != 0) & ~(np.isfinite(rows.split) & (rows.split > 0.0)))
+    told = [
+        f"{symbols[rows.symbol_id[row]]} {date_text(int(rows.ts_ns[row]))}: what it states as a split is none, and the "
+        f"prices before it are left as they are; correct the file if there was one"
+        for row in unread[:_UNREAD_TOLD].tolist()
+    ]
+    more = len(unread) - len(told)
+    return (*told, *([f"{more} more rows state a split that is none"] if more else ()))
 
 
 def _scaled(rows: Rows, which: NDArray[np.bool_], factor: Floats) -> Rows:

@@ -50,6 +50,7 @@ def import_bars(
     """
     if start is not None and end is not None and start > end:
         raise DataError(f"{path}: the first day {start} is after the last day {end}")
+    _check_path(path)
     if kept_aside is not None and kept_aside.resolve() in (path.resolve(), path.resolve() / kept_aside.name):
         raise DataError(f"{kept_aside}: the refused rows would be read as bars; keep them aside elsewhere")
     table, report = _import(path, symbols, end, lambda symbol: instruments(symbol).calendar, kept_aside)
@@ -58,6 +59,18 @@ def import_bars(
         last = date.fromordinal(int(table.session[-1]))
         raise DataError(f"{path}: no bar on or after {start}; the bars asked for end on {last}")
     return Imported(table=table, report=report, first_trading_group=first)
+
+
+def _check_path(path: Path) -> None:
+    """Refuse what no file system takes as a path: one that is too long, or links that lead back to themselves."""
+    try:
+        path.stat()
+    except (FileNotFoundError, NotADirectoryError, PermissionError):
+        return  # who reads it says so
+    except OSError as error:
+        raise DataError(
+            f"{str(path)[:200]}: {error.strerror or error}; name a file or a folder of bars that exists"
+        ) from error
 
 
 def describe(

@@ -23,6 +23,9 @@ from storage.bar_tables import MAX_SYMBOLS
 
 NO_SYMBOL = -1
 
+_NOTHING = ("", "nan", "na", "n/a", "null", "none", "-")
+"""How files spell, in small letters, that a column states nothing in a row."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Rows:
@@ -190,18 +193,26 @@ def _numbers(file: RawFile, name: str | None) -> Floats:
 
 
 def _splits(file: RawFile, name: str | None) -> Floats:
-    """Return split ratios, 1 where none is stated (absent, or 0 as some sources write it)."""
-    if name is None:
-        return np.ones(file.table.num_rows)
-    ratios = _numbers(file, name)
-    return np.where(np.isnan(ratios) | (ratios == 0.0), 1.0, ratios)
+    """Return split ratios, 1 where none is stated (absent, or 0 as some sources write it), NaN for what is none."""
+    ratios = _stated(file, name, 1.0)
+    return np.where(ratios == 0.0, 1.0, ratios)
 
 
 def _dividends(file: RawFile, name: str | None) -> Floats:
+    return _stated(file, name, 0.0)
+
+
+def _stated(file: RawFile, name: str | None, absent: float) -> Floats:
+    """Return column `name` as numbers, `absent` where nothing is stated and NaN where text is no number: "2:1"."""
     if name is None:
-        return np.zeros(file.table.num_rows)
-    cash = _numbers(file, name)
-    return np.where(np.isnan(cash), 0.0, cash)
+        return np.full(file.table.num_rows, absent)
+    numbers = _numbers(file, name)
+    column = _column(file, name, lambda kind: _is_number(kind) or _is_text(kind), "numbers")
+    if not _is_text(column.type):
+        return np.where(np.isnan(numbers), absent, numbers)
+    text = pc.utf8_lower(pc.utf8_trim_whitespace(pc.fill_null(column, "")))
+    nothing = pc.is_in(text, value_set=pa.array(_NOTHING, text.type)).to_numpy(zero_copy_only=False)
+    return np.where(nothing, absent, numbers)
 
 
 def wanted_rows(

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from domain.bars import Ints
 from domain.errors import DataError
 from simulation.importing.choice import Calendars, choose_symbols, one_calendar
-from simulation.importing.corporate import Actions, adjust
+from simulation.importing.corporate import Actions, adjust, unread_splits
 from simulation.importing.layouts import Adjustment
 from simulation.importing.quality import (
     RULES,
@@ -183,6 +183,8 @@ def _judge(
     outside = RowRule.NOT_A_SESSION if daily else RowRule.OUTSIDE_SESSION
     codes = judge(rows, placement, outside, None if daily else grid_ns, adjustment)
     adjusted, actions = adjust(rows, codes, names, adjustment)
+    if adjustment is Adjustment.SPLITS:
+        notes = (*notes, *unread_splits(rows, codes, names))
     return Judged(
         rows=adjusted,
         index=index,

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import importlib
 import json
+import os
+import subprocess
 import sys
 from pathlib import Path
 
@@ -104,3 +106,24 @@ def test_module_of_our_own_that_is_missing_is_our_own_fault(
     monkeypatch.delitem(sys.modules, "cli.session", raising=False)
     result = invoke("run", "--runtime", "inline", "--state", tmp_path / "state")
     assert isinstance(result.exception, ImportError)
+
+
+def test_module_of_somebody_elses_in_the_place_of_ours_is_named(tmp_path: Path) -> None:
+    """PYTHONPATH=. in a folder with a config.py of its own."""
+    (tmp_path / "config.py").write_text("X = 1\n", encoding="utf-8")
+    command = [sys.executable, "-c", "from cli.main import main; main()", "config", "validate"]
+    root = str(Path(__file__).parents[3])
+    path = os.pathsep.join([str(tmp_path), root])
+    ended = subprocess.run(
+        command,
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": path},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert ended.returncode == 4
+    assert ended.stderr == (
+        f"breakwater: {tmp_path / 'config.py'} is found before Breakwater's own package 'config'; take its folder out "
+        f"of PYTHONPATH, or give it another name\n"
+    )

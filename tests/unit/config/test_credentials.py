@@ -30,6 +30,15 @@ def test_nothing_set_is_nothing_known(tmp_path: Path) -> None:
     assert credentials == Credentials.model_construct(audit_key=None, resume_code=None)
 
 
+def test_folder_whose_name_no_file_system_takes_is_a_violation(tmp_path: Path) -> None:
+    credentials, (fault,) = read_credentials({}, tmp_path / ("a" * 300) / ".env")
+    assert (credentials, fault.found, fault.allowed) == (
+        None,
+        "File name too long",
+        "name a folder that exists",
+    )
+
+
 def test_secret_comes_from_the_environment_handed_over(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

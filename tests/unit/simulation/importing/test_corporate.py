@@ -190,10 +190,39 @@ def test_splits_that_the_prices_already_hold_are_not_taken_out_again(lines: Line
     assert "already hold" in imported.report.adjustment
 
 
-@pytest.mark.parametrize("stated", ["0", "", "1"])
+@pytest.mark.parametrize("stated", ["0", "", "1", "NaN", "n/a"])
 def test_no_split_is_written_in_several_ways(lines: Lines, take: Take, stated: str) -> None:
     text = [f"{day},10,10,10,10,5,0,{stated}" for day in DAYS]
     assert take(lines("A.csv", HEADER, *text)).report.splits == ()
+
+
+@pytest.mark.parametrize("volume", ["-7", "nan"])
+def test_a_split_that_is_none_in_a_row_refused_for_something_else_splits_nothing(
+    lines: Lines, take: Take, volume: str
+) -> None:
+    text = [f"{day},10,10,10,10,5,0,1" for day in DAYS]
+    text[4] = f"{DAYS[4]},10,10,10,10,{volume},0,-2"
+    imported = take(lines("A.csv", HEADER, *text))
+    assert (imported.report.splits, imported.table.close.tolist()) == ((), [10.0] * 8)
+    assert sum(imported.report.refused.values()) == 1
+
+
+def test_what_is_stated_as_a_split_and_cannot_be_read_is_refused_and_said(lines: Lines, take: Take) -> None:
+    """ "2:1" is no number, and the prices before it stay twice as high."""
+    text = [bar(day, 100.0 if i < 4 else 50.0) for i, day in enumerate(DAYS)]
+    text[4] = f"{DAYS[4]},50,50,50,50,5,0,2:1"
+    report = take(lines("A.csv", HEADER, *text)).report
+    assert report.refused == {"bad_adjustment": 1}
+    (note,) = report.notes
+    assert note.startswith(
+        f"A {DAYS[4]}: what it states as a split is none, and the prices before it are left"
+    )
+
+
+def test_a_dividend_that_cannot_be_read_is_no_dividend_of_nothing(lines: Lines, take: Take) -> None:
+    text = [bar(day, 50.0) for day in DAYS]
+    text[4] = f"{DAYS[4]},50,50,50,50,5,a half,1"
+    assert take(lines("A.csv", HEADER, *text)).report.refused == {"not_finite": 1}
 
 
 @pytest.mark.parametrize("stated", ["-2", "inf"])

@@ -15,8 +15,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from domain.errors import DataError
+from simulation.importing.importer import import_bars
 from simulation.importing.reading import read_file, read_files
-from tests.unit.simulation.importing.conftest import Lines, Take
+from tests.unit.simulation.importing.conftest import Lines, Take, instrument
 
 HEADER = "Date,Open,High,Low,Close,Volume"
 ROW = "2024-01-02,10,12,9,11,100"
@@ -148,3 +149,17 @@ def test_a_pipe_is_refused_and_not_waited_for(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "bars.csv")
     with pytest.raises(DataError, match="name a regular file"):
         read_files(tmp_path / "bars.csv")
+
+
+@pytest.mark.parametrize(("name", "words"), [("a" * 300, "File name too long"), ("loop", "Too many levels")])
+def test_path_that_no_file_system_takes_is_refused(tmp_path: Path, name: str, words: str) -> None:
+    (tmp_path / "loop").symlink_to("loop")
+    with pytest.raises(DataError, match=f"{words}.*; name a file or a folder of bars that exists"):
+        import_bars(
+            tmp_path / name,
+            symbols=None,
+            start=None,
+            end=None,
+            instruments=instrument,
+            kept_aside=tmp_path / "r",
+        )
