@@ -208,7 +208,7 @@ def test_a_split_that_is_none_in_a_row_refused_for_something_else_splits_nothing
 
 
 def test_what_is_stated_as_a_split_and_cannot_be_read_is_refused_and_said(lines: Lines, take: Take) -> None:
-    """ "2:1" is no number, and the prices before it stay twice as high."""
+    """As a number, "2:1" is none, and the prices before it stay twice as high."""
     text = [bar(day, 100.0 if i < 4 else 50.0) for i, day in enumerate(DAYS)]
     text[4] = f"{DAYS[4]},50,50,50,50,5,0,2:1"
     report = take(lines("A.csv", HEADER, *text)).report
