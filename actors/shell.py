@@ -87,7 +87,10 @@ class Shell:
     def fail(self, error: BaseException) -> None:
         """Note and report the failure that ends this role; what it committed goes to the trail first."""
         self.failure = describe(error)
-        self._carrier.tell_trail(at_once=True)
+        try:
+            self._carrier.tell_trail(at_once=True)
+        except Exception as lost:  # whatever it is, the failure itself must be told
+            self._context.log.error("trail_unreachable", error=describe(lost))
         self.report_fault(error, fatal=True)
 
     def report_fault(self, error: BaseException, *, fatal: bool) -> None:

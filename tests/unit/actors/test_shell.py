@@ -124,6 +124,24 @@ def test_what_was_committed_goes_to_the_trail_although_the_wire_failed() -> None
     assert [to for to, _, _ in stage.posted] == [AUDIT, COORDINATOR]
 
 
+def test_a_failure_is_told_although_the_trail_cannot_be_reached() -> None:
+    stage = Stage(lambda message: [Persist((EVENT,)), Wire(CancelOrder(order_ref="1"))])
+
+    def broken(command: BrokerCommand) -> None:
+        raise ZeroDivisionError("an adapter's fault")
+
+    def only_to_the_coordinator(to: str, message: Any, control: bool) -> None:
+        if to != COORDINATOR:
+            raise InvariantViolation(f"no role {to}")
+        stage.posted.append((to, message, control))
+
+    stage.broker.send = broken  # type: ignore[method-assign]
+    stage.route = only_to_the_coordinator
+    stage.run(BarSettled(bar=1))
+    (failed,) = stage.failures()
+    assert (failed.fatal, failed.error) == (True, "ZeroDivisionError: an adapter's fault")
+
+
 def test_nothing_follows_a_failed_commit() -> None:
     """After a failed durable write: stop, never retry, and no order leaves."""
     outputs: list[Output] = [
