@@ -1,8 +1,11 @@
 """Measure the order path on Ray: a bar leaves the feed until its order's bytes are at the venue's socket.
 
 Six strategies speak at each bar. Floors, against a bare Ray skeleton of the same shape (fan-out, join, durable inserts,
-socket writes), in turns: p50 at most 1.5 times, p99 at most 2 times, at bars that make an order and fill none. What it
-takes where the order before is filled first, whose fill the gateway keeps before anything is decided, is told beside.
+socket writes), in turns: p50 at most 1.5 times, p99 at most 2 times, at bars that make an order and fill none. Bars and
+rounds come `PACE_S` apart, as bars do, so that none waits for what the one before left to do. Told beside, without a
+floor: the same with each bar on the heels of the last, as in a replay at full speed, which measures how much work there
+is and not how long an order takes; and what it takes where the order before is filled first, whose fill the gateway
+keeps before anything is decided.
 With 500 symbols in each message: transport, a bar's way to the last strategy, at most 1.3 times that of one symbol,
 where each strategy looks at one of them, for what it takes to look at 500 is no transport; the whole path, where each
 looks at all, 3 times.
@@ -48,6 +51,8 @@ from tests.sizes import prove_size
 
 BARS = prove_size(600, 2_000)
 TURNS = prove_size(3, 5)
+PACE_S = 0.03
+"""Twice what the path takes: everybody is at rest when a bar comes."""
 WARM = 50
 """Bars at the beginning that do not count: nobody's code is warm yet."""
 STRATEGIES = tuple(f"ordering_{number}" for number in range(6))
@@ -91,13 +96,16 @@ def settings_of(folder: Path, *, rests: bool, looks_at: Sequence[str] | None = N
     return read_settings(folder, dict(os.environ))
 
 
-def engine_notes(symbols: int, *, rests: bool = True, looks_at: Sequence[str] | None = None) -> Notes:
+def engine_notes(
+    symbols: int, *, rests: bool = True, looks_at: Sequence[str] | None = None, pace_s: float = 0.0
+) -> Notes:
     """Trade `BARS` bars of as many symbols on Ray and return what was noted."""
     names = (TRADED, *(f"Z{number:03}" for number in range(1, symbols)))
     table = synthesise(MarketSpec(seed=7, symbols=names, first=date(2000, 1, 3), sessions=BARS + WARM))
     with TemporaryDirectory(prefix="breakwater-bench-") as name:
         folder = Path(name)
-        with planned(settings_of(folder, rests=rests, looks_at=looks_at), table, 0) as plan, probes(folder):
+        settings = settings_of(folder, rests=rests, looks_at=looks_at)
+        with planned(settings, table, 0, pace_s=pace_s) as plan, probes(folder):
             engine = RayEngine(plan)
             try:
                 drive(engine, stop_requested=lambda: "", show=lambda states: None, stall_s=60.0, stop_s=30.0)
@@ -134,40 +142,54 @@ def part(values: Sequence[int], share: float) -> float:
 
 def main() -> int:
     """Measure, show and keep the figures; return 1 when a floor is missed."""
-    ones, bares, unseen, many = [], [], [], []
-    for _ in range(
-        TURNS
-    ):  # the machine's speed drifts from minute to minute: what is compared is measured together
-        bares.append(sorted(round_times(BARS + WARM)[WARM:]))
+    paced, paced_bares, ones, bares, unseen, many = [], [], [], [], [], []
+    for _ in range(TURNS):  # the machine's speed drifts: what is compared is measured together
+        paced_bares.append(skeleton_times(PACE_S))
+        paced.append(engine_notes(1, pace_s=PACE_S))
+        bares.append(skeleton_times(0.0))
         ones.append(engine_notes(1))
         unseen.append(engine_notes(MANY_SYMBOLS, looks_at=[TRADED]))
         many.append(engine_notes(MANY_SYMBOLS))
     figures = [
-        *against_bare(ones, bares),
-        *with_fills(engine_notes(1, rests=False)),
+        *against_bare(paced, paced_bares),
+        *on_the_heels(ones, bares),
+        *with_fills(engine_notes(1, rests=False, pace_s=PACE_S)),
         *against_one(ones, unseen, many),
     ]
     return report("order_path", figures)
 
 
+def skeleton_times(pace_s: float) -> Sequence[int]:
+    """Return the nanoseconds of the skeleton's warm rounds, sorted."""
+    return sorted(round_times(BARS + WARM, pace_s)[WARM:])
+
+
 def against_bare(ones: Sequence[Notes], bares: Sequence[Sequence[int]]) -> Iterable[Figure]:
     """Yield the path's figures beside the skeleton's: of several turns the middle ratio."""
     paths = [between(notes, (PUBLISHED,), WRITTEN) for notes in ones]
-    how = f"{len(paths[0]):,} bars with an order, six strategies, {TURNS} turns"
+    how = f"{len(paths[0]):,} bars with an order, six strategies, {1 / PACE_S:.0f} bars/s, {TURNS} turns"
     for name, share, most in (("p50", 0.50, MOST_P50), ("p99", 0.99, MOST_P99)):
-        ratios = [part(path, share) / part(bare, share) for path, bare in zip(paths, bares, strict=True)]
-        yield Figure(
-            f"bare skeleton, {name}",
-            median(part(bare, share) for bare in bares),
-            "ms",
-            "the same number of rounds",
-        )
-        yield Figure(
-            f"bar to order on the wire, {name}", median(part(path, share) for path in paths), "ms", how
-        )
-        yield Figure(f"order path to skeleton, {name}", median(ratios), "", how, most, Bound.AT_MOST)
+        bare = median(part(each, share) for each in bares)
+        yield Figure(f"bare skeleton, {name}", bare, "ms", "the same number of rounds")
+        path = median(part(each, share) for each in paths)
+        yield Figure(f"bar to order on the wire, {name}", path, "ms", how)
+        ratio = middle_ratio(paths, bares, share)
+        yield Figure(f"order path to skeleton, {name}", ratio, "", how, most, Bound.AT_MOST)
     for words, begins, end in STAGES:
         yield Figure(f"of it: {words}, p50", part(between(ones[-1], begins, end), 0.5), "ms", "the last turn")
+
+
+def middle_ratio(paths: Sequence[Sequence[int]], bares: Sequence[Sequence[int]], share: float) -> float:
+    """Return the middle of the turns' ratios of path to skeleton."""
+    return median(part(path, share) / part(bare, share) for path, bare in zip(paths, bares, strict=True))
+
+
+def on_the_heels(ones: Sequence[Notes], bares: Sequence[Sequence[int]]) -> Iterable[Figure]:
+    """Yield the ratios where each bar and each round follows at once."""
+    paths = [between(notes, (PUBLISHED,), WRITTEN) for notes in ones]
+    for name, share in (("p50", 0.50), ("p99", 0.99)):
+        ratio = middle_ratio(paths, bares, share)
+        yield Figure(f"bar on the heels of bar: to skeleton, {name}", ratio, "", f"{TURNS} turns")
 
 
 def with_fills(notes: Notes) -> Iterable[Figure]:

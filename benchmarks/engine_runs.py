@@ -65,11 +65,11 @@ def daily_bars(settings: Settings, years: float | None = None) -> tuple[BarTable
 
 
 @contextmanager
-def planned(settings: Settings, table: BarTable, first: int) -> Iterator[EnginePlan]:
-    """Plan a new session in a state directory that is removed afterwards."""
+def planned(settings: Settings, table: BarTable, first: int, *, pace_s: float = 0.0) -> Iterator[EnginePlan]:
+    """Plan a new session in a state directory that is removed afterwards; bars come `pace_s` apart at least."""
     with TemporaryDirectory(prefix="breakwater-bench-") as folder:
         state_dir = Path(folder)
         bars = state_dir / "bars.parquet"
         write_bars(bars, table)
         session = SessionPlan(number=1, first=first, state_dir=state_dir, bars=bars)
-        yield EnginePlan(settings=settings, table=read_bars(bars), session=session, pace_s=0.0)
+        yield EnginePlan(settings=settings, table=read_bars(bars), session=session, pace_s=pace_s)

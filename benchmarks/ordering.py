@@ -15,6 +15,9 @@ from domain.strategies.protocol import Range, SignalArrays, StrategyDefinition
 TRADED = "A000"
 """The one symbol with signals: the order path is the same with one symbol and with 500."""
 
+_AT_EACH = np.array([-1, 1, -1, 1], np.int8)
+_AT_EACH_SECOND = np.array([1, 0, -1, 0], np.int8)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OrderingParameters:
@@ -34,9 +37,8 @@ def _signals(bars: SymbolBars, params: OrderingParameters) -> SignalArrays:
     if bars.symbol != TRADED:
         return SignalArrays(np.zeros(count, np.int8), np.zeros(count))
     # Two trading days that follow each other are one or three days apart, so every second one is odd.
-    day = bars.open_ns // bars.bar_ns
-    orders = np.where(day % 2 == 1, 1, -1) if params.rests == 0.0 else np.array([1, 0, -1, 0])[day % 4]
-    return SignalArrays(orders.astype(np.int8), np.full(count, params.confidence))
+    pattern = _AT_EACH if params.rests == 0.0 else _AT_EACH_SECOND
+    return SignalArrays(pattern.take(bars.session & 3), np.full(count, params.confidence))
 
 
 ORDERING = StrategyDefinition(

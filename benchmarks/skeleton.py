@@ -4,7 +4,8 @@ The feed's message goes to six actors, to the one that joins, and as a few bytes
 sends one message on; the venue's bytes come back by the gateway's socket, which sends one message on too. The actor
 that joins waits for all eight, inserts one row, for what is decided must be on record before an order goes out, and
 tells the gateway, which inserts one row and writes to the socket; then the next round begins. What a round takes is
-what Ray, the disk and the kernel cost by themselves, with the options that cost least.
+what Ray, the disk and the kernel cost by themselves, with the options that cost least. Rounds may be paced, as bars
+are.
 """
 
 from __future__ import annotations
@@ -26,15 +27,16 @@ ORDER = b"o" * 200
 BAR = b"b" * 200
 AWAITED = 8
 """What is joined: six signals, the bar and the venue's word that it moved on."""
-_LONGEST_S = 120.0
+_LONGEST_S = 300.0
 
 
 class Hop:
     """Be one actor; which part it plays is told by `link`."""
 
-    def link(self, role: str, others: list[Any], folder: str) -> None:
+    def link(self, role: str, others: list[Any], folder: str, pace_s: float) -> None:
         """Take a role: feed, strategy, join or gateway, and whom to send to; the gateway posts to the join as well."""
-        self._role, self._folder = role, folder
+        self._role, self._pace_ns = role, int(pace_s * 1e9)
+        self._due_ns = 0
         self._posts = [other.receive.remote for other in others]
         self._heard: dict[int, int] = {}
         self._times: list[int] = []
@@ -58,7 +60,7 @@ class Hop:
         number, begun, rest = pickle.loads(payload)
         match self._role:
             case "feed":
-                begun = time.perf_counter_ns()
+                begun = self._next_round()
             case "join":
                 heard = self._heard.get(number, 0) + 1
                 self._heard[number] = heard
@@ -88,6 +90,13 @@ class Hop:
         """Return the nanoseconds of each round so far."""
         return list(self._times)
 
+    def _next_round(self) -> int:
+        """Wait until the round is due and return when it begins."""
+        time.sleep(max(0, self._due_ns - time.perf_counter_ns()) / 1e9)
+        begun = time.perf_counter_ns()
+        self._due_ns = begun + self._pace_ns
+        return begun
+
     def _keep(self) -> None:
         self._database.execute("INSERT INTO one (text) VALUES (?)", (ROW,))
 
@@ -100,8 +109,8 @@ class Hop:
                 number, left = number + 1, len(BAR)
 
 
-def round_times(rounds: int) -> list[int]:
-    """Run the skeleton in a Ray of its own and return the nanoseconds of each round."""
+def round_times(rounds: int, pace_s: float) -> list[int]:
+    """Run the skeleton in a Ray of its own, rounds `pace_s` apart at least, and return the nanoseconds of each."""
     with TemporaryDirectory(prefix="breakwater-bench-") as name, RayRuntime(Path(name)):
         import ray
 
@@ -122,7 +131,7 @@ def round_times(rounds: int) -> list[int]:
             ("gateway", gateway, [feed, join]),
         ]
         parts += [("strategy", strategy, [join]) for strategy in strategies]
-        ray.get([each.link.remote(role, others, name) for role, each, others in parts])
+        ray.get([each.link.remote(role, others, name, pace_s) for role, each, others in parts])
         feed.receive.remote(pickle.dumps((0, 0, rounds)))
         times = _await(ray, gateway, rounds)
         for each in made:
