@@ -72,6 +72,17 @@ class WorkingOrders:
                 return ref, order
         return None
 
+    def pending(self, book: str, symbol: str) -> tuple[int, int]:
+        """Return the signed lots of all that works for `book` and `symbol`: of entries, and of exits."""
+        entering = exiting = 0
+        for order in self._orders.values():
+            if order.symbol == symbol and order.book == book:
+                if order.kind is IntentKind.ENTRY:
+                    entering += order.lots
+                else:
+                    exiting += order.lots
+        return entering, exiting
+
     def exit_owed(self, book: str, symbol: str) -> bool:
         """Return whether the last order of `book` in `symbol` was an exit that ended before it met the market.
 

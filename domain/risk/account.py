@@ -11,7 +11,6 @@ from domain.instruments import MICRO, Instrument
 from domain.marks import Marks
 from domain.messages import OrderIntent
 from domain.portfolio import Portfolio
-from domain.records import IntentKind
 from domain.risk.exposure import Exposure, ValuedPosition, exposure_of
 from domain.risk.figures import AccountView, ProposedOrder
 from domain.risk.heat import portfolio_heat
@@ -105,9 +104,7 @@ class Account:
         """Return `intent` as the checks see it."""
         lots = signed(intent.side, intent.lots)
         position = self._portfolio.book_lots(intent.book, intent.symbol)
-        working = self._working.of(intent.book, intent.symbol)
-        entering = working[1].lots if working and working[1].kind is IntentKind.ENTRY else 0
-        exiting = working[1].lots if working and working[1].kind is IntentKind.EXIT else 0
+        entering, exiting = self._working.pending(intent.book, intent.symbol)
         return ProposedOrder(
             lots=lots,
             value_usd=abs(self._portfolio.value(intent.symbol, intent.reference_price, lots)),

@@ -38,9 +38,7 @@ class ProposedOrder:
 
 def figures_for(order: ProposedOrder, account: AccountView) -> OrderFigures:
     """Return the figures of `order` on `account`, everything as if filled."""
-    after = order.after
-    others = (held for held in account.positions if (held.symbol, held.book) != (after.symbol, after.book))
-    positions = sorted((*others, after), key=lambda held: (held.symbol, held.book))
+    after, positions = order.after, account_with(order, account)
     exposure = exposure_of(positions)
     heat = portfolio_heat(((held.value_usd, held.stop_pct) for held in positions), account.equity)
     held_symbols = {held.symbol for held in positions if held.value_usd != 0.0}
@@ -59,3 +57,10 @@ def figures_for(order: ProposedOrder, account: AccountView) -> OrderFigures:
         daily_loss=daily_loss(account.day_start_equity, account.equity),
         drawdown=drawdown(account.peak_equity, account.equity),
     )
+
+
+def account_with(order: ProposedOrder, account: AccountView) -> list[ValuedPosition]:
+    """Return the account's positions with `order` and all working ones filled, sorted by symbol, then book."""
+    after = order.after
+    others = (held for held in account.positions if (held.symbol, held.book) != (after.symbol, after.book))
+    return sorted((*others, after), key=lambda held: (held.symbol, held.book))
