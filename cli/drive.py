@@ -8,10 +8,19 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from domain.errors import BreakwaterError
-from domain.messages import COORDINATOR, FEED
+from domain.messages import COORDINATOR, FEED, RISK
 from supervisor.phase import STOPPING, Phase
 
 States = Mapping[str, Mapping[str, Any]]
+
+
+def following(states: States) -> int:
+    """Return the first bar that is not known to have settled, -1 where nothing is known.
+
+    A feed that came back begins with the session's first bar until the risk manager has told it where it stands, and
+    one that is killed again and again is never seen later: what the risk manager decided last counts as well.
+    """
+    return max(int(states[FEED].get("next", -1)), int(states.get(RISK, {}).get("bar", -1)))
 
 
 class Engine(Protocol):
@@ -118,8 +127,8 @@ class _Watch:
 
     def look(self, states: States, now: float) -> None:
         """Raise EngineStalled when the deadline of a stop, or of the next bar, has passed."""
-        position = states[FEED].get("next", self._position)
-        if position != self._position:
+        position = following(states)
+        if position > self._position:
             self._position, self._moved = position, now
         if self.draining_since is not None and now - self.draining_since > self._stop_s:
             raise EngineStalled(
@@ -127,7 +136,7 @@ class _Watch:
             )
         if now - self._moved > self._stall_s:
             raise EngineStalled(
-                f"no bar settled for {self._stall_s:g} s at bar {position}; waiting for {_waiting(states)}"
+                f"no bar settled for {self._stall_s:g} s at bar {self._position}; waiting for {_waiting(states)}"
             )
 
 

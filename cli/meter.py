@@ -8,9 +8,9 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
-from cli.drive import States
+from cli.drive import States, following
 from domain.bars import BarTable
-from domain.messages import COORDINATOR, FEED, RISK
+from domain.messages import COORDINATOR, RISK
 from domain.strategies.blocks import DAY_NS
 from supervisor.phase import Phase
 
@@ -70,8 +70,7 @@ class Meter:
 
     def read(self, states: States) -> Reading:
         """Return where the run stands now; its rate is that of the last half minute."""
-        following = max(self._first, int(states[FEED].get("next", self._first)))
-        done, total = following - self._first, self.total
+        done, total = max(0, following(states) - self._first), self.total
         rate, phase = self._rate(done), str(states[COORDINATOR].get("phase", Phase.STARTING.value))
         return Reading(
             phase=phase,
@@ -79,7 +78,7 @@ class Meter:
             total=total,
             rate=rate,
             left_s=(total - done) / rate if rate and phase == Phase.RUNNING.value else None,
-            day=self._day(following - 1) if done else "",
+            day=self._day(self._first + done - 1) if done else "",
             # Before the first bar a resumed risk manager may not have read yet what it holds.
             account=account_line(states) if done else "",
         )

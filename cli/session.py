@@ -9,7 +9,7 @@ from rich.console import Console
 
 from actors.clock import SystemClock
 from cli.controls import SocketControls
-from cli.drive import Engine, Outcome, drive
+from cli.drive import Engine, Outcome, drive, following
 from cli.inline_engine import InlineEngine
 from cli.opening import Opened, RunRequest, open_session
 from cli.plan import EnginePlan
@@ -20,7 +20,6 @@ from cli.summary import Summary, summarise
 from cli.tables import warn
 from config.describe import describe
 from config.in_force import idle_changes_warning
-from domain.messages import FEED
 from storage.files import reporting_full_disk
 from supervisor.control_client import ControlClient
 from supervisor.signals import StopSignals
@@ -68,6 +67,6 @@ def _trade(request: RunRequest, opened: Opened, signals: StopSignals, console: C
             )
         finally:
             engine.close(orderly=not signals.forced)
-    settled = int(outcome.states[FEED]["next"]) - 1
+    settled = following(outcome.states) - 1
     opened.close_session(bar=settled, completed=settled + 1 >= last)
     return outcome

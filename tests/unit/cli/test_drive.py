@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from typing import Any
 
 import pytest
 
-from cli.drive import EngineStalled, drive
+from cli.drive import EngineStalled, drive, following
 
 REASON = "SIGTERM"
 
@@ -70,3 +71,44 @@ def test_nobody_is_told_to_stop_who_is_not_to() -> None:
     engine.phase = "draining"  # as when the data has ended
     assert not stopped(engine, reason="")
     assert engine.words == []
+
+
+class Forgetful(Engine):
+    """Be an engine whose feed is killed before anybody sees it later than the first bar, while bars are decided."""
+
+    def __init__(self, *, moves: bool) -> None:
+        super().__init__(0)
+        self._moves = moves
+
+    def advance(self) -> bool:
+        self._advances += 1
+        time.sleep(0.001)
+        return self._advances > 200
+
+    def states(self) -> Mapping[str, Mapping[str, Any]]:
+        phase = "stopped" if self._advances > 200 else "running"
+        decided = 212 + self._advances if self._moves else 212
+        return {"coordinator": {"phase": phase}, "feed": {"next": 212}, "risk": {"bar": decided}}
+
+
+def drive_to_the_end(engine: Engine) -> None:
+    drive(engine, stop_requested=lambda: "", show=lambda states: None, stall_s=0.1, stop_s=20.0)
+
+
+def test_bars_that_are_decided_are_no_stall_though_the_feed_is_never_seen_later() -> None:
+    drive_to_the_end(Forgetful(moves=True))
+
+
+def test_bars_that_stand_still_are_a_stall() -> None:
+    with pytest.raises(EngineStalled, match=r"no bar settled for 0\.1 s at bar 212; waiting for"):
+        drive_to_the_end(Forgetful(moves=False))
+
+
+@pytest.mark.parametrize(
+    ("feed", "risk", "bar"),
+    [({}, {}, -1), ({"next": 5}, {}, 5), ({"next": 5}, {"bar": 7}, 7), ({"next": 5}, {"bar": 4}, 5)],
+)
+def test_the_first_bar_not_known_to_have_settled(
+    feed: Mapping[str, Any], risk: Mapping[str, Any], bar: int
+) -> None:
+    assert following({"coordinator": {}, "feed": feed, "risk": risk}) == bar
