@@ -27,7 +27,7 @@ RUNS = 15
 INTERPRETED_BARS = 20_000
 # Ten million dollars: sizes stay at their caps and no loss limit ends the trading.
 CASH_MICRO = 10_000_000_000_000
-SHARE = Traded(tick=0.01, small_tick=0.0001, lots_per_unit=1, multiplier=1.0)
+SHARE = Traded(tick=0.01, small_tick=0.0001, lots_per_unit=1, multiplier=1.0, max_lots=100_000)
 FEES = FeeSchedule(
     per_unit_usd=0.005, minimum_usd=1.0, maximum_fraction=0.01, value_bps=0.0, slippage_bps=5.0
 )
@@ -44,6 +44,8 @@ LIMITS = RiskLimits(
     min_confidence=0.6,
     order_value_min_usd=100.0,
     order_value_max_usd=10_000.0,
+    price_collar=0.05,
+    max_open_orders_per_symbol=4,
     max_gross_exposure=1.0,
     max_net_exposure=1.0,
     max_sector_exposure=0.30,

@@ -35,7 +35,11 @@ class Engine(Protocol):
         ...
 
     def states(self) -> States:
-        """Return the state of coordinator, feed and risk manager."""
+        """Return the state of coordinator, feed and risk manager, as seen last."""
+        ...
+
+    def asked_states(self) -> States:
+        """Return the same, asked of those roles themselves; takes seconds where one does not answer."""
         ...
 
     def snapshot(self) -> Mapping[str, Any]:
@@ -111,7 +115,7 @@ def drive(
         if reason and states[COORDINATOR].get("phase") not in STOPPING:
             # A coordinator that Ray restarts has lost the word, and one that has heard it ignores another.
             engine.drain(reason, cancel_entries=True)
-        watch.look(states, now)
+        watch.look(states, now, engine.asked_states)
 
 
 _SHOW_S = 0.2
@@ -125,8 +129,12 @@ class _Watch:
         self._position, self._moved = -1, now
         self.draining_since: float | None = None
 
-    def look(self, states: States, now: float) -> None:
-        """Raise EngineStalled when the deadline of a stop, or of the next bar, has passed."""
+    def look(self, states: States, now: float, ask: Callable[[], States]) -> None:
+        """Raise EngineStalled when the deadline of a stop, or of the next bar, has passed.
+
+        The engine's life hangs on it, so who is said to stand still is asked first: what was seen last came by the
+        coordinator, which knows nothing for a while after each of its own restarts.
+        """
         position = following(states)
         if position > self._position:
             self._position, self._moved = position, now
@@ -135,8 +143,12 @@ class _Watch:
                 f"the engine did not stop within {self._stop_s:g} s; waiting for {_waiting(states)}"
             )
         if now - self._moved > self._stall_s:
+            position, waiting = following(ask()), _waiting(states)
+            if position > self._position:
+                self._position, self._moved = position, now
+                return
             raise EngineStalled(
-                f"no bar settled for {self._stall_s:g} s at bar {self._position}; waiting for {_waiting(states)}"
+                f"no bar settled for {self._stall_s:g} s at bar {self._position}; waiting for {waiting}"
             )
 
 

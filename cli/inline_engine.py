@@ -94,6 +94,10 @@ class InlineEngine:
         """Return the state of coordinator, feed and risk manager."""
         return {role: self._runtime.snapshot(role)["state"] for role in (COORDINATOR, FEED, RISK)}
 
+    def asked_states(self) -> Mapping[str, Mapping[str, Any]]:
+        """Return the same: here everybody is asked at each look."""
+        return self.states()
+
     def snapshot(self) -> Mapping[str, Any]:
         """Return what the display shows: the coordinator's state, and the machines' as they are at this moment."""
         seen = {role: self._runtime.snapshot(role) for role in self._runtime.roles() if role != VENUE}

@@ -142,7 +142,7 @@ class EnginePlan:
             instruments=self.instruments,
             currency=account.currency,
             cash_micro=round(account.initial_cash * MICRO),
-            leverage=account.leverage,
+            terms=settings.account_terms(self.table.symbols),
             session_number=self.session.number,
             opening_orders=self.table.bar_ns >= DAY_NS,
             lockstep=True,

@@ -74,10 +74,22 @@ class RayEngine:
     def states(self) -> Mapping[str, Mapping[str, Any]]:
         """Return the state of coordinator, feed and risk manager: as last seen, and at the end as they are."""
         views = self._coordinator.get("views", {})
+        return self._noted(self._asked_views() if self._ended else views)
+
+    def asked_states(self) -> Mapping[str, Mapping[str, Any]]:
+        """Return them as feed and risk manager tell them now."""
+        return self._noted(self._asked_views())
+
+    def _asked_views(self) -> Mapping[str, Any]:
+        """Ask feed and risk manager, of whatever generation; what does not answer is as seen last."""
+        views: Mapping[str, Any] = self._coordinator.get("views", {})
         # Without Ray's servers a question to them is answered after a minute, by the end of this process.
-        if self._ended and not self._runtime.broken():
-            self._runtime.find(self._specs)
-            views = {role: self._asked(role) or views.get(role) for role in (FEED, RISK)}
+        if self._runtime.broken():
+            return views
+        self._runtime.find(self._specs)
+        return {role: self._asked(role) or views.get(role) for role in (FEED, RISK)}
+
+    def _noted(self, views: Mapping[str, Any]) -> Mapping[str, Mapping[str, Any]]:
         for role in (FEED, RISK):
             self._known[role] = views.get(role) or self._known.get(role, {})
         if self._coordinator.get("completed"):  # the feed may have been killed since, and is not started anew

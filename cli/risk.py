@@ -67,7 +67,7 @@ def check(
         settings.book_settings(),
         settings.risk_limits(),
         currency=settings.engine.account.currency,
-        leverage=settings.engine.account.leverage,
+        terms=settings.account_terms(account.instruments),
     )
     assessment = what_if.assessment()
     verdicts = [(line, what_if.judge(order)) for line, order in rows.orders]

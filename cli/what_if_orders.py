@@ -38,7 +38,7 @@ class OrdersFile(NamedTuple):
 
 
 def read_orders(path: Path, account: AccountFile) -> OrdersFile:
-    """Read the orders' file; raises ConfigurationError where it is none. A price marks a symbol of no other price."""
+    """Read the orders' file; raises ConfigurationError where it is none. A price marks a symbol without one."""
     orders: list[tuple[int, SupposedOrder]] = []
     unread: list[UnreadRow] = []
     for line, row in _rows(path):
@@ -70,19 +70,24 @@ def _order(row: Mapping[str, str], account: AccountFile) -> SupposedOrder:
     lots = None if quantity is None else whole_lots(quantity, instrument)
     if lots is not None and lots <= 0:
         raise ValueError(f"quantity: found {row['quantity']!r}; allowed: {lots_words(instrument)} above 0")
-    _mark(row, account)
-    return SupposedOrder(book=book, symbol=row["symbol"], side=Side(side), lots=lots, confidence=confidence)
+    return SupposedOrder(
+        book=book,
+        symbol=row["symbol"],
+        side=Side(side),
+        lots=lots,
+        confidence=confidence,
+        price=_price(row, account),
+    )
 
 
-def _mark(row: Mapping[str, str], account: AccountFile) -> None:
-    price, marks = _figure(row, "price", 1e9), account.marks
-    if price is None:
-        return
+def _price(row: Mapping[str, str], account: AccountFile) -> float | None:
+    """Return the order's own price, None where it names none; it marks a symbol that has no mark yet."""
+    price = _figure(row, "price", 1e9)
     if price == 0.0:
         raise ValueError(f"price: found {row['price']!r}; allowed: above 0")
-    known = marks.setdefault(row["symbol"], MarkAt(price, 0))
-    if known.price != price:
-        raise ValueError(f"price: found {row['price']!r}; {row['symbol']} is marked at {known.price}")
+    if price is not None:
+        account.marks.setdefault(row["symbol"], MarkAt(price, 0))
+    return price
 
 
 def _figure(row: Mapping[str, str], column: str, most: float) -> float | None:

@@ -28,6 +28,17 @@ class OrderValue(Section):
     max: float = number("Largest order", USD, above=0, most=10_000_000)
 
 
+class Orders(Section):
+    """Bound an order beside its value."""
+
+    price_collar: float = number(
+        "Distance of an order's price from the last mark", "fraction of the mark", above=0, most=1
+    )
+    max_open_per_symbol: int = number(
+        "Entries and exits of one symbol that work at once, over all books", "orders", least=1, most=1_000
+    )
+
+
 class Exposure(Section):
     """Bound what is held at once."""
 
@@ -113,6 +124,7 @@ class RiskManagement(Section):
     )
     position_size: PositionSize = part("Value of one position")
     order_value: OrderValue = part("Value of one order")
+    orders: Orders = part("An order beside its value")
     min_confidence: float = number("Weakest signal that is traded", "confidence", least=0, most=1)
     exposure: Exposure = part("What is held at once")
     mark_max_age_bars: int = number("Age at which a price is stale", "bars", least=1, most=1_000)

@@ -24,7 +24,7 @@ from config.universe import QUOTE, Listing, Profile, Universe
 from domain.breakers import StrategyBreakerTerms
 from domain.errors import ConfigurationError
 from domain.instruments import AssetKind, Instrument
-from domain.risk.limits import BookSettings, FeeSchedule, HaltPolicy, HardLimits, RiskLimits
+from domain.risk.limits import AccountTerms, BookSettings, FeeSchedule, HaltPolicy, HardLimits, RiskLimits
 from domain.symbols import Symbol, parse_symbol
 
 SECTIONS: dict[str, tuple[str, type[BaseModel]]] = {
@@ -87,6 +87,8 @@ class Settings:
             min_confidence=risk.min_confidence,
             order_value_min_usd=risk.order_value.min,
             order_value_max_usd=risk.order_value.max,
+            price_collar=risk.orders.price_collar,
+            max_open_orders_per_symbol=risk.orders.max_open_per_symbol,
             max_gross_exposure=exposure.gross,
             max_net_exposure=exposure.net,
             max_sector_exposure=exposure.sector,
@@ -114,6 +116,14 @@ class Settings:
             max_order_value_usd=hard.max_order_value,
             max_order_lots=lots,
             max_orders_per_bar=hard.max_orders_per_bar,
+        )
+
+    def account_terms(self, symbols: Iterable[str]) -> AccountTerms:
+        """Return what the account and its books may hold, for a run of `symbols`."""
+        return AccountTerms(
+            leverage=self.engine.account.leverage,
+            shares={book.id: book.share for book in self.books.books},
+            max_order_lots=self.hard_limits(symbols).max_order_lots,
         )
 
     def halt_policy(self) -> HaltPolicy:

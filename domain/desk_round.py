@@ -231,7 +231,7 @@ class DeskRound:
         books = self._books
         if self._decided is not None and intent.intent_id not in self._decided:
             return  # it was not approved when this bar was recorded
-        order = books.account.proposed(intent, books.marks)
+        order = books.account.proposed(intent, view, books.marks)
         approval, why, figures = self._engine.judge(intent, order, view, books.rung)
         if intent.kind is IntentKind.ENTRY:  # no limit lets one pass that is not finite
             self._finite(f"{intent.book}.{intent.symbol}", "risk", figures)

@@ -83,6 +83,10 @@ class WorkingOrders:
                     exiting += order.lots
         return entering, exiting
 
+    def count(self, symbol: str) -> int:
+        """Return how many entries and exits of `symbol` work, over all books."""
+        return sum(order.symbol == symbol for order in self._orders.values())
+
     def exit_owed(self, book: str, symbol: str) -> bool:
         """Return whether the last order of `book` in `symbol` was an exit that ended before it met the market.
 

@@ -102,7 +102,8 @@ def entry_lots(
 ) -> int:
     """Return the signed lots of an entry from flat, sized at mark `price` and checked; 0 when refused."""
     equity = watch.equity
-    capital = free_capital(1.0, equity, 0.0, cash / MICRO)
+    power = cash / MICRO
+    capital = free_capital(1.0, equity, 0.0, power)
     size, _ = position_size(confidence, equity, 0.0, capital, symbol_room(equity, 0.0, limits), limits)
     if size == 0.0:
         return 0
@@ -114,8 +115,10 @@ def entry_lots(
     heat = position_risk(value, limits.stop_loss_percent, equity)
     lost, fallen = watch.lost, watch.fallen
     figures = OrderFigures(
-        value, False, 0, equity, signed, signed, value, signed, value, heat, 1, lost, fallen
-    )
+        value, False, 0, 0.0, lots, traded.max_lots,
+        equity, signed, signed, value, signed, value, heat,
+        value, equity, power, 1, 1, lost, fallen,
+    )  # fmt: skip
     if refusal(figures, limits) != 0:
         return 0
     return side * lots

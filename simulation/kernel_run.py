@@ -26,8 +26,11 @@ class KernelResult:
     refused: int
 
 
-def traded_scalars(instrument: Instrument) -> Traded:
-    """Return `instrument` as the kernel takes it. Raises ValueError for a perpetual, whose margin it does not keep."""
+def traded_scalars(instrument: Instrument, max_lots: int) -> Traded:
+    """Return `instrument`, whose largest order is `max_lots`, as the kernel takes it.
+
+    Raises ValueError for a perpetual, whose margin it does not keep.
+    """
     if instrument.kind is AssetKind.PERPETUAL:
         raise ValueError(f"{instrument.symbol} is a perpetual; the kernel trades equities and spot pairs")
     return Traded(
@@ -35,6 +38,7 @@ def traded_scalars(instrument: Instrument) -> Traded:
         small_tick=instrument.tick_at(0.0),
         lots_per_unit=instrument.lots_per_unit,
         multiplier=instrument.multiplier,
+        max_lots=max_lots,
     )
 
 
@@ -44,6 +48,7 @@ def run_kernel(
     *,
     dividend: Floats,
     instrument: Instrument,
+    max_lots: int,
     cash_micro: int,
     limits: RiskLimits,
     fees: FeeSchedule,
@@ -60,7 +65,7 @@ def run_kernel(
     count = len(bars)
     trades = empty_trades(count)
     equity = np.empty(count if keep_equity else 0)
-    traded = traded_scalars(instrument)
+    traded = traded_scalars(instrument, max_lots)
     end = compiled(simulate)(columns, cash_micro, allow_short, traded, limits, fees, trades, equity)
     return KernelResult(
         trades=_first(trades, end.trades),

@@ -14,12 +14,13 @@ EXIT_BY_STOP = 1
 
 
 class Traded(NamedTuple):
-    """Be an instrument as scalars: `small_tick` is the price increment below 1.00."""
+    """Be an instrument as scalars: `small_tick` is the price increment below 1.00, `max_lots` the largest order."""
 
     tick: float
     small_tick: float
     lots_per_unit: int
     multiplier: float
+    max_lots: int
 
 
 class Columns(NamedTuple):

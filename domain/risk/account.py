@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -14,7 +15,7 @@ from domain.portfolio import Portfolio
 from domain.risk.exposure import Exposure, ValuedPosition, exposure_of
 from domain.risk.figures import AccountView, ProposedOrder
 from domain.risk.heat import portfolio_heat
-from domain.risk.limits import BookSettings, RiskLimits
+from domain.risk.limits import AccountTerms, BookSettings, RiskLimits
 from domain.risk.sizing import free_capital, symbol_room
 from domain.working_orders import WorkingOrders
 
@@ -47,14 +48,14 @@ class Account:
         working: WorkingOrders,
         instruments: Mapping[str, Instrument],
         limits: RiskLimits,
-        leverage: float,
+        terms: AccountTerms,
     ) -> None:
         """Look at `portfolio` and `working` by reference; both are the risk manager's own."""
         self._portfolio = portfolio
         self._working = working
         self._instruments = instruments
         self._limits = limits
-        self._leverage = leverage
+        self._terms = terms
 
     def held(self, marks: Marks) -> tuple[ValuedPosition, ...]:
         """Return the filled positions at their marks, sorted by symbol, then book."""
@@ -87,7 +88,10 @@ class Account:
                 in_book = in_book + abs(position.value_usd)
         return Room(
             free_capital=free_capital(
-                book.share, view.equity, in_book, self._buying_power(view.equity, marks)
+                book.share * self._terms.leverage,
+                view.equity,
+                in_book,
+                self._buying_power(view.equity, marks),
             ),
             symbol_room=symbol_room(view.equity, exposure.by_symbol.get(symbol, 0.0), self._limits),
             heat=portfolio_heat(((p.value_usd, p.stop_pct) for p in view.positions), view.equity),
@@ -95,23 +99,33 @@ class Account:
 
     def _buying_power(self, equity: float, marks: Marks) -> float:
         """Return the cash that working entries leave, and what the account may borrow on top."""
-        power = self._portfolio.cash_micro() / MICRO + (self._leverage - 1.0) * equity
+        power = self._portfolio.cash_micro() / MICRO + (self._terms.leverage - 1.0) * equity
         for _, order in self._working.entries():
             power = power - abs(self._portfolio.value(order.symbol, marks.prices[order.symbol], order.lots))
         return power
 
-    def proposed(self, intent: OrderIntent, marks: Marks) -> ProposedOrder:
-        """Return `intent` as the checks see it."""
+    def proposed(self, intent: OrderIntent, view: AccountView, marks: Marks) -> ProposedOrder:
+        """Return `intent` as the checks see it, on the account as `view` has it."""
         lots = signed(intent.side, intent.lots)
         position = self._portfolio.book_lots(intent.book, intent.symbol)
         entering, exiting = self._working.pending(intent.book, intent.symbol)
+        mark = marks.prices.get(intent.symbol, 0.0)
         return ProposedOrder(
             lots=lots,
+            max_lots=self._terms.max_order_lots[intent.symbol],
             value_usd=abs(self._portfolio.value(intent.symbol, intent.reference_price, lots)),
             mark_age_bars=marks.age_bars(intent.symbol, intent.bar),
+            price_deviation=abs(intent.reference_price - mark) / mark if mark > 0.0 else math.inf,
+            book_capital=self._book_capital(intent.book),
+            buying_power_usd=self._buying_power(view.equity, marks),
+            open_orders=self._working.count(intent.symbol),
             reducible_lots=position + exiting,
             after=self._valued(intent.book, intent.symbol, position + entering + lots, marks),
         )
+
+    def _book_capital(self, book: str) -> float:
+        """Return what `book` may hold, as a fraction of equity; nothing for one that is not configured."""
+        return self._terms.shares.get(book, 0.0) * self._terms.leverage
 
     def _valued(self, book: str, symbol: str, lots: int, marks: Marks) -> ValuedPosition:
         instrument = self._instruments[symbol]

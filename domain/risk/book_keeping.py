@@ -70,7 +70,7 @@ class BookKeeping:
         for first_bar in self._sessions:
             self.portfolio.begin_session(first_bar)
         self.account = Account(
-            self.portfolio, self.working, settings.instruments, settings.limits, settings.leverage
+            self.portfolio, self.working, settings.instruments, settings.limits, settings.terms
         )
         self._figures = AccountFigures(
             equity=self.day.equity, daily_loss=0.0, drawdown=0.0, heat=0.0, gross_exposure=0.0

@@ -20,8 +20,10 @@ class DenialCode(StrEnum):
     """Name why an order is denied."""
 
     NO_FRESH_MARK = "no_fresh_mark"
+    PRICE_COLLAR = "price_collar"
     ORDER_VALUE_BELOW_MINIMUM = "order_value_below_minimum"
     ORDER_VALUE_ABOVE_MAXIMUM = "order_value_above_maximum"
+    ORDER_QUANTITY = "order_quantity"
     POSITION_SIZE = "position_size"
     POSITION_RISK = "position_risk"
     HEAT = "heat"
@@ -29,7 +31,10 @@ class DenialCode(StrEnum):
     NET_EXPOSURE = "net_exposure"
     SYMBOL_EXPOSURE = "symbol_exposure"
     SECTOR_EXPOSURE = "sector_exposure"
+    BOOK_CAPITAL = "book_capital"
+    BUYING_POWER = "buying_power"
     POSITION_COUNT = "position_count"
+    OPEN_ORDERS = "open_orders"
     DAILY_LOSS = "daily_loss"
     DRAWDOWN = "drawdown"
 
@@ -82,6 +87,12 @@ def _count(number: float) -> str:
 CHECKS: tuple[Check, ...] = (
     Check(DenialCode.NO_FRESH_MARK, measures.fresh_mark, "age of the mark: {}, allowed {}", _bars),
     Check(
+        DenialCode.PRICE_COLLAR,
+        measures.far_price,
+        "the order's price is {} away from the last mark, allowed {}",
+        percent,
+    ),
+    Check(
         DenialCode.ORDER_VALUE_BELOW_MINIMUM,
         measures.order_value_minimum,
         "order value {} is below the minimum of {}",
@@ -92,6 +103,12 @@ CHECKS: tuple[Check, ...] = (
         measures.order_value_maximum,
         "order value {} is above the maximum of {}",
         dollars,
+    ),
+    Check(
+        DenialCode.ORDER_QUANTITY,
+        measures.order_quantity_maximum,
+        "{} lots are more than the largest order of {}",
+        _count,
     ),
     Check(
         DenialCode.POSITION_SIZE,
@@ -130,7 +147,25 @@ CHECKS: tuple[Check, ...] = (
         "exposure to the sector would be {} of equity, above {}",
         percent,
     ),
+    Check(
+        DenialCode.BOOK_CAPITAL,
+        measures.book_capital,
+        "the book would hold {}, above its capital of {}",
+        dollars,
+    ),
+    Check(
+        DenialCode.BUYING_POWER,
+        measures.buying_power,
+        "order value {} is above the buying power left of {}",
+        dollars,
+    ),
     Check(DenialCode.POSITION_COUNT, measures.position_count, "positions would be {}, above {}", _count),
+    Check(
+        DenialCode.OPEN_ORDERS,
+        measures.open_order_count,
+        "{} orders of the symbol would work, above {}",
+        _count,
+    ),
     Check(
         DenialCode.DAILY_LOSS,
         measures.daily_loss_limit,

@@ -16,16 +16,18 @@ NONE_HELD = "nothing held"
 class Judged(NamedTuple):
     """Hold what an order was judged by.
 
-    `lots` is signed and `price` the mark it is valued at, `positions` are the account's with the order and all working
-    ones filled; `day_start_equity` and `peak_equity` are what losses are measured from, all money in USD.
+    `price` is the order's own and `mark` the last one of its symbol (0.0: none), `book` is whose it is, `positions` are
+    the account's with the order and all working ones filled; `day_start_equity` and `peak_equity` are what losses are
+    measured from, all money in USD.
     """
 
     figures: OrderFigures
     limits: RiskLimits
-    lots: int
+    book: str
     lots_per_unit: int
     multiplier: float
     price: float
+    mark: float
     positions: Sequence[ValuedPosition]
     day_start_equity: float
     peak_equity: float
@@ -63,10 +65,42 @@ def _age(judged: Judged) -> str:
 
 
 def _value(judged: Judged) -> str:
-    lots, figures = abs(judged.lots), judged.figures
-    units = f"{lots / judged.lots_per_unit:,.10g}"
+    figures = judged.figures
+    units = f"{figures.lots / judged.lots_per_unit:,.10g}"
     times = "" if judged.multiplier == 1.0 else f" x {judged.multiplier:g}"
     return f"{units} x {judged.price:,.10g}{times} = {dollars(figures.value_usd)}"
+
+
+def _collar(judged: Judged) -> str:
+    most = f"at most {percent(judged.limits.price_collar)}"
+    if not judged.mark > 0.0:
+        return f"no mark to hold the price against; {most}"
+    price, mark = f"{judged.price:,.10g}", f"{judged.mark:,.10g}"
+    return f"|{price} - {mark}| / {mark} = {percent(judged.figures.price_deviation)}, {most}"
+
+
+def _quantity(judged: Judged) -> str:
+    lots, most = judged.figures.lots, judged.figures.max_lots
+    per_unit = judged.lots_per_unit
+    return f"{lots / per_unit:,.15g} units, at most {most / per_unit:,.15g}"
+
+
+def _book(judged: Judged) -> str:
+    figures = judged.figures
+    parts = [
+        f"{p.symbol} {dollars(abs(p.value_usd))}"
+        for p in judged.positions
+        if p.book == judged.book and p.value_usd
+    ]
+    return f"{_added(parts)} = {dollars(figures.book_after_usd)}, at most {dollars(figures.book_capital_usd)}"
+
+
+def _power(judged: Judged) -> str:
+    return f"{_value(judged)}, at most {dollars(judged.figures.buying_power_usd)} left to spend"
+
+
+def _open(judged: Judged) -> str:
+    return f"{judged.figures.open_orders} with this one, at most {judged.limits.max_open_orders_per_symbol}"
 
 
 def _bounded(bound: str, limit: Callable[[RiskLimits], float]) -> Callable[[Judged], str]:
@@ -159,8 +193,10 @@ def _added(parts: Sequence[str]) -> str:
 
 _ARITHMETIC: Mapping[DenialCode, Callable[[Judged], str]] = {
     DenialCode.NO_FRESH_MARK: _age,
+    DenialCode.PRICE_COLLAR: _collar,
     DenialCode.ORDER_VALUE_BELOW_MINIMUM: _bounded("at least", lambda limits: limits.order_value_min_usd),
     DenialCode.ORDER_VALUE_ABOVE_MAXIMUM: _bounded("at most", lambda limits: limits.order_value_max_usd),
+    DenialCode.ORDER_QUANTITY: _quantity,
     DenialCode.POSITION_SIZE: _position,
     DenialCode.POSITION_RISK: _position_risk,
     DenialCode.HEAT: _heat,
@@ -168,7 +204,10 @@ _ARITHMETIC: Mapping[DenialCode, Callable[[Judged], str]] = {
     DenialCode.NET_EXPOSURE: _net,
     DenialCode.SYMBOL_EXPOSURE: _symbol,
     DenialCode.SECTOR_EXPOSURE: _sector,
+    DenialCode.BOOK_CAPITAL: _book,
+    DenialCode.BUYING_POWER: _power,
     DenialCode.POSITION_COUNT: _count,
+    DenialCode.OPEN_ORDERS: _open,
     DenialCode.DAILY_LOSS: _daily_loss,
     DenialCode.DRAWDOWN: _drawdown,
 }

@@ -9,7 +9,8 @@ from typing import NamedTuple
 class RiskLimits(NamedTuple):
     """Bound what the account may do (requirement A5).
 
-    Fractions are of current equity unless their name says otherwise; `_usd` are in the account's currency.
+    Fractions are of current equity unless their name says otherwise, `price_collar` of the last mark; `_usd` are in the
+    account's currency.
     `version` names the configuration the limits came from, so that an approval can be traced to it. Limits on heat and
     exposure deny when exceeded (>), limits on loss and drawdown bind when reached (>=). `heat_warnings` rise and deny
     nothing: heat that reaches one is recorded.
@@ -27,6 +28,8 @@ class RiskLimits(NamedTuple):
     min_confidence: float
     order_value_min_usd: float
     order_value_max_usd: float
+    price_collar: float
+    max_open_orders_per_symbol: int
     max_gross_exposure: float
     max_net_exposure: float
     max_sector_exposure: float
@@ -88,7 +91,8 @@ class BookSettings(NamedTuple):
     """Describe a book: strategies that trade one share of the equity under one rule.
 
     `rule` is "vote" (an entry needs `min_votes` strategies with the same direction on the same symbol and bar) or
-    "independent" (each strategy trades alone; `min_votes` is 1). `share` is the book's fraction of current equity.
+    "independent" (each strategy trades alone; `min_votes` is 1). `share` is the book's fraction of current equity times
+    the account's leverage.
     """
 
     name: str
@@ -97,3 +101,15 @@ class BookSettings(NamedTuple):
     min_votes: int
     allow_short: bool
     strategies: tuple[str, ...]
+
+
+class AccountTerms(NamedTuple):
+    """Say what the account and its books may hold.
+
+    `leverage` is buying power as a multiple of equity, `shares` each book's fraction of it, `max_order_lots` the
+    largest order of each symbol that the gateway lets onto the wire.
+    """
+
+    leverage: float
+    shares: Mapping[str, float]
+    max_order_lots: Mapping[str, int]

@@ -17,16 +17,22 @@ from domain.risk.limits import RiskLimits
 class OrderFigures(NamedTuple):
     """Hold all that any check needs; numbers only, so that the kernel can build it too.
 
-    `value_usd` is the order's value at its mark (>= 0); `reduces` says that by size it only shrinks the book's position
-    (see `only_reduces`). What ends in `_after` counts the order and all working orders as if filled: the book's
-    position and the account's symbol, gross, net (signed), sector in USD, heat as a fraction of equity, the number of
-    symbols held. `mark_age_bars` is 0 for a mark of the present bar, -1 when there is none. `daily_loss` and
-    `drawdown` are fractions (`domain/risk/loss.py`).
+    `value_usd` is the order's value at its price (>= 0); `reduces` says that by size it only shrinks the book's
+    position (see `only_reduces`). `mark_age_bars` is 0 for a mark of the present bar, -1 when there is none;
+    `price_deviation` is the distance of the order's own price from that mark, as a fraction of it. `lots` is absolute.
+    What ends in `_after` counts the order and all working orders as if filled: the book's position and the account's
+    symbol, gross, net (signed), sector in USD, heat as a fraction of equity, all that the book holds, the number of
+    symbols held. `book_capital_usd` is what the book may hold, `buying_power_usd` what the account may still spend,
+    `open_orders` what works for the symbol with this one. `daily_loss` and `drawdown` are fractions
+    (`domain/risk/loss.py`).
     """
 
     value_usd: float
     reduces: bool
     mark_age_bars: int
+    price_deviation: float
+    lots: int
+    max_lots: int
     equity: float
     position_after_usd: float
     symbol_after_usd: float
@@ -34,7 +40,11 @@ class OrderFigures(NamedTuple):
     net_after_usd: float
     sector_after_usd: float
     heat_after: float
+    book_after_usd: float
+    book_capital_usd: float
+    buying_power_usd: float
     positions_after: int
+    open_orders: int
     daily_loss: float
     drawdown: float
 
@@ -58,6 +68,11 @@ def fresh_mark(order: OrderFigures, limits: RiskLimits) -> Measure:
     return stale, float(order.mark_age_bars), float(limits.mark_max_age_bars)
 
 
+def far_price(order: OrderFigures, limits: RiskLimits) -> Measure:
+    """Deny any order whose own price lies too far from the last mark: one of the two is wrong."""
+    return exceeds(order.price_deviation, limits.price_collar), order.price_deviation, limits.price_collar
+
+
 def order_value_minimum(order: OrderFigures, limits: RiskLimits) -> Measure:
     """Deny an order too small to be worth its costs."""
     small = falls_short(order.value_usd, limits.order_value_min_usd)
@@ -68,6 +83,12 @@ def order_value_maximum(order: OrderFigures, limits: RiskLimits) -> Measure:
     """Deny an order larger than any should be."""
     large = exceeds(order.value_usd, limits.order_value_max_usd)
     return large and not order.reduces, order.value_usd, limits.order_value_max_usd
+
+
+def order_quantity_maximum(order: OrderFigures, _limits: RiskLimits) -> Measure:
+    """Deny an order of more lots than the gateway would let onto the wire."""
+    # The limit differs from kind to kind of asset: it comes with the order.
+    return order.lots > order.max_lots and not order.reduces, float(order.lots), float(order.max_lots)
 
 
 def position_size_maximum(order: OrderFigures, limits: RiskLimits) -> Measure:
@@ -114,6 +135,24 @@ def sector_exposure(order: OrderFigures, limits: RiskLimits) -> Measure:
     return exceeds(value, limits.max_sector_exposure) and not order.reduces, value, limits.max_sector_exposure
 
 
+def book_capital(order: OrderFigures, _limits: RiskLimits) -> Measure:
+    """Deny what would make a book hold more than its share of the equity."""
+    over = exceeds(order.book_after_usd, order.book_capital_usd)
+    return over and not order.reduces, order.book_after_usd, order.book_capital_usd
+
+
+def buying_power(order: OrderFigures, _limits: RiskLimits) -> Measure:
+    """Deny what costs more than the account may still spend."""
+    over = exceeds(order.value_usd, order.buying_power_usd)
+    return over and not order.reduces, order.value_usd, order.buying_power_usd
+
+
+def open_order_count(order: OrderFigures, limits: RiskLimits) -> Measure:
+    """Deny one more order of a symbol for which as many work as allowed."""
+    over = order.open_orders > limits.max_open_orders_per_symbol
+    return over and not order.reduces, float(order.open_orders), float(limits.max_open_orders_per_symbol)
+
+
 def position_count(order: OrderFigures, limits: RiskLimits) -> Measure:
     """Deny what would open more positions than allowed."""
     over = order.positions_after > limits.max_positions
@@ -146,28 +185,43 @@ def refusal(order: OrderFigures, limits: RiskLimits) -> int:
     # Written out, for numba cannot loop over functions; a test holds it to CHECKS.
     if fresh_mark(order, limits)[0]:
         return 1
-    if order_value_minimum(order, limits)[0]:
+    if far_price(order, limits)[0]:
         return 2
-    if order_value_maximum(order, limits)[0]:
+    if order_value_minimum(order, limits)[0]:
         return 3
-    if position_size_maximum(order, limits)[0]:
+    if order_value_maximum(order, limits)[0]:
         return 4
-    if single_position_risk(order, limits)[0]:
+    if order_quantity_maximum(order, limits)[0]:
         return 5
-    if heat_maximum(order, limits)[0]:
+    return _refusal_after(order, limits)
+
+
+def _refusal_after(order: OrderFigures, limits: RiskLimits) -> int:
+    """Return the place of the first check that denies what the account would be after `order`, 0 for none."""
+    if position_size_maximum(order, limits)[0]:
         return 6
-    if gross_exposure(order, limits)[0]:
+    if single_position_risk(order, limits)[0]:
         return 7
-    if net_exposure(order, limits)[0]:
+    if heat_maximum(order, limits)[0]:
         return 8
-    if symbol_exposure(order, limits)[0]:
+    if gross_exposure(order, limits)[0]:
         return 9
-    if sector_exposure(order, limits)[0]:
+    if net_exposure(order, limits)[0]:
         return 10
-    if position_count(order, limits)[0]:
+    if symbol_exposure(order, limits)[0]:
         return 11
-    if daily_loss_limit(order, limits)[0]:
+    if sector_exposure(order, limits)[0]:
         return 12
-    if drawdown_limit(order, limits)[0]:
+    if book_capital(order, limits)[0]:
         return 13
+    if buying_power(order, limits)[0]:
+        return 14
+    if position_count(order, limits)[0]:
+        return 15
+    if open_order_count(order, limits)[0]:
+        return 16
+    if daily_loss_limit(order, limits)[0]:
+        return 17
+    if drawdown_limit(order, limits)[0]:
+        return 18
     return 0

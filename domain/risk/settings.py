@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from domain.breakers import BreakerTerms, StrategyBreakerTerms
 from domain.instruments import Instrument
 from domain.lease import NO_PULSES, LeaseTerms
-from domain.risk.limits import BookSettings, RiskLimits
+from domain.risk.limits import AccountTerms, BookSettings, RiskLimits
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,7 +31,7 @@ class RiskSettings:
     instruments: Mapping[str, Instrument]
     currency: str
     cash_micro: int
-    leverage: float
+    terms: AccountTerms
     session_number: int
     opening_orders: bool
     lockstep: bool

@@ -24,7 +24,7 @@ from domain.risk.explaining import Explained, Judged, explain
 from domain.risk.exposure import exposure_of
 from domain.risk.figures import account_with
 from domain.risk.heat import portfolio_heat
-from domain.risk.limits import BookSettings, RiskLimits
+from domain.risk.limits import AccountTerms, BookSettings, RiskLimits
 from domain.risk.measures import only_reduces
 from domain.risk.sizing import SizingResult, size_position
 from domain.working_orders import WorkingOrders
@@ -66,13 +66,14 @@ class Supposed:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SupposedOrder:
-    """Describe an order; without `lots` it is sized by `confidence`."""
+    """Describe an order; without `lots` it is sized by `confidence`, without a `price` it has its symbol's mark."""
 
     book: str
     symbol: str
     side: Side
     lots: int | None
     confidence: float | None
+    price: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,7 +102,7 @@ class WhatIf:
         limits: RiskLimits,
         *,
         currency: str,
-        leverage: float,
+        terms: AccountTerms,
     ) -> None:
         """Build the account; the cash is what the equity leaves when everything held is valued at its mark."""
         self._supposed, self._instruments, self._limits = supposed, instruments, limits
@@ -110,7 +111,7 @@ class WhatIf:
         self._marks = Marks(marks)
         self._portfolio = _portfolio(supposed, instruments, currency)
         self._working = WorkingOrders()
-        self._account = Account(self._portfolio, self._working, instruments, limits, leverage)
+        self._account = Account(self._portfolio, self._working, instruments, limits, terms)
         self._day = Day(NOW, supposed.day_start_equity, supposed.peak_equity, supposed.equity)
         self._engine = RiskEngine(limits, epoch=1)
         self._made = 0
@@ -142,18 +143,19 @@ class WhatIf:
             sizing, lots = self._sized(order)
             if lots == 0:
                 return self._unsized(order, sizing)
-        intent = self._intent(order.book, order.symbol, signed(order.side, lots))
+        intent = self._intent(order.book, order.symbol, signed(order.side, lots), order.price)
         view = self._account.view(self._day, self._marks)
-        proposed = self._account.proposed(intent, self._marks)
+        proposed = self._account.proposed(intent, view, self._marks)
         approval, why, figures = self._engine.judge(intent, proposed, view, self._supposed.rung)
         instrument = self._instruments[order.symbol]
         judged = Judged(
             figures=figures,
             limits=self._limits,
-            lots=proposed.lots,
+            book=order.book,
             lots_per_unit=instrument.lots_per_unit,
             multiplier=instrument.multiplier,
             price=intent.reference_price,
+            mark=self._marks.prices.get(order.symbol, 0.0),
             positions=account_with(proposed, view),
             day_start_equity=self._supposed.day_start_equity,
             peak_equity=self._supposed.peak_equity,
@@ -212,7 +214,7 @@ class WhatIf:
             checks=(),
         )
 
-    def _intent(self, book: str, symbol: str, lots: int) -> OrderIntent:
+    def _intent(self, book: str, symbol: str, lots: int, price: float | None = None) -> OrderIntent:
         """Return the intent for signed `lots`: an exit where that, with what works, can at most close the position."""
         self._made += 1
         _, exiting = self._working.pending(book, symbol)
@@ -228,7 +230,7 @@ class WhatIf:
             lots=abs(lots),
             order_type=OrderType.MARKET,
             time_in_force=TimeInForce.DAY,
-            reference_price=self._marks.prices.get(symbol, 0.0),
+            reference_price=self._marks.prices.get(symbol, 0.0) if price is None else price,
             stop_loss_pct=0.0 if exits else self._limits.stop_loss_percent,
             reason="supposed",
         )

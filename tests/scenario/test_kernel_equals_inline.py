@@ -112,6 +112,7 @@ def run_compiled(
         SignalArrays(direction, confidence),
         dividend=table.dividend,
         instrument=instrument,
+        max_lots=settings.hard_limits([symbol]).max_order_lots[symbol],
         cash_micro=round(settings.engine.account.initial_cash * MICRO),
         limits=settings.risk_limits(),
         fees=settings.fee_schedule(instrument.kind),

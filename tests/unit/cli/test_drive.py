@@ -34,6 +34,9 @@ class Engine:
     def states(self) -> Mapping[str, Mapping[str, Any]]:
         return {"coordinator": {"phase": self.phase}, "feed": {"next": self._advances}, "risk": {}}
 
+    def asked_states(self) -> Mapping[str, Mapping[str, Any]]:
+        return self.states()
+
     def snapshot(self) -> Mapping[str, Any]:
         return {}
 
@@ -91,12 +94,31 @@ class Forgetful(Engine):
         return {"coordinator": {"phase": phase}, "feed": {"next": 212}, "risk": {"bar": decided}}
 
 
+class Unseen(Forgetful):
+    """Be an engine whose coordinator is killed before it has looked at the others, which trade on."""
+
+    def states(self) -> Mapping[str, Mapping[str, Any]]:
+        return {**super().states(), "feed": {}, "risk": {}}
+
+    def asked_states(self) -> Mapping[str, Mapping[str, Any]]:
+        return super().states()
+
+
 def drive_to_the_end(engine: Engine) -> None:
     drive(engine, stop_requested=lambda: "", show=lambda states: None, stall_s=0.1, stop_s=20.0)
 
 
 def test_bars_that_are_decided_are_no_stall_though_the_feed_is_never_seen_later() -> None:
     drive_to_the_end(Forgetful(moves=True))
+
+
+def test_who_is_said_to_stand_still_is_asked_first() -> None:
+    drive_to_the_end(Unseen(moves=True))
+
+
+def test_who_stands_still_when_asked_is_stalled() -> None:
+    with pytest.raises(EngineStalled, match=r"no bar settled for 0\.1 s at bar 212; waiting for"):
+        drive_to_the_end(Unseen(moves=False))
 
 
 def test_bars_that_stand_still_are_a_stall() -> None:

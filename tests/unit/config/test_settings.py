@@ -43,6 +43,8 @@ def test_risk_limits_have_the_defaults_of_a5(settings: Settings) -> None:
         "min_confidence": 0.6,
         "order_value_min_usd": 100.0,
         "order_value_max_usd": 10_000.0,
+        "price_collar": 0.05,
+        "max_open_orders_per_symbol": 4,
         "max_gross_exposure": 1.0,
         "max_net_exposure": 1.0,
         "max_sector_exposure": 0.30,

@@ -27,21 +27,29 @@ sides = st.sampled_from([1, -1])
 limits = st.just(LIMITS)
 fees = st.just(IB_FIXED)
 ticks = st.sampled_from([0.01, 0.0001, 0.25, 0.05])
+counts = st.integers(0, 20)
 figures = st.builds(
     measures.OrderFigures,
-    values,
-    st.booleans(),
-    st.integers(-1, 5),
-    values,
-    values,
-    values,
-    values,
-    values,
-    values,
-    fractions,
-    st.integers(0, 20),
-    fractions,
-    fractions,
+    value_usd=values,
+    reduces=st.booleans(),
+    mark_age_bars=st.integers(-1, 5),
+    price_deviation=fractions,
+    lots=counts,
+    max_lots=counts,
+    equity=values,
+    position_after_usd=values,
+    symbol_after_usd=values,
+    gross_after_usd=values,
+    net_after_usd=values,
+    sector_after_usd=values,
+    heat_after=fractions,
+    book_after_usd=values,
+    book_capital_usd=values,
+    buying_power_usd=values,
+    positions_after=counts,
+    open_orders=counts,
+    daily_loss=fractions,
+    drawdown=fractions,
 )
 
 SHARED: list[tuple[Callable[..., Any], tuple[st.SearchStrategy[Any], ...]]] = [

@@ -27,6 +27,7 @@ from simulation.kernel_state import EXIT_BY_SIGNAL, EXIT_BY_STOP, Columns
 from tests.money import FREE, IB_FIXED, LIMITS, coin, dividend, executed, stock
 
 OPENING = 100_000_000_000
+MOST_LOTS = 10**12
 
 
 class Case(NamedTuple):
@@ -81,6 +82,7 @@ def ran(given_case: Case) -> KernelResult:
         bars,
         signals,
         dividend=paid,
+        max_lots=MOST_LOTS,
         instrument=instrument,
         cash_micro=cash,
         limits=limits,
@@ -163,6 +165,7 @@ class TestKnownAnswers:
             bars,
             signals,
             dividend=paid,
+            max_lots=MOST_LOTS,
             instrument=instrument,
             cash_micro=cash,
             limits=limits,
@@ -187,7 +190,7 @@ def test_no_cash_is_refused() -> None:
 def test_a_perpetual_is_refused() -> None:
     fields = {name: getattr(coin(), name) for name in Instrument.__slots__}
     with pytest.raises(ValueError, match="perpetual"):
-        traded_scalars(Instrument(**{**fields, "kind": AssetKind.PERPETUAL}))
+        traded_scalars(Instrument(**{**fields, "kind": AssetKind.PERPETUAL}), MOST_LOTS)
 
 
 # --- against the machines' own portfolio and checks --------------------------------------------------------------
@@ -297,7 +300,16 @@ class Reference:
         value = self.account.value(self.symbol, close, direction * lots)
         after = ValuedPosition("main", self.symbol, traded.sector, value, limits.stop_loss_percent)
         order = ProposedOrder(
-            lots=direction * lots, value_usd=abs(value), mark_age_bars=0, reducible_lots=0, after=after
+            lots=direction * lots,
+            max_lots=MOST_LOTS,
+            value_usd=abs(value),
+            mark_age_bars=0,
+            price_deviation=0.0,
+            book_capital=1.0,
+            buying_power_usd=cash,
+            open_orders=0,
+            reducible_lots=0,
+            after=after,
         )
         return lots if first_denial(figures_for(order, view), limits) is None else 0
 
@@ -384,7 +396,7 @@ def test_the_kernel_compiled_equals_the_kernel_interpreted(seed: int) -> None:
         made.signals.direction,
         made.signals.confidence,
     )
-    scalars = traded_scalars(made.instrument)
+    scalars = traded_scalars(made.instrument, MOST_LOTS)
     end = simulate(columns, made.cash_micro, True, scalars, made.limits, made.fees, trades, curve)
     assert (end.cash_micro, end.lots, end.refused) == (found.cash_micro, found.lots, found.refused)
     assert curve.tolist() == found.equity.tolist()

@@ -35,7 +35,7 @@ from domain.records import (
     OrderState,
     Record,
 )
-from domain.risk.limits import BookSettings, HaltPolicy, RiskLimits
+from domain.risk.limits import AccountTerms, BookSettings, HaltPolicy, RiskLimits
 from domain.risk.manager import BETWEEN, SNAPSHOT, RiskManager
 from domain.risk.settings import RiskSettings
 from domain.signals import Signal, SignalFailure
@@ -77,7 +77,11 @@ def settings(
         "instruments": {instrument.symbol: instrument for instrument in instruments},
         "currency": "USD",
         "cash_micro": round(cash * 1e6),
-        "leverage": 1.0,
+        "terms": AccountTerms(
+            leverage=1.0,
+            shares={book.name: book.share for book in books},
+            max_order_lots={instrument.symbol: 10**12 for instrument in instruments},
+        ),
         "session_number": 1,
         "opening_orders": True,
         "lockstep": True,

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import math
+from dataclasses import replace
+
 import pytest
 
 from domain.broker import OrderType, Side, TimeInForce
@@ -10,6 +13,8 @@ from domain.messages import OrderIntent
 from domain.portfolio import Portfolio
 from domain.records import IntentKind
 from domain.risk.account import Account, Day
+from domain.risk.figures import ProposedOrder
+from domain.risk.limits import AccountTerms
 from domain.working_orders import WorkingOrders
 from tests.money import LIMITS, executed, stock
 from tests.unit.domain.risk.bench import MAIN
@@ -45,7 +50,10 @@ def account(*working: OrderIntent, held: int = 100, leverage: float = 1.0) -> Ac
     orders = WorkingOrders()
     for each in working:
         orders.approve(each)
-    return Account(portfolio, orders, instruments, LIMITS, leverage)
+    terms = AccountTerms(
+        leverage=leverage, shares={"main": 1.0}, max_order_lots=dict.fromkeys(instruments, 1_000)
+    )
+    return Account(portfolio, orders, instruments, LIMITS, terms)
 
 
 def test_positions_are_valued_at_their_marks() -> None:
@@ -77,7 +85,7 @@ def test_age_of_a_mark_counts_bars(symbol: str, age: int) -> None:
         ((), 0.5, 1.0, 39_000.0, 0.0),  # the book's share binds
         ((), 0.1, 1.0, 0.0, 0.0),
         ((intent("XOM", 100),), 1.0, 1.0, 84_000.0, 0.0),  # a working entry takes room and cash
-        ((), 1.0, 2.0, 89_000.0, 0.0),
+        ((), 1.0, 2.0, 189_000.0, 0.0),  # and leverage widens both
     ],
 )
 def test_room_is_what_share_cash_and_symbol_limit_leave(
@@ -94,19 +102,41 @@ def test_room_for_another_symbol_is_its_own_limit() -> None:
 
 
 def test_proposed_entry_after_all_that_works() -> None:
-    order = account(intent("XOM", 10)).proposed(intent("XOM", 10), MARKS)
-    assert (order.lots, order.value_usd, order.mark_age_bars) == (10, 500.0, 3)
+    order = proposed(account(intent("XOM", 10)), intent("XOM", 10))
+    assert (order.lots, order.max_lots, order.value_usd, order.mark_age_bars) == (10, 1_000, 500.0, 3)
     assert order.after.value_usd == 1_000.0
+    assert (order.price_deviation, order.book_capital, order.open_orders) == (0.0, 1.0, 1)
+    assert order.buying_power_usd == pytest.approx(89_500.0)
+
+
+@pytest.mark.parametrize(("price", "away"), [(52.5, 0.05), (47.5, 0.05), (50.0, 0.0), (math.nan, math.nan)])
+def test_an_orders_own_price_is_held_against_the_mark(price: float, away: float) -> None:
+    order = proposed(account(), replace(intent("XOM", 10), reference_price=price))
+    assert order.price_deviation == pytest.approx(away, nan_ok=True)
+
+
+def test_every_order_that_works_for_a_book_and_symbol_counts() -> None:
+    working = [replace(intent("XOM", lots), intent_id=f"1.main.XOM.{lots}.1") for lots in (10, 20)]
+    order = proposed(account(*working), intent("XOM", 5))
+    assert (order.after.value_usd, order.open_orders) == (35 * 50.0, 2)
+
+
+def test_a_book_that_is_not_configured_has_no_capital() -> None:
+    order = proposed(account(), replace(intent("XOM", 10), book="gone"))
+    assert order.book_capital == 0.0
+
+
+def proposed(of: Account, order: OrderIntent) -> ProposedOrder:
+    return of.proposed(order, of.view(DAY, MARKS), MARKS)
 
 
 def test_two_exits_cannot_add_up_to_a_new_position() -> None:
     """What a working exit will sell cannot be sold again."""
-    order = account(intent("AAPL", -60, IntentKind.EXIT)).proposed(
-        intent("AAPL", -60, IntentKind.EXIT), MARKS
-    )
+    order = proposed(account(intent("AAPL", -60, IntentKind.EXIT)), intent("AAPL", -60, IntentKind.EXIT))
     assert (order.lots, order.reducible_lots) == (-60, 40)
 
 
 def test_symbol_without_a_mark_has_age_minus_one() -> None:
     """A4: it is refused by that."""
-    assert account(held=0).proposed(intent("IBM", 5), MARKS).mark_age_bars == -1
+    order = proposed(account(held=0), intent("IBM", 5))
+    assert (order.mark_age_bars, order.price_deviation) == (-1, math.inf)

@@ -25,6 +25,9 @@ FINE = OrderFigures(
     value_usd=2_000.0,
     reduces=False,
     mark_age_bars=0,
+    price_deviation=0.0,
+    lots=20,
+    max_lots=100,
     equity=100_000.0,
     position_after_usd=2_000.0,
     symbol_after_usd=2_000.0,
@@ -32,7 +35,11 @@ FINE = OrderFigures(
     net_after_usd=2_000.0,
     sector_after_usd=2_000.0,
     heat_after=0.0006,
+    book_after_usd=2_000.0,
+    book_capital_usd=50_000.0,
+    buying_power_usd=20_000.0,
     positions_after=1,
+    open_orders=1,
     daily_loss=0.0,
     drawdown=0.0,
 )
@@ -42,8 +49,10 @@ RISKY = LIMITS._replace(position_size_max_usd=200_000.0, order_value_max_usd=300
 EDGES: list[tuple[DenialCode, str, Any, Any, Any]] = [
     (DenialCode.NO_FRESH_MARK, "mark_age_bars", 3, 4, LIMITS),
     (DenialCode.NO_FRESH_MARK, "mark_age_bars", 0, -1, LIMITS),
+    (DenialCode.PRICE_COLLAR, "price_deviation", 0.05, 0.0500001, LIMITS),
     (DenialCode.ORDER_VALUE_BELOW_MINIMUM, "value_usd", 100.0, 99.99, LIMITS),
     (DenialCode.ORDER_VALUE_ABOVE_MAXIMUM, "value_usd", 10_000.0, 10_000.01, LIMITS),
+    (DenialCode.ORDER_QUANTITY, "lots", 100, 101, LIMITS),
     (DenialCode.POSITION_SIZE, "position_after_usd", 5_000.0, 5_000.01, LIMITS),
     (DenialCode.POSITION_SIZE, "position_after_usd", -5_000.0, -5_000.01, LIMITS),
     (DenialCode.POSITION_RISK, "position_after_usd", 66_666.66, 66_666.67, RISKY),
@@ -53,7 +62,10 @@ EDGES: list[tuple[DenialCode, str, Any, Any, Any]] = [
     (DenialCode.NET_EXPOSURE, "net_after_usd", -100_000.0, -100_000.01, LIMITS),
     (DenialCode.SYMBOL_EXPOSURE, "symbol_after_usd", 10_000.0, 10_000.01, LIMITS),
     (DenialCode.SECTOR_EXPOSURE, "sector_after_usd", 30_000.0, 30_000.01, LIMITS),
+    (DenialCode.BOOK_CAPITAL, "book_after_usd", 50_000.0, 50_000.01, LIMITS),
+    (DenialCode.BUYING_POWER, "buying_power_usd", 2_000.0, 1_999.99, LIMITS),
     (DenialCode.POSITION_COUNT, "positions_after", 10, 11, LIMITS),
+    (DenialCode.OPEN_ORDERS, "open_orders", 4, 5, LIMITS),
     (DenialCode.DAILY_LOSS, "daily_loss", 0.01999, 0.02, LIMITS),
     (DenialCode.DRAWDOWN, "drawdown", 0.09999, 0.10, LIMITS),
 ]
@@ -71,18 +83,22 @@ def test_each_limit_denies_just_beyond_its_edge(
 
 
 @pytest.mark.parametrize(("code", "field", "allowed", "denied", "limits"), EDGES)
-def test_an_order_that_only_reduces_is_held_up_by_a_stale_mark_alone(
+def test_an_order_that_only_reduces_is_held_up_by_its_price_alone(
     code: DenialCode, field: str, allowed: Any, denied: Any, limits: Any
 ) -> None:
     """A4: the order minimum never applies to an order that only reduces; nor does any loss or exposure limit."""
     found = denials(FINE._replace(**{field: denied}, reduces=True), limits)
-    expected = [DenialCode.NO_FRESH_MARK] if code is DenialCode.NO_FRESH_MARK else []
+    expected = [code] if code in (DenialCode.NO_FRESH_MARK, DenialCode.PRICE_COLLAR) else []
     assert [denial.code for denial in found] == expected
 
 
 @pytest.mark.parametrize(
     "field",
-    [name for name in OrderFigures._fields if name not in ("reduces", "mark_age_bars", "positions_after")],
+    [
+        name
+        for name in OrderFigures._fields
+        if name not in ("reduces", "mark_age_bars", "positions_after", "lots", "max_lots", "open_orders")
+    ],
 )
 def test_a_figure_that_is_not_a_number_is_denied(field: str) -> None:
     changes: dict[str, Any] = {field: math.nan}
@@ -159,6 +175,9 @@ figures = st.builds(
     value_usd=around.map(lambda x: x * 10_000),
     reduces=st.booleans(),
     mark_age_bars=st.integers(-1, 5),
+    price_deviation=around.map(lambda x: x * 0.03),
+    lots=st.integers(0, 120),
+    max_lots=st.just(100),
     equity=st.sampled_from([100_000.0, 0.0, math.nan]),
     position_after_usd=around.map(lambda x: (x - 1) * 5_500),
     symbol_after_usd=around.map(lambda x: (x - 1) * 11_000),
@@ -166,7 +185,11 @@ figures = st.builds(
     net_after_usd=around.map(lambda x: (x - 1) * 110_000),
     sector_after_usd=around.map(lambda x: x * 20_000),
     heat_after=around.map(lambda x: x * 0.15),
+    book_after_usd=around.map(lambda x: x * 60_000),
+    book_capital_usd=st.just(100_000.0),
+    buying_power_usd=around.map(lambda x: x * 90_000),
     positions_after=st.integers(0, 13),
+    open_orders=st.integers(1, 5),
     daily_loss=around.map(lambda x: x * 0.011),
     drawdown=around.map(lambda x: x * 0.06),
 )
@@ -196,13 +219,26 @@ def view(*positions: ValuedPosition) -> AccountView:
     )
 
 
+def proposed(lots: int, value: float, reducible: int, after: ValuedPosition) -> ProposedOrder:
+    return ProposedOrder(
+        lots=lots,
+        max_lots=1_000,
+        value_usd=value,
+        mark_age_bars=0,
+        price_deviation=0.01,
+        book_capital=0.5,
+        buying_power_usd=60_000.0,
+        open_orders=2,
+        reducible_lots=reducible,
+        after=after,
+    )
+
+
 def test_figures_are_those_after_the_order() -> None:
     account = view(
         held("AAPL", 1_550.0), held("AAPL", 500.0, "other"), held("XOM", -3_000.0, sector="energy")
     )
-    order = ProposedOrder(
-        lots=5, value_usd=775.0, mark_age_bars=0, reducible_lots=10, after=held("AAPL", 2_325.0)
-    )
+    order = proposed(5, 775.0, 10, held("AAPL", 2_325.0))
     figures = figures_for(order, account)
     assert figures.position_after_usd == 2_325.0
     assert figures.symbol_after_usd == figures.sector_after_usd == 2_825.0
@@ -211,12 +247,13 @@ def test_figures_are_those_after_the_order() -> None:
     assert (figures.positions_after, figures.reduces) == (2, False)
     assert figures.daily_loss == pytest.approx(0.02)
     assert figures.drawdown == pytest.approx(7 / 105)
+    assert (figures.book_after_usd, figures.book_capital_usd) == (5_325.0, 49_000.0)
+    assert (figures.buying_power_usd, figures.open_orders) == (60_000.0, 3)
+    assert (figures.price_deviation, figures.lots, figures.max_lots) == (0.01, 5, 1_000)
 
 
 def test_a_closing_order_takes_its_position_off_the_count() -> None:
-    order = ProposedOrder(
-        lots=-10, value_usd=1_550.0, mark_age_bars=0, reducible_lots=10, after=held("AAPL", 0.0)
-    )
+    order = proposed(-10, 1_550.0, 10, held("AAPL", 0.0))
     figures = figures_for(order, view(held("AAPL", 1_550.0)))
     assert (figures.positions_after, figures.gross_after_usd, figures.heat_after) == (0, 0.0, 0.0)
     assert figures.reduces
@@ -224,7 +261,5 @@ def test_a_closing_order_takes_its_position_off_the_count() -> None:
 
 
 def test_a_second_exit_does_not_reduce_what_the_first_already_does() -> None:
-    order = ProposedOrder(
-        lots=-10, value_usd=1_550.0, mark_age_bars=0, reducible_lots=0, after=held("AAPL", -1_550.0)
-    )
+    order = proposed(-10, 1_550.0, 0, held("AAPL", -1_550.0))
     assert not figures_for(order, view(held("AAPL", 0.0))).reduces

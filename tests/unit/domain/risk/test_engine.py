@@ -39,7 +39,16 @@ def intent(lots: int = 20, kind: IntentKind = IntentKind.ENTRY, side: Side = Sid
 def proposed(lots: int, *, held: int = 0, age: int = 0) -> ProposedOrder:
     after = ValuedPosition("main", "AAPL", "technology", (held + lots) * 100.0, 0.03)
     return ProposedOrder(
-        lots=lots, value_usd=abs(lots) * 100.0, mark_age_bars=age, reducible_lots=held, after=after
+        lots=lots,
+        max_lots=1_000,
+        value_usd=abs(lots) * 100.0,
+        mark_age_bars=age,
+        price_deviation=0.0,
+        book_capital=1.0,
+        buying_power_usd=100_000.0,
+        open_orders=0,
+        reducible_lots=held,
+        after=after,
     )
 
 

@@ -13,7 +13,7 @@ from domain.instruments import Instrument
 from domain.records import Rung
 from domain.risk.checks import CHECKS, DenialCode
 from domain.risk.explaining import Explained
-from domain.risk.limits import RiskLimits
+from domain.risk.limits import AccountTerms, RiskLimits
 from domain.risk.what_if import Held, MarkAt, Supposed, SupposedOrder, Verdict, WhatIf
 from tests.money import LIMITS, coin, stock
 from tests.unit.domain.risk.bench import MAIN
@@ -42,7 +42,10 @@ WIDE = LIMITS._replace(
 
 def what_if(supposed: Supposed, limits: RiskLimits = LIMITS, *more: Instrument) -> WhatIf:
     instruments = {each.symbol: each for each in (*map(stock, ("AAPL", "GOOGL", "IBM")), *more)}
-    return WhatIf(supposed, instruments, [MAIN], limits, currency="USD", leverage=20.0)
+    terms = AccountTerms(
+        leverage=20.0, shares={"main": 1.0}, max_order_lots=dict.fromkeys(instruments, 10**10)
+    )
+    return WhatIf(supposed, instruments, [MAIN], limits, currency="USD", terms=terms)
 
 
 def order(symbol: str, lots: int) -> SupposedOrder:
@@ -107,6 +110,21 @@ def test_without_a_price_the_order_is_refused() -> None:
 def test_an_order_that_reduces_needs_a_fresh_price_too() -> None:
     supposed = replace(BARE, marks={"AAPL": MarkAt(155.0, 9)}, held=held(AAPL=5))
     assert what_if(supposed).judge(order("AAPL", -5)).reason.startswith("no_fresh_mark")
+
+
+@pytest.mark.parametrize(
+    ("price", "denied"), [(105.0, False), (105.01, True), (95.0, False), (94.99, True), (100.0, False)]
+)
+def test_a_price_too_far_from_the_mark_is_denied(price: float, denied: bool) -> None:
+    verdict = what_if(marked(BARE, AAPL=100.0)).judge(replace(order("AAPL", 10), price=price))
+    found = check(verdict, DenialCode.PRICE_COLLAR)
+    assert (found.denied, verdict.approved) == (denied, not denied)
+    assert found.arithmetic.startswith(f"|{price:g} - 100| / 100 = ")
+
+
+def test_a_price_too_far_holds_up_what_only_reduces_too() -> None:
+    account = what_if(replace(marked(BARE, AAPL=100.0), held=held(AAPL=10)))
+    assert account.judge(replace(order("AAPL", -10), price=50.0)).reason.startswith("price_collar")
 
 
 # --- A6: heat ---------------------------------------------------------------------------------------------------------
@@ -281,6 +299,13 @@ def test_every_check_is_explained_in_its_order_with_its_figure() -> None:
     )
     assert words[DenialCode.ORDER_VALUE_ABOVE_MAXIMUM].startswith("10 x 155 = $1,550.00")
     assert words[DenialCode.POSITION_COUNT] == "2 (AAPL, GOOGL), at most 1000"
+    assert (
+        words[DenialCode.BOOK_CAPITAL]
+        == "AAPL $1,550.00 + GOOGL $14,250.00 = $15,800.00, at most $2,000,000.00"
+    )
+    assert words[DenialCode.BUYING_POWER].endswith("at most $1,985,750.00 left to spend")
+    assert words[DenialCode.ORDER_QUANTITY] == "10 units, at most 10,000,000,000"
+    assert words[DenialCode.OPEN_ORDERS] == "1 with this one, at most 4"
 
 
 def test_the_words_survive_an_equity_that_is_gone() -> None:
