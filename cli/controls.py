@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, Protocol
 
 from domain.commands import Verb
-from domain.errors import CommandRefused
+from domain.errors import Busy, CommandRefused
 from supervisor.control_client import new_key
 
 
@@ -44,13 +45,20 @@ class Client(Protocol):
 class SocketControls:
     """Ask over a control socket (port: `Controls`)."""
 
-    def __init__(self, client: Client, mode: str) -> None:
-        """Ask in `mode`, the one that this process believes the engine to be in."""
-        self._client, self._mode = client, mode
+    def __init__(self, client: Client, mode: str, state_dir: Path) -> None:
+        """Ask in `mode`, the one that this process believes the engine of `state_dir` to be in."""
+        self._client, self._mode, self._state_dir = client, mode, state_dir
 
     def halt(self, reason: str) -> str:
-        """Halt the account."""
-        return self._ask(Verb.HALT, reason)
+        """Halt the account: by the latch's file where the engine does not hear, as `breakwater halt` does."""
+        try:
+            return self._ask(Verb.HALT, reason)
+        except Busy as error:
+            from cli.offline_halt import (
+                halt_by_file,  # here: it is rarely needed, and no run should wait for it
+            )
+
+            return f"halt requested: {halt_by_file(self._state_dir, Verb.HALT, reason, '', error)['detail']}"
 
     def resume(self, reason: str) -> str:
         """Resume trading; inside the cooldown it is refused."""

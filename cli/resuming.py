@@ -154,6 +154,8 @@ def resume_at(directory: StateDirectory, stored: Session, first: int, groups: in
         )
 
     def at_gateway() -> tuple[Sequence[OrderEntry], MachineSnapshot | None]:
+        if not is_begun(databases.url(GATEWAY)):
+            return (), None
         with closing(JournalReader.open(databases.url(GATEWAY), GATEWAY)) as gateway:
             return gateway.orders(), gateway.snapshot(LATCH)
 

@@ -55,7 +55,8 @@ def _trade(request: RunRequest, opened: Opened, signals: StopSignals, console: C
     )
     with watched as show, refusing_silent_exits():
         engine: Engine = ENGINES[request.runtime](plan)
-        show.begin(engine, SocketControls(ControlClient(plan.session.state_dir), plan.settings.mode.value))
+        where = plan.session.state_dir
+        show.begin(engine, SocketControls(ControlClient(where), plan.settings.mode.value, where))
         try:
             outcome = drive(
                 engine,

@@ -13,6 +13,7 @@ from storage.audit.checkpoints import CHECKPOINTS, last_held, read_checkpoint
 from storage.audit.keys import Verifier, load_signer
 from storage.audit.recovery import recover_position, trail_end, unsigned_lines
 from storage.canonical import canonical
+from storage.engine import is_begun
 from storage.journal_reader import JournalReader
 from storage.location import Databases
 from storage.state import Session
@@ -42,7 +43,7 @@ def refuse_other_trail(trail: Path, databases: Databases, roles: Sequence[str], 
             f"the audit trail {trail} cannot be read: {error.filename}: {error.strerror}; {_ADVICE}"
         ) from error
     for role in roles:
-        if databases.path(role).exists():
+        if is_begun(databases.url(role)):
             with closing(JournalReader.open(databases.url(role), role)) as reader:
                 told = [line for line in unsigned if line.source == role]
                 _hold_to_outbox(trail, databases.path(role), reader, cursors.get(role, 0), told)

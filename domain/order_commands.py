@@ -52,13 +52,12 @@ class OrderCommands:
         """Give an UNKNOWN order up as never arrived; return what to audit, and the answer."""
         order = self._book.orders.get(message.order_ref)
         why = self._why_not_resolved(order, message.order_ref)
-        before = None if order is None else order.state.value
         if order is not None and not why and order.state is OrderState.UNKNOWN:
             self._book.mark(
                 message.order_ref, OrderEvent.RESOLVED, f"resolved by {message.who}: {message.reason}"
             )
         detail = why or f"{message.order_ref} never arrived"
-        facts = {"order_ref": message.order_ref, "before": before}
+        facts = {} if order is None else {"order_ref": message.order_ref, "before": order.state.value}
         answer = self._answer(message.key, not why, detail, facts)
         return _intervention(message, "resolve order", answer, bar), answer
 

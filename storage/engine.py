@@ -268,6 +268,8 @@ def _check(connection: Connection, tables: set[str], where: str, role: str) -> N
     found = connection.exec_driver_sql("PRAGMA quick_check(1)").scalar()
     if found != "ok":
         raise StateError(f"{where} is corrupt: {' '.join(str(found).split())}. {_ADVICE}")
+    if not tables:
+        raise StateError(f"{where} is empty: the run that made it ended before it wrote anything. {_ADVICE}")
     if meta.name not in tables:
         raise StateError(f"{where} is another program's database: tables {sorted(tables)[:5]}. {_ADVICE}")
     facts = read_meta(connection)

@@ -7,7 +7,6 @@ has to act on it said so). Nothing here reads a clock; a timer ends the wait for
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any, NamedTuple, Protocol, assert_never
 
 from domain.commands import CancelOrders, ClosePosition, Command, CommandDone, ResolveOrder, Verb
@@ -22,6 +21,7 @@ from supervisor.agents import Agents, Ordered
 from supervisor.answers import Answers, answer, asked_event, cleared, done_event
 from supervisor.command_arguments import LONGEST_REASON, read_arguments
 from supervisor.latch_keeper import PERSON, LatchKeeper
+from supervisor.waiting import DONE, RESUME, Waiting, lacks_effect
 
 _TIMER = "command."
 
@@ -61,21 +61,6 @@ class Engine(Protocol):
         ...
 
 
-@dataclass(slots=True)
-class _Waiting:
-    """Be a command whose effect somebody still has to tell, and which requests want to hear of it.
-
-    `version` is the latch's that the gateway must hold; 0 for a resume, which both must hold, -1 for a `CommandDone`.
-    """
-
-    body: dict[str, Any]
-    version: int
-    requests: list[int] = field(default_factory=list)
-
-
-_RESUME, _DONE = 0, -1
-
-
 class CommandDesk:
     """Take commands and say what follows."""
 
@@ -90,7 +75,7 @@ class CommandDesk:
         """Work on `latch`, `agents` and `engine`; `saved` are the answers of before a restart."""
         self._settings, self._latch, self._agents, self._engine = settings, latch, agents, engine
         self._answers = Answers(saved)
-        self._waiting: dict[str, _Waiting] = {}
+        self._waiting: dict[str, Waiting] = {}
 
     def handle(self, message: Command | CommandDone | LatchHeld | LatchCleared) -> list[Output]:
         """Return what follows; a `LatchHeld` is told here once the latch's keeper has had it."""
@@ -134,6 +119,8 @@ class CommandDesk:
             if known is not None and known["ok"] and waiting is not None and waiting.requests:
                 waiting.requests.append(command.request_id)
                 return []
+            if known is not None and waiting is None and lacks_effect(known):
+                return self._look_again(command, known)
             # What a role was asked before a restart of ours is asked again: it knows the key.
             if known is not None and not (known.get("open") and waiting is None):
                 return [Answer(command.request_id, known)]
@@ -198,7 +185,7 @@ class CommandDesk:
         left_s = ladder.cooldown_left_s(scope, self._latch.wall_ns())
         if not causes and not scope and force:
             body = {**answer(command, ok=True, detail="looks whether a latch file stands"), "open": True}
-            return self._await(command, self._latch.clear_file(command.key), body, _DONE)
+            return self._await(command, self._latch.clear_file(command.key), body, DONE)
         if not causes:
             raise CommandRefused(f"{what} is not halted{self._halted_instead()}")
         if new_peak and (scope or _DRAWDOWNS.isdisjoint(causes)):
@@ -217,7 +204,7 @@ class CommandDesk:
         detail = f"{what} is ACTIVE; ended: {ended}" + (" (forced)" if left_s > 0.0 else "")
         if drawdown and not new_peak:
             detail += "; the reference peak stays, so the next bar may halt again: --new-peak sets it anew"
-        return self._await(command, outputs, answer(command, ok=True, detail=detail), _RESUME)
+        return self._await(command, outputs, answer(command, ok=True, detail=detail), RESUME)
 
     def _halted_instead(self) -> str:
         others = [scope_words(scope) for scope, _ in self._latch.ladder.scoped]
@@ -237,7 +224,7 @@ class CommandDesk:
         else:
             send, to = Send(RISK, ClosePosition(**arguments, **said), True), RISK
         body = {**answer(command, ok=True, detail=f"asked the {to}"), "open": True}
-        return self._await(command, [send], body, _DONE)
+        return self._await(command, [send], body, DONE)
 
     # --- answers ------------------------------------------------------------------------------------------------------
 
@@ -247,7 +234,7 @@ class CommandDesk:
     def _await(
         self, command: Command, outputs: Sequence[Output], body: dict[str, Any], version: int
     ) -> list[Output]:
-        self._waiting[command.key] = _Waiting(body, version, [command.request_id])
+        self._waiting[command.key] = Waiting(body, version, [command.request_id])
         timer = SetTimer(f"{_TIMER}{command.key}", self._settings.effect_s)
         return [*self._kept(command, outputs, body), timer]
 
@@ -265,16 +252,16 @@ class CommandDesk:
         outputs: list[Output] = []
         for key, waiting in tuple(self._waiting.items()):
             raised = waiting.version > 0 and held.role == GATEWAY and held.version >= waiting.version
-            if raised or (waiting.version == _RESUME and not self._latch.resuming):
+            if raised or (waiting.version == RESUME and not self._latch.resuming):
                 body = {**waiting.body, **self._answers.took_effect(key)}
-                if waiting.version == _RESUME and not body["arguments"].get("scope"):
+                if waiting.version == RESUME and not body["arguments"].get("scope"):
                     body["detail"] += self._halted_again()
                 outputs += self._effective(key, body)
         return outputs
 
     def _done(self, done: CommandDone) -> list[Output]:
         waiting = self._waiting.get(done.key)
-        if waiting is None or waiting.version != _DONE:
+        if waiting is None or waiting.version != DONE:
             return []  # told twice, or of before a restart of ours
         body = {
             **waiting.body,
@@ -288,6 +275,13 @@ class CommandDesk:
             Persist((done_event(body, done.role), self._answers.keep(body))),
             *self._effective(done.key, body),
         ]
+
+    def _look_again(self, command: Command, known: Mapping[str, Any]) -> list[Output]:
+        """Wait anew for the effect of what was done before a restart of ours: say again where the latch stands."""
+        version = RESUME if command.verb is Verb.RESUME else self._latch.version
+        self._waiting[command.key] = Waiting(dict(known), version, [command.request_id])
+        timer = SetTimer(f"{_TIMER}{command.key}", self._settings.effect_s)
+        return [*self._latch.announced(), timer]
 
     def _effective(self, key: str, body: Mapping[str, Any]) -> list[Output]:
         waiting = self._waiting.pop(key)

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from domain.errors import DurabilityError, EnvironmentFault
 from storage.files import replace_file
+from storage.place import PLACE, place_of
 from supervisor.control_wire import ADDRESS, SHORT_PREFIX, SOCKET, fits, read_address, write_line
 
 _BACKLOG = 128
@@ -35,7 +36,8 @@ class ControlPlace:
             self._address = self._free_address()
             listener.bind(str(self._address))
             self._address.chmod(0o600)
-            content = {"path": str(self._address), "token": self.token, "pid": os.getpid()}
+            place = place_of(self._state_dir)
+            content = {"path": str(self._address), "token": self.token, "pid": os.getpid(), PLACE: place}
             replace_file(self._state_dir / ADDRESS, write_line(content))
             # Only now: who connected before with the token of the life before this one would be refused.
             listener.listen(_BACKLOG)

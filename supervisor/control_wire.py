@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, NamedTuple, NoReturn
 
 from domain.commands import Verb
+from storage.place import PLACE, is_place
 
 SOCKET = "control.sock"
 ADDRESS = "control.json"
@@ -92,9 +93,14 @@ def write_line(values: Mapping[str, Any]) -> bytes:
 
 
 def read_address(state_dir: Path) -> Address | None:
-    """Return where the engine of `state_dir` listens; None where it does not say, or no longer."""
+    """Return where the engine of `state_dir` listens; None where it does not say, or no longer.
+
+    What a copied directory says is the word of another directory's engine: halts and resumes would meet that one.
+    """
     try:
         values = json.loads((state_dir / ADDRESS).read_bytes())
+        if not is_place(values[PLACE], state_dir):
+            return None
         return Address(str(values["path"]), str(values["token"]), int(values["pid"]))
     except (OSError, ValueError, TypeError, LookupError, RecursionError):
         return None

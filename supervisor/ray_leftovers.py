@@ -14,6 +14,7 @@ from pathlib import Path
 import psutil
 
 from storage.files import replace_file
+from storage.place import PLACE, is_place, place_of
 from supervisor.ray_environment import SESSION_PREFIX, remove_session_dir
 
 
@@ -25,13 +26,20 @@ def ray_note(state_dir: Path) -> Path:
 def note_ray(file: Path, session: Path, processes: Sequence[psutil.Process]) -> None:
     """Write down the session's directory and its processes, each with its time of creation, so none is mistaken."""
     alive = [[process.pid, process.create_time()] for process in processes if process.is_running()]
-    replace_file(file, json.dumps({"session": str(session), "processes": alive}).encode())
+    noted = {"session": str(session), "processes": alive, PLACE: place_of(file.parent)}
+    replace_file(file, json.dumps(noted).encode())
 
 
 def clear_ray(file: Path) -> int:
-    """Kill what is left of the session noted in `file`, remove its directory; return how many were killed."""
+    """Kill what is left of the session noted in `file`, remove its directory; return how many were killed.
+
+    A note that was copied tells of another directory's engine, which may well run: only the note goes.
+    """
     try:
         noted = json.loads(file.read_text(encoding="utf-8"))
+        if not is_place(noted[PLACE], file.parent):
+            file.unlink(missing_ok=True)
+            return 0
         session = Path(noted["session"])
         left = [
             process for pid, created in noted["processes"] if (process := _same(int(pid), float(created)))

@@ -21,11 +21,11 @@ from domain.risk.account import Account, Day
 from domain.risk.assessment import RiskAssessment, assess
 from domain.risk.engine import RiskEngine
 from domain.risk.explaining import Explained, Judged, explain
-from domain.risk.exposure import exposure_of
+from domain.risk.exposure import ValuedPosition, exposure_of
 from domain.risk.figures import account_with
 from domain.risk.heat import portfolio_heat
 from domain.risk.limits import AccountTerms, BookSettings, RiskLimits
-from domain.risk.measures import only_reduces
+from domain.risk.measures import OrderFigures, only_reduces
 from domain.risk.sizing import SizingResult, size_position
 from domain.working_orders import WorkingOrders
 
@@ -147,19 +147,6 @@ class WhatIf:
         view = self._account.view(self._day, self._marks)
         proposed = self._account.proposed(intent, view, self._marks)
         approval, why, figures = self._engine.judge(intent, proposed, view, self._supposed.rung)
-        instrument = self._instruments[order.symbol]
-        judged = Judged(
-            figures=figures,
-            limits=self._limits,
-            book=order.book,
-            lots_per_unit=instrument.lots_per_unit,
-            multiplier=instrument.multiplier,
-            price=intent.reference_price,
-            mark=self._marks.prices.get(order.symbol, 0.0),
-            positions=account_with(proposed, view),
-            day_start_equity=self._supposed.day_start_equity,
-            peak_equity=self._supposed.peak_equity,
-        )
         if approval is not None:
             self._working.approve(intent)
         return Verdict(
@@ -171,7 +158,24 @@ class WhatIf:
             approved=approval is not None,
             reason=why,
             sizing=sizing,
-            checks=explain(judged),
+            checks=explain(self._judged(intent, figures, account_with(proposed, view))),
+        )
+
+    def _judged(
+        self, intent: OrderIntent, figures: OrderFigures, positions: Sequence[ValuedPosition]
+    ) -> Judged:
+        instrument = self._instruments[intent.symbol]
+        return Judged(
+            figures=figures,
+            limits=self._limits,
+            book=intent.book,
+            lots_per_unit=instrument.lots_per_unit,
+            multiplier=instrument.multiplier,
+            price=intent.reference_price,
+            mark=self._marks.prices.get(intent.symbol, 0.0),
+            positions=positions,
+            day_start_equity=self._supposed.day_start_equity,
+            peak_equity=self._supposed.peak_equity,
         )
 
     def _sized(self, order: SupposedOrder) -> tuple[SizingResult | None, int]:

@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 from domain.errors import BrokerUnavailable, EnvironmentFault
 from storage.files import FileLock, replace_file
+from storage.place import PLACE, is_place, place_of
 
 SOCKET_PREFIX = "breakwater-venue-"
 SOCKET_NAME = "venue.sock"
@@ -39,11 +40,15 @@ def _file(state_dir: Path) -> Path:
 
 def write_address(state_dir: Path, address: Address) -> None:
     """Record `address` for this user's eyes alone, all or nothing; raises DurabilityError."""
-    replace_file(_file(state_dir), json.dumps(address._asdict()).encode())
+    place = place_of(venue_directory(state_dir))
+    replace_file(_file(state_dir), json.dumps({**address._asdict(), PLACE: place}).encode())
 
 
 def read_address(state_dir: Path) -> Address | None:
-    """Return the recorded address, or None when there is none; raises BrokerUnavailable when it is unreadable."""
+    """Return the recorded address, or None when there is none; raises BrokerUnavailable when it is unreadable.
+
+    One that came with a copy of the directory is another venue's, which must not be met, or lose its socket, by it.
+    """
     file = _file(state_dir)
     try:
         found = json.loads(file.read_text(encoding="utf-8"))
@@ -57,6 +62,8 @@ def read_address(state_dir: Path) -> Address | None:
         type(found.get(name)) is not kind for name, kind in _FIELDS.items()
     ):
         raise BrokerUnavailable(f"{file}: not a venue's address. Stop the engine and start it again.")
+    if not is_place(found.get(PLACE), venue_directory(state_dir)):
+        return None
     return Address(*(found[name] for name in _FIELDS))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import getpass
 import json
 import os
 import shutil
@@ -284,7 +285,23 @@ def test_halt_does_not_lower_a_file_that_says_more(invoke: Invoke, traded: Trade
     result = invoke("halt", "--reason", "holiday", "--state", traded.path)
     assert result.exit_code == 0
     assert LatchFile(traded.path).read() is Rung.FLATTENING
-    assert LatchFile(traded.path).word()[1] == "bob: close all"
+    assert LatchFile(traded.path).word()[1].startswith("bob: close all; then ")
+
+
+def test_halts_before_anybody_recorded_the_first_are_all_kept(invoke: Invoke, traded: Traded) -> None:
+    for number in range(4):
+        assert invoke("halt", "--reason", f"storm {number}", "--state", traded.path).exit_code == 0
+    told = LatchFile(traded.path).word()[1].split("; then ")
+    assert [each.rpartition(": ")[2] for each in told] == [f"storm {number}" for number in range(4)]
+
+
+def test_what_the_file_keeps_of_who_halted_is_bounded(invoke: Invoke, traded: Traded) -> None:
+    for number in range(12):
+        invoke("halt", "--reason", f"{number} " + "x" * 450, "--state", traded.path)
+    told = LatchFile(traded.path).word()[1]
+    assert len(told) < 4_100
+    assert told.startswith(getpass.getuser())
+    assert f"11 {'x' * 450}" in told
 
 
 def test_halt_where_no_engine_has_ever_been_ends_with_code_3(invoke: Invoke, tmp_path: Path) -> None:

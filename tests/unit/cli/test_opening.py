@@ -16,7 +16,7 @@ import pytest
 from actors.clock import SystemClock
 from cli.opening import open_session
 from domain.errors import StateError
-from domain.messages import RISK
+from domain.messages import COORDINATOR, FEED, GATEWAY, RISK
 from simulation.venue.address import is_running
 from simulation.venue.launch import start_venue
 from storage.journal import SqlJournal
@@ -39,6 +39,16 @@ def test_fresh_ends_what_a_killed_engine_left_before_it_archives(tmp_path: Path)
         assert not is_running(asked.state)
         assert not list(asked.state.glob("archive/*/ray/session.json"))
         assert not opened.resumed
+
+
+@pytest.mark.parametrize("role", [RISK, GATEWAY, COORDINATOR, FEED])
+def test_a_database_that_a_full_disk_left_empty_is_begun_by_the_next_run(tmp_path: Path, role: str) -> None:
+    asked = request(thin_market(tmp_path / "bars.csv"), tmp_path / "state")
+    with open_session(asked, dict(os.environ), SystemClock()) as opened:
+        first = opened.plan.session.first
+        opened.directory.databases().path(role).touch()
+    with open_session(asked, dict(os.environ), SystemClock()) as opened:
+        assert (opened.resumed, opened.plan.session.first) == (True, first)
 
 
 def test_resuming_waits_for_the_last_word_of_a_killed_engines_writers(

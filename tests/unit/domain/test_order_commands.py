@@ -184,6 +184,9 @@ def test_only_an_unknown_order_is_resolved(bench: Bench, ref: str, why: str) -> 
     before = dict(bench.book.orders)
     bench.give(resolve(ref))
     assert (bench.answers[0].done, bench.answers[0].detail) == (False, why)
+    assert dict(bench.answers[0].facts) == (
+        {"order_ref": ref, "before": before[ref].state.value} if ref in before else {}
+    )
     assert bench.book.orders == before
 
 

@@ -329,6 +329,28 @@ def test_closing_positions_is_not_broken_off_unless_forced(bench: Bench) -> None
 # --- once a key -------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize("verb", [Verb.HALT, Verb.RESUME])
+def test_what_was_acknowledged_before_a_restart_is_told_again_until_it_took_effect(
+    bench: Bench, verb: Verb
+) -> None:
+    """The coordinator is killed between a command's commit and the word of those who act on it."""
+    forced = {"force": True} if verb is Verb.RESUME else {}
+    if forced:
+        bench.do(Verb.HALT)
+        bench.held()
+    bench.do(verb, key="k", **forced)
+    later = Bench(bench.saved("ladder"), bench.saved(COMMANDS))
+    version = later.latch.version
+    outputs = later.do(verb, key="k", **forced)
+    assert {each.to for each in outputs if isinstance(each, Send)} >= {GATEWAY}
+    assert isinstance(outputs[-1], SetTimer)
+    answers = [*later.held(), *later.held(RISK)]
+    body = answered([each for each in answers if isinstance(each, Answer)])
+    assert (how_far(body), body["again"]) == ((True, True, True, True), True)
+    assert (later.latch.version, later.events) == (version, [])
+    assert answered(later.do(verb, key="k", **forced))["effective"]
+
+
 def test_a_key_heard_before_changes_nothing_and_is_answered_as_before_also_after_a_restart(
     bench: Bench,
 ) -> None:

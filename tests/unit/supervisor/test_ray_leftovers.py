@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -11,6 +12,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from storage.place import place_of
 from supervisor.ray_environment import make_session_dir
 from supervisor.ray_leftovers import clear_ray, note_ray
 
@@ -51,10 +53,25 @@ def test_another_process_with_the_same_number_lives_on(
     created = psutil.Process(sleeper.pid).create_time() - 5.0
     foreign = tmp_path / "precious"
     foreign.mkdir()
-    note.write_text(json.dumps({"session": str(foreign), "processes": [[sleeper.pid, created]]}))
+    noted = {"session": str(foreign), "processes": [[sleeper.pid, created]], "place": place_of(tmp_path)}
+    note.write_text(json.dumps(noted))
     assert clear_ray(note) == 0
     assert sleeper.poll() is None
     assert foreign.exists()
+
+
+def test_a_note_that_was_copied_ends_nobodys_processes(
+    tmp_path: Path, sleeper: subprocess.Popen[bytes]
+) -> None:
+    """A copy of a state directory is another engine's past: that engine may well run."""
+    first, session = tmp_path / "first", make_session_dir()
+    first.mkdir()
+    note_ray(first / "session.json", session, [psutil.Process(sleeper.pid)])
+    shutil.copytree(first, tmp_path / "copy")
+    assert clear_ray(tmp_path / "copy" / "session.json") == 0
+    assert (sleeper.poll(), session.exists()) == (None, True)
+    assert not (tmp_path / "copy" / "session.json").exists()
+    assert clear_ray(first.rename(tmp_path / "moved") / "session.json") == 1
 
 
 @pytest.mark.parametrize("text", [None, "", "{", "{}", '{"session": 1, "processes": []}'])

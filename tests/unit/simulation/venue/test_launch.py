@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import stat
 import subprocess
@@ -202,10 +203,21 @@ def test_lost_link_overtakes_what_waits(state_dir: Path) -> None:
     assert [isinstance(link, BrokerLink) and link.connected for link in links] == [False, True]
 
 
-def test_the_wrong_token_opens_nothing(state_dir: Path) -> None:
+def test_a_copy_of_the_directory_meets_and_ends_nobodys_venue(state_dir: Path, tmp_path: Path) -> None:
     venue = start_venue(state_dir, settings())
+    copy = tmp_path / "copy"
+    shutil.copytree(venue_directory(state_dir), venue_directory(copy))
+    with pytest.raises(BrokerUnavailable, match="no venue runs there"):
+        VenueBroker(copy).open(Inbox())
+    stop_venue(copy)
+    assert Path(venue.address.path).exists()
+    VenueBroker(state_dir).open(Inbox())
+
+
+def test_the_wrong_token_opens_nothing(state_dir: Path) -> None:
+    start_venue(state_dir, settings())
     file = venue_directory(state_dir) / "address.json"
-    file.write_text(json.dumps(venue.address._asdict() | {"token": "guess"}))
+    file.write_text(json.dumps(json.loads(file.read_text()) | {"token": "guess"}))
     with pytest.raises(BrokerUnavailable, match="refused"):
         VenueBroker(state_dir).open(Inbox())
 
