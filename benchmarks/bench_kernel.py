@@ -46,6 +46,7 @@ LIMITS = RiskLimits(
     order_value_max_usd=10_000.0,
     price_collar=0.05,
     max_open_orders_per_symbol=4,
+    max_entries_without_fill=20,
     max_gross_exposure=1.0,
     max_net_exposure=1.0,
     max_sector_exposure=0.30,

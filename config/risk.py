@@ -37,6 +37,9 @@ class Orders(Section):
     max_open_per_symbol: int = number(
         "Entries and exits of one symbol that work at once, over all books", "orders", least=1, most=1_000
     )
+    max_entries_without_fill: int = number(
+        "Entries of one strategy in a row of which none fills", "orders", least=1, most=10_000
+    )
 
 
 class Exposure(Section):

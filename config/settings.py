@@ -89,6 +89,7 @@ class Settings:
             order_value_max_usd=risk.order_value.max,
             price_collar=risk.orders.price_collar,
             max_open_orders_per_symbol=risk.orders.max_open_per_symbol,
+            max_entries_without_fill=risk.orders.max_entries_without_fill,
             max_gross_exposure=exposure.gross,
             max_net_exposure=exposure.net,
             max_sector_exposure=exposure.sector,

@@ -149,7 +149,8 @@ class DeskRound:
         books, limits = self._books, self._settings.limits
         view = books.account.view(books.day, books.marks)
         key = f"{book.name}.{symbol}"
-        if (refused := self._no_entry(book, symbol, view.equity)) is not None:
+        voters = votes.longs if wanted.direction > 0 else votes.shorts
+        if (refused := self._no_entry(book, symbol, view.equity, voters)) is not None:
             self._refuse(group, key, *refused, votes, None)
             return
         room = books.account.room(book, symbol, view, books.marks)
@@ -182,7 +183,9 @@ class DeskRound:
         intent = self._intent(group, book, symbol, IntentKind.ENTRY, side, lots, wanted)
         self._judge(intent, view, votes, size)
 
-    def _no_entry(self, book: BookSettings, symbol: str, equity: float) -> tuple[str, str] | None:
+    def _no_entry(
+        self, book: BookSettings, symbol: str, equity: float, voters: Sequence[str]
+    ) -> tuple[str, str] | None:
         """Return, by code and in words, why nothing at all is entered; None where an entry is worked out."""
         if not self._leased:
             return "no_lease", "the coordinator's lease has lapsed"
@@ -190,6 +193,8 @@ class DeskRound:
             return self._barred.code, self._barred.why
         if barred := self._books.latch.bars_entry(book.name, symbol):
             return "halted_scope", barred
+        if self._counting and (runs_away := self._books.runaway.bars(voters)):
+            return "runaway", runs_away
         return None if equity > 0.0 else ("no_equity", f"equity is {equity:.2f}")
 
     def _finite(self, key: str, what: str, figures: Iterable[float]) -> bool:
@@ -242,6 +247,10 @@ class DeskRound:
         self._approved += self._counting
         self._approvals.append(approval)
         books.working.approve(intent)
+        if intent.kind is IntentKind.ENTRY:
+            books.runaway.approved(
+                intent.intent_id, intent.bar, votes.longs if intent.side is Side.BUY else votes.shorts
+            )
 
     def _refuse(
         self, group: BarGroup, key: str, code: str, why: str, votes: Tally, size: SizingResult | None

@@ -21,7 +21,7 @@ from domain.gateway_policy import (
 from domain.latch_copy import LatchCopy
 from domain.lease import Lease
 from domain.messages import OrderApproved, OrdersApproved
-from domain.orders import OPEN_STATES, OrderEvent
+from domain.orders import BY_GATEWAY_ITSELF, OPEN_STATES, OrderEvent
 from domain.outbox import AuditEvent
 from domain.outputs import Output, Wire
 from domain.records import IntentKind, OrderState
@@ -102,7 +102,7 @@ class OrderGate:
         self.epoch = max(self.epoch, approval.risk_epoch)
         if why:
             self.refused += 1
-            book.send(intent, OrderState.REFUSED, self._link.number, f"gateway: {why}")
+            book.send(intent, OrderState.REFUSED, self._link.number, f"{BY_GATEWAY_ITSELF}{why}")
         else:
             placed.wires.append(Wire(place_order(intent, reduces=reduces_by_size(intent, book))))
             book.send(intent, OrderState.SENT, self._link.number, "")

@@ -40,6 +40,9 @@ OPEN_STATES = frozenset({S.SENT, S.WORKING, S.PARTIALLY_FILLED, S.CANCEL_SENT, S
 
 FINAL_STATES = frozenset(S) - OPEN_STATES
 
+BY_GATEWAY_ITSELF = "gateway: "
+"""How the text of an order begins that the gateway refused by itself: it never reached a venue."""
+
 LOSABLE_STATES = frozenset({S.SENT, S.CANCEL_SENT})
 """States in which a lost connection leaves the outcome unknown."""
 

@@ -31,6 +31,7 @@ from domain.risk.heat import heat_level, portfolio_heat
 from domain.risk.holdings import holdings_state, limits_state
 from domain.risk.loss import daily_loss, drawdown, raised_peak
 from domain.risk.risk_latch import LatchNews, RiskLatch
+from domain.risk.runaway import RunawayGuard
 from domain.risk.settings import RiskSettings
 from domain.risk.triggers import AccountFigures, breached
 from domain.working_orders import WorkingOrders
@@ -59,6 +60,7 @@ class BookKeeping:
         self.day = Day(int(day[0]), float(day[1]), float(day[2]), float(day[3]))
         if "peak_equity" in values:  # set between two bars, after those figures
             self.day.peak_equity = float(values["peak_equity"])
+        self.runaway = RunawayGuard(settings.limits, values.get("runaway", {}))
         self.closings = Closings(values.get("closings", {}))
         self.latch = RiskLatch(settings.flattening, values)
         self._restored = self.latch.rung
@@ -179,6 +181,7 @@ class BookKeeping:
             "sessions": self._sessions,
             **self.latch.to_values(),
             "closings": self.closings.to_values(),
+            "runaway": self.runaway.to_values(),
             **kept,
         }
         return equity, MachineSnapshot(name=SNAPSHOT, bar=group.index, at_ns=group.known_ns, values=values)
@@ -189,6 +192,7 @@ class BookKeeping:
             **self.latch.to_values(),
             "closings": self.closings.to_values(),
             "peak_equity": self.day.peak_equity,
+            "runaway": self.runaway.to_values(),
         }
 
     def holdings(self, book: str, symbol: str) -> list[Holding]:

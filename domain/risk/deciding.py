@@ -109,6 +109,7 @@ class Decider:
         books = self._books
         again = group.index <= self._counted
         books.working.expire(group.index)
+        books.runaway.expire(group.index)
         books.closings.settle(books.portfolio.book_lots)
         halts = [] if again else self._count_failures(group, batches)
         if books.end_flattening(again=again):
@@ -121,6 +122,7 @@ class Decider:
         if again:
             return [*halts, self._send(group, approvals, cancels)]
         self._entries.end(group, self._desk.fault)
+        halts += self._stop_runaways(group)
         changes = [
             *self._breakers.take_events(),
             *self._entries.take_events(),
@@ -192,11 +194,16 @@ class Decider:
 
     def release(self, strategy: str) -> list[Output]:
         """Let a strategy take part as one that never failed, and tell who stays out now; no record where it does."""
-        before = self._breakers.to_values(), self.failures.to_values()
+        before = self._released()
         released = self._breakers.release(strategy, max(self._books.bar, 0))
         self.failures.forget(strategy)
-        changed = before != (self._breakers.to_values(), self.failures.to_values())
+        self._books.runaway.forget(strategy)
+        changed = before != self._released()
         return [*([self.keep(*released)] if changed else []), self.quarantined()]
+
+    def _released(self) -> tuple[Mapping[str, Any], ...]:
+        """Return all that a release may change."""
+        return self._breakers.to_values(), self.failures.to_values(), self._books.runaway.to_values()
 
     def left_out_before(self) -> list[Output]:
         """Tell which strategies stay out since a former life; nothing where none does."""
@@ -238,6 +245,12 @@ class Decider:
             *self._raised_once(group, due),
             *self._raised_once(group, self._half_out() if more_out else None),
         ]
+
+    def _stop_runaways(self, group: BarGroup) -> list[Output]:
+        """Quarantine the strategies whose entries do not fill, and halt where too few are left."""
+        due = self._books.runaway.take_due()
+        out = [name for name, why in due.items() if self._breakers.quarantine(group, name, why)]
+        return [self.quarantined(), *self._raised_once(group, self._half_out())] if out else []
 
     def _half_out(self) -> tuple[HaltTrigger, str] | None:
         """Return the halt that half of the strategies quarantined call for (requirement B1)."""

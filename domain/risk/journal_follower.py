@@ -71,7 +71,10 @@ class JournalFollower:
             match entry:
                 case OrderEntry():
                     self._books.working.follow(entry)
+                    self._books.runaway.follow(entry)
                 case ExecutionEntry() | CashEntry():
+                    if isinstance(entry, ExecutionEntry):
+                        self._books.runaway.filled(entry.execution.order_ref)
                     events = self._books.book(entry)
                     if entry.seq > self._told:  # else told in a former life
                         told += events

@@ -30,6 +30,7 @@ class RiskLimits(NamedTuple):
     order_value_max_usd: float
     price_collar: float
     max_open_orders_per_symbol: int
+    max_entries_without_fill: int
     max_gross_exposure: float
     max_net_exposure: float
     max_sector_exposure: float

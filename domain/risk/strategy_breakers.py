@@ -99,7 +99,14 @@ class StrategyBreakers:
         probes = self._failed_probes[name] = self._failed_probes.get(name, 0) + 1
         if probes < self._terms.quarantine_after_probes:
             return False
-        why = f"{probes} probes failed, the last: {error}"
+        return self.quarantine(group, name, f"{probes} probes failed, the last: {error}")
+
+    def quarantine(self, group: BarGroup, name: str, why: str) -> bool:
+        """Leave `name` out until a person releases it; return whether that is news."""
+        breaker = self._breakers.get(name)
+        if breaker is None or name in self._out:
+            return False
+        self._stirred.add(name)
         self._out[name] = QuarantinedStrategy(name, group.index, why)
         self._events.append(breaker_event(group.known_ns, group.index, name, breaker.state, QUARANTINED, why))
         return True

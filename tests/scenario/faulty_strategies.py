@@ -1,4 +1,4 @@
-"""Strategies that go wrong in every way that is not their engine's fault (issue of supervision, "Shows" 4)."""
+"""Strategies that go wrong in every way that is not their engine's fault (requirements A2, B1, C4)."""
 
 from __future__ import annotations
 

@@ -45,6 +45,7 @@ def test_risk_limits_have_the_defaults_of_a5(settings: Settings) -> None:
         "order_value_max_usd": 10_000.0,
         "price_collar": 0.05,
         "max_open_orders_per_symbol": 4,
+        "max_entries_without_fill": 20,
         "max_gross_exposure": 1.0,
         "max_net_exposure": 1.0,
         "max_sector_exposure": 0.30,
