@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import getpass
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from cli.asker import asker
 from cli.drive import FAILED, EngineFailed
 from cli.stores import Stores, find_stores
 from domain.commands import Verb
@@ -32,8 +31,7 @@ def halt_by_file(
         raise error
     stores = find_stores(state)
     path = stores.directory.path
-    who = f"{getpass.getuser()} (process {os.getpid()}){f' as {name}' if name else ''}"
-    stands = _latched(path, _RUNGS[verb], f"{who}: {reason}")
+    stands = LatchFile(path).raise_to(_RUNGS[verb], f"{asker(name)}: {reason}")
     return {
         "ok": True,
         "requested": True,
@@ -51,20 +49,12 @@ def failed_coordinator(state: Path, why: str) -> EngineFailed:
     As any role but a strategy it leaves the account halted: nobody knows what it did wrong.
     """
     try:
-        _latched(state, Rung.HALTED, f"the coordinator failed: {why}")
+        LatchFile(state).raise_to(Rung.HALTED, f"the coordinator failed: {why}")
     except DurabilityError as error:
         halted = f"it could not be halted: {error}"
     else:
         halted = f"the latch file {state / 'halt'} halts it, the next run too, until `breakwater resume`"
     return EngineFailed(f"{FAILED}{COORDINATOR}: {why}\n  the account: {halted}")
-
-
-def _latched(path: Path, rung: Rung, detail: str) -> Rung:
-    """Raise the latch's file to `rung` unless it says more, and return what it says; raises DurabilityError."""
-    file = LatchFile(path)
-    if file.read() <= rung:
-        file.write(rung, 0, detail)
-    return file.read()
 
 
 def _detail(stores: Stores, rung: Rung, error: Busy | NotRunning) -> str:

@@ -40,6 +40,25 @@ class LatchFile:
         content = {"rung": rung.name, "version": version, "detail": detail}
         replace_file(self._path, json.dumps(content).encode("ascii") + b"\n")
 
+    def raise_to(self, rung: Rung, detail: str) -> Rung:
+        """Write, as a person, `rung` and what is said of it unless more stands there, and return what stands then.
+
+        Raises DurabilityError.
+        """
+        if self.read() <= rung:
+            self.write(rung, 0, detail)
+        return self.read()
+
+    def reword(self, before: str, detail: str) -> bool:
+        """Say more of what a person wrote, while that is what stands there; return whether it was.
+
+        Raises DurabilityError.
+        """
+        if self.word() != (0, before):
+            return False
+        self.write(self.read(), 0, detail)
+        return True
+
     def read(self) -> Rung:
         """Return what stands there, ACTIVE where there is none, HALTED where it cannot be read.
 
