@@ -19,6 +19,7 @@ from domain.broker import (
     KillCommand,
     OrderReported,
     OrderStatus,
+    PlaceOrder,
     RefusalCode,
     RequestDownload,
     VenuePosition,
@@ -40,8 +41,9 @@ class Killed:
     """Tell what a kill met and did.
 
     `found` are the orders that were open at the first look, `held` the positions then; `cancelled` are refs that the
-    venue confirmed, `sent` the closing orders it accepted; `closing`, `kept` and `left` are what the last look showed:
-    closing orders that work, protective stops, and other open orders. `done` says that it showed nothing left to do.
+    venue confirmed, `sent` the closing orders it accepted, `refused` why it did not, by book and symbol. `closing`,
+    `kept` and `left` are what the last look showed: closing orders that work, protective stops, and other open orders.
+    `done` says that it showed nothing left to do.
     """
 
     found: tuple[OrderReported, ...] | None = None
@@ -81,6 +83,7 @@ class KillSwitch:
         self._until = 0.0
         self._open = False
         self._requests = 0
+        self._attempted: set[str] = set()
         self._taken: set[tuple[str, str]] = set()
         self._failed = self._ended = False
         self._told = Killed()
@@ -104,9 +107,8 @@ class KillSwitch:
         """Do one step; whatever it fails with is told, once, and stops no other."""
         try:
             step()
-        except (
-            Exception
-        ) as error:  # no failure, of whatever kind, may keep the rest of a kill from being done
+        # No failure, of whatever kind, may keep the rest of a kill from being done.
+        except Exception as error:
             self._failed, self._open = True, False
             kind = "" if isinstance(error, BrokerUnavailable) else f"{type(error).__name__}: "
             text = f"{what}: {kind}{error}"
@@ -129,9 +131,7 @@ class KillSwitch:
             asked.append(RequestDownload(request_id=self._requests, kind=kind))
         answers = self._ask(asked)
         told = [event for answer in answers for event in answer.events if isinstance(event, Downloaded)]
-        if [(each.request_id, each.kind) for each in told] != [
-            (each.request_id, each.kind) for each in asked
-        ]:
+        if [each.request_id for each in told] != [each.request_id for each in asked]:
             raise BrokerUnavailable(f"{len(told)} of {len(asked)} downloads came")
         return told
 
@@ -162,24 +162,26 @@ class KillSwitch:
             return
         plan = KillPlan(look, closing=self._closing)
         refused = self._told.refused
-        closings = [each for each in plan.closings(self._taken) if each.order.symbol not in refused]
+        closings = [each for each in plan.closings(self._taken) if each.order.oca_group not in refused]
         self._note(look, plan)
         self._ended = not (plan.cancels or closings)
         self._told.done = self._ended and not refused
         self._try("cancelling open orders", lambda: self._cancel(plan.cancels))
         if closings:
-            for answer in self._ask(closings):
-                self._answered(answer)
+            self._attempted.update(each.order.order_ref for each in closings)
+            for command, answer in zip(closings, self._ask(closings), strict=True):
+                self._answered(command.order, answer)
 
-    def _answered(self, answer: BrokerUpdate) -> None:
+    def _answered(self, order: PlaceOrder, answer: BrokerUpdate) -> None:
         """Take in what became of a closing order; no event says that it was not taken, and a look must come first."""
         for event in answer.events:
             if not isinstance(event, OrderReported):
                 continue
             if event.code is RefusalCode.DUPLICATE:
                 self._taken.add((event.order_ref, event.symbol))
+                self._attempted.discard(event.order_ref)  # another kill's
             elif event.status is OrderStatus.REFUSED:
-                self._told.refused[event.symbol] = f"{event.order_ref}: {event.text}"
+                self._told.refused[order.oca_group] = f"{event.order_ref}: {event.text}"
             else:
                 self._told.sent[event.order_ref] = event
 
@@ -187,6 +189,9 @@ class KillSwitch:
         told = self._told
         if told.held is None:
             told.held = plan.held
+        for order in plan.closing.values():
+            if order.order_ref in self._attempted:  # it is ours, though the answer was lost
+                told.sent.setdefault(order.order_ref, order)
         told.closing, told.kept, told.left = list(plan.closing.values()), plan.kept, plan.cancels
         told.positions = look.positions
         told.filled = {}

@@ -239,7 +239,19 @@ def test_a_closing_order_that_is_refused_is_told_and_the_others_are_sent() -> No
     venue._state.instruments["LONG"] = unknown
     assert not killed.done
     assert list(killed.sent) == ["1.main.A.kill.1"]
-    assert killed.refused == {"LONG": "1.other.LONG.kill.1: LONG is not traded here"}
+    assert killed.refused == {"other/LONG": "1.other.LONG.kill.1: LONG is not traded here"}
+
+
+def test_a_closing_order_whose_answer_was_lost_is_known_for_our_own() -> None:
+    venue = traded()
+    lost = iter([True])
+
+    def deaf(commands: Sequence[KillCommand]) -> int | None:
+        return 1 if isinstance(commands[0], ClosePosition) and next(lost, False) else None
+
+    killed = kill(Port(venue, deaf))
+    assert (killed.done, sorted(killed.sent)) == (True, KILLS)
+    assert killed.faults == ["closing positions: cut after 1"]
 
 
 def test_a_venue_that_ended_is_not_tried_until_the_deadline() -> None:
