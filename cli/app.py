@@ -12,6 +12,7 @@ _COMMANDS = {
     "run": "cli.run",
     "status": "cli.status",
     **dict.fromkeys(("halt", "reduce", "flatten", "resume", "stop"), "cli.control"),
+    "kill": "cli.kill",
     "doctor": "cli.doctor",
     "chaos": "cli.chaos",
 }

@@ -12,37 +12,26 @@ from rich.text import Text
 
 from cli.audit_words import plain
 from cli.console import OUT
-from cli.options import UsageError
+from cli.options import UsageError, reason_text
 from cli.output import print_json
 from cli.tables import say
 from config.mode import trading_mode
 from domain.commands import Verb
 from domain.errors import Busy, CommandRefused, NotRunning
-from supervisor.command_arguments import LONGEST_KEY, LONGEST_REASON
+from supervisor.command_arguments import LONGEST_KEY
 from supervisor.control_client import ControlClient, new_key
 
 Unheard = Callable[[Busy | NotRunning], Mapping[str, Any]]
 """What to do, and to tell, where no engine hears; raises its argument where there is nothing to be done."""
 
 
-def _reason(text: str) -> str:
-    """Return a reason in one line; raises BadParameter for none or one that is too long."""
-    reason = " ".join(text.split())
-    if not 1 <= len(reason) <= LONGEST_REASON or not reason.isprintable():
-        strange = next((each for each in reason if not each.isprintable()), "")
-        found = (
-            f"the character {strange!a}" if strange else f"{len(reason)} characters" if reason else "nothing"
-        )
-        raise typer.BadParameter(
-            f"found {found}; allowed: why, in 1 to {LONGEST_REASON} characters that print"
-        )
-    return reason
-
-
 ReasonOption = Annotated[
     str,
     typer.Option(
-        "--reason", metavar="TEXT", parser=_reason, help="Why; it goes into the audit trail with your name."
+        "--reason",
+        metavar="TEXT",
+        parser=reason_text,
+        help="Why; it goes into the audit trail with your name.",
     ),
 ]
 KeyOption = Annotated[

@@ -11,6 +11,7 @@ import typer
 
 from domain.errors import ConfigurationError
 from domain.symbols import normalise_symbol
+from supervisor.command_arguments import LONGEST_REASON
 
 DEFAULT_STATE = Path("state")
 LEAST_BARS_A_SECOND = 0.00001
@@ -28,6 +29,20 @@ def named_path(text: str | Path) -> Path:
         # Databases and reports hold names as text.
         raise typer.BadParameter(f"found {str(text)!a}; allowed: a name in UTF-8") from None
     return Path(text)
+
+
+def reason_text(text: str) -> str:
+    """Return a reason in one line; raises BadParameter for none or one that is too long."""
+    reason = " ".join(text.split())
+    if not 1 <= len(reason) <= LONGEST_REASON or not reason.isprintable():
+        strange = next((each for each in reason if not each.isprintable()), "")
+        found = (
+            f"the character {strange!a}" if strange else f"{len(reason)} characters" if reason else "nothing"
+        )
+        raise typer.BadParameter(
+            f"found {found}; allowed: why, in 1 to {LONGEST_REASON} characters that print"
+        )
+    return reason
 
 
 ConfigOption = Annotated[

@@ -104,6 +104,30 @@ class RequestDownload:
 
 BrokerCommand = PlaceOrder | CancelOrder | RequestDownload
 
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CancelMany:
+    """Ask the venue to stop working each of these orders, at once where it can; `why` goes into its words on each."""
+
+    order_refs: tuple[str, ...]
+    why: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClosePosition:
+    """Ask the venue to work an order that closes a position, if nothing was executed in its symbol meanwhile.
+
+    `executions` are those in the symbol from which the position was counted. Where there are more by now the venue
+    does nothing, takes no ref and tells no event: a stop may have closed the position already.
+    """
+
+    order: PlaceOrder
+    executions: int
+
+
+KillCommand = CancelMany | ClosePosition | RequestDownload
+"""What a kill may ask of a venue: nothing of it opens a position."""
+
 NO_BAR = -1
 """The `bar` of an event whose venue knows of no bars: it then belongs to the bar at which it is learnt."""
 

@@ -12,21 +12,13 @@ from collections import defaultdict
 from collections.abc import Iterable, KeysView
 from typing import assert_never
 
-from domain.broker import (
-    DividendPaid,
-    Executed,
-    OrderReported,
-    OrderStatus,
-    OrderType,
-    RefusalCode,
-    Side,
-    signed,
-)
+from domain import adoption
+from domain.broker import DividendPaid, Executed, OrderReported, OrderStatus, signed
 from domain.cash_book import CashBook
 from domain.execution_events import cancel_event, dividend_event, execution_event, state_event
 from domain.executions import Change, Executions
 from domain.messages import OrderIntent
-from domain.order_refs import STOP_SUFFIX
+from domain.order_refs import STOP_SUFFIX, kill_number, owner_of
 from domain.orders import (
     FINAL_STATES,
     OPEN_STATES,
@@ -98,13 +90,11 @@ class ExecutionBook:
                 self._events.append(cancel_event(order))
 
     def adopt(self, report: OrderReported, bar: int) -> OrderEntry | None:
-        """Return the order a report is about, an attached stop taken in by its parent; None when it is foreign."""
+        """Return the order a report is about, an attached stop or a kill's taken in; None when it is foreign."""
         order = self.orders.get(report.order_ref)
-        parent = self.orders.get(report.parent_ref)
-        if order is None and parent is not None:
-            order = _stop_of(parent, report.order_ref, report.side, report.lots, report.stop_price, bar)
-            order = order._replace(filled_lots=self.executed_lots(report.order_ref))
-            self._put(order)
+        if order is None:
+            found = adoption.reported(report, self.orders.get(report.parent_ref), bar)
+            order = None if found is None else self._take_in(found)
         return order
 
     def report(self, report: OrderReported, bar: int, *, complete: bool = False) -> OrderEntry | None:
@@ -121,7 +111,7 @@ class ExecutionBook:
             return None
         before = order.state
         stale = report.status is OrderStatus.WORKING and before in _ENDED
-        if stale or report.code in _NO_WORD:
+        if stale or report.code in adoption.NO_WORD:
             return order
         state = next_state(before, STATUS_EVENTS[report.status])
         if report.status is OrderStatus.FILLED and order.filled_lots < report.lots and not complete:
@@ -146,7 +136,7 @@ class ExecutionBook:
         if execution.exec_id in self._executions:
             self.duplicates += 1
             return False
-        order = self.orders.get(execution.order_ref) or self._stop_executed(execution, bar)
+        order = self.orders.get(execution.order_ref) or self._unheard_executed(execution, bar)
         book, kind = (order.book, order.kind) if order else (UNASSIGNED, IntentKind.ENTRY)
         self.seq += 1
         entry = ExecutionEntry(
@@ -224,14 +214,21 @@ class ExecutionBook:
             self.cash.executed(done, sign)
         return changes
 
-    def _stop_executed(self, execution: Executed, bar: int) -> OrderEntry | None:
-        """Take in a stop whose execution overtook its report; its lots are its parent's until the venue tells."""
+    def _unheard_executed(self, execution: Executed, bar: int) -> OrderEntry | None:
+        """Take in a stop, or a kill's order, whose execution overtook its report; None where it is foreign."""
         parent = self.orders.get(execution.order_ref.removesuffix(STOP_SUFFIX))
-        if parent is None or parent.order_ref == execution.order_ref:
-            return None
-        stop = _stop_of(parent, execution.order_ref, execution.side, parent.lots, 0.0, bar)
-        self._put(stop)
-        return stop
+        owner = owner_of(execution.order_ref, execution.symbol)
+        held = self.positions.get((owner.book, execution.symbol), 0) if owner else 0
+        found = adoption.executed(execution, parent, held, bar)
+        return None if found is None else self._take_in(found)
+
+    def _take_in(self, order: OrderEntry) -> OrderEntry:
+        """Add an order that we did not send, with what was executed of it before it was known."""
+        order = order._replace(filled_lots=self.executed_lots(order.order_ref))
+        self._put(order)
+        if kill_number(order.order_ref):
+            self._events.append(adoption.kill_event(order))
+        return order
 
     def _fill(self, ref: str, at_ns: int) -> None:
         order = self.orders.get(ref)
@@ -273,21 +270,4 @@ class ExecutionBook:
 
 
 _TOLD = frozenset({OrderStatus.CANCELED, OrderStatus.EXPIRED, OrderStatus.REFUSED})
-_NO_WORD = frozenset({RefusalCode.UNKNOWN_ORDER, RefusalCode.DUPLICATE})
 _ENDED = FINAL_STATES - {OrderState.NEVER_ARRIVED}
-
-
-def _stop_of(parent: OrderEntry, ref: str, side: Side, lots: int, stop_price: float, bar: int) -> OrderEntry:
-    return parent._replace(
-        order_ref=ref,
-        parent_ref=parent.order_ref,
-        kind=IntentKind.STOP,
-        side=side,
-        order_type=OrderType.STOP,
-        lots=lots,
-        filled_lots=0,
-        stop_price=stop_price,
-        state=OrderState.SENT,
-        bar=bar,
-        text="",
-    )

@@ -19,7 +19,7 @@ from domain.execution_book import ExecutionBook
 from domain.instruments import Instrument, notional_micro
 from domain.lease import NO_PULSES, LeaseTerms
 from domain.messages import OrderApproved, OrderIntent
-from domain.order_refs import without_session
+from domain.order_refs import oca_group, without_session
 from domain.outbox import AuditEvent, AuditKind
 from domain.records import IntentKind
 from domain.risk.limits import HardLimits
@@ -153,7 +153,7 @@ def place_order(intent: OrderIntent, *, reduces: bool) -> PlaceOrder:
         limit_price=intent.reference_price if intent.order_type is OrderType.LIMIT else 0.0,
         stop_price=0.0,
         attached_stop_pct=intent.stop_loss_pct if intent.kind is IntentKind.ENTRY else 0.0,
-        oca_group=f"{intent.book}/{intent.symbol}",
+        oca_group=oca_group(intent.book, intent.symbol),
         reduces=reduces,
     )
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Protocol, TypeVar
 
 from domain.bars import BarGroup
-from domain.broker import BrokerCommand
+from domain.broker import BrokerCommand, BrokerUpdate, KillCommand
 from domain.messages import Message
 from domain.outbox import AuditEvent
 from domain.outputs import Output
@@ -54,6 +54,25 @@ class BrokerPort(Protocol):
 
     def send(self, command: BrokerCommand) -> None:
         """Put one command on the wire; raises BrokerUnavailable when nothing reached it."""
+        ...
+
+    def close(self) -> None:
+        """Disconnect; harmless when closed."""
+        ...
+
+
+class KillPort(Protocol):
+    """Reach a venue beside the gateway, under an identity of its own that takes nobody's place."""
+
+    def open(self, within_s: float) -> None:
+        """Connect, anew where it was connected; raises BrokerUnavailable."""
+        ...
+
+    def ask(self, commands: Sequence[KillCommand], within_s: float) -> list[BrokerUpdate]:
+        """Send `commands` in order and return the answer to each.
+
+        Raises BrokerUnavailable where one is missing: any of them may have been carried out, and the port is closed.
+        """
         ...
 
     def close(self) -> None:

@@ -5,14 +5,26 @@ from __future__ import annotations
 import json
 import os
 import stat
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from domain.errors import DurabilityError
 from domain.records import Rung
-from storage.files import ROOM, replace_file, sync_directory
+from storage.files import ROOM, FileLock, replace_file, sync_directory
 
 NAME = "halt"
 """Name of the file in the state directory; where it is missing nothing is halted."""
+
+LOCK = "halt.lock"
+"""Held while a person's halt is added to what stands in the file."""
+
+_LOCK_S = 1.0
+_LONGEST = 4_000
+"""Characters that the file keeps of who halted and why."""
+
+_THEN = "; then "
+"""Between what one person said and what the next did."""
 
 _Seen = tuple[int, int, int]
 
@@ -39,6 +51,41 @@ class LatchFile:
             return
         content = {"rung": rung.name, "version": version, "detail": detail}
         replace_file(self._path, json.dumps(content).encode("ascii") + b"\n")
+
+    def raise_to(self, rung: Rung, detail: str) -> Rung:
+        """Write, as a person, `rung` and what is said of it unless more stands there, and return what stands then.
+
+        What a person wrote there before stays beside it: nobody may have recorded it yet. Raises DurabilityError.
+        """
+        with self._alone():
+            stands, (version, before) = self.read(), self.word()
+            unheard = before if stands > Rung.ACTIVE and version == 0 else ""
+            if unheard or stands <= rung:
+                self.write(max(rung, stands), 0, _both(unheard, detail))
+            return self.read()
+
+    def reword(self, before: str, detail: str) -> bool:
+        """Say more of what a person wrote last, while that is what stands there; return whether it was.
+
+        Raises DurabilityError.
+        """
+        with self._alone():
+            version, said = self.word()
+            if version != 0 or not (said == before or said.endswith(f"{_THEN}{before}")):
+                return False
+            self.write(self.read(), 0, said.removesuffix(before) + detail)
+            return True
+
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        """Keep others who halt by file waiting; a lock that cannot be taken is no reason not to halt."""
+        lock = FileLock(self._path.with_name(LOCK))
+        with suppress(OSError):
+            lock.take(f"process {os.getpid()}", wait_s=_LOCK_S)
+        try:
+            yield
+        finally:
+            lock.release()
 
     def read(self) -> Rung:
         """Return what stands there, ACTIVE where there is none, HALTED where it cannot be read.
@@ -85,6 +132,13 @@ class LatchFile:
             raise DurabilityError(
                 f"{self._path} cannot be removed: {error.strerror or error}; {ROOM}"
             ) from error
+
+
+def _both(before: str, detail: str) -> str:
+    """Return both texts; where they grow too long only how the first began is kept of what was there."""
+    if not before or before == detail:
+        return detail
+    return f"{before[: max(0, _LONGEST - len(detail))]}{_THEN}{detail}"
 
 
 def keep_persons_halt(archived: Path, state_dir: Path, since_ns: int) -> bool:

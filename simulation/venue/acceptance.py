@@ -5,7 +5,7 @@ from __future__ import annotations
 from math import isfinite
 
 from domain.broker import (
-    CancelOrder,
+    ClosePosition,
     OrderReported,
     OrderStatus,
     OrderType,
@@ -43,22 +43,28 @@ def place(turn: Turn, command: PlaceOrder, ruling: Refusal | None = None) -> Non
     turn.put(order, at_ns)
 
 
-def cancel(turn: Turn, command: CancelOrder) -> None:
+def close(turn: Turn, command: ClosePosition) -> None:
+    """Accept or refuse an order that closes a position, unless its symbol traded since that was counted."""
+    if turn.state.executions_in(command.order.symbol) == command.executions:
+        place(turn, command.order)
+
+
+def cancel(turn: Turn, order_ref: str, why: str = "on request") -> None:
     """Cancel a working order, repeat the end of an ended one, refuse an unknown ref."""
     at_ns = turn.state.cursor.known_ns
-    order = turn.state.book.get(command.order_ref)
+    order = turn.state.book.get(order_ref)
     if order is None:
-        turn.events.append(_unknown(command, at_ns, turn.bar))
+        turn.events.append(_unknown(order_ref, at_ns, turn.bar))
     elif order.status is OrderStatus.WORKING:
-        end(turn, order, OrderStatus.CANCELED, "cancelled on request", at_ns)
+        end(turn, order, OrderStatus.CANCELED, f"cancelled {why}", at_ns)
     else:
         turn.events.append(order.report())
 
 
-def _unknown(command: CancelOrder, at_ns: int, bar: int) -> OrderReported:
+def _unknown(order_ref: str, at_ns: int, bar: int) -> OrderReported:
     return OrderReported(
         at_ns=at_ns,
-        order_ref=command.order_ref,
+        order_ref=order_ref,
         parent_ref="",
         symbol="",
         side=Side.BUY,
@@ -68,7 +74,7 @@ def _unknown(command: CancelOrder, at_ns: int, bar: int) -> OrderReported:
         filled_lots=0,
         stop_price=0.0,
         code=RefusalCode.UNKNOWN_ORDER,
-        text=f"there is no order {command.order_ref} to cancel",
+        text=f"there is no order {order_ref} to cancel",
         bar=bar,
     )
 

@@ -26,10 +26,11 @@ class FrameError(Recoverable):
 
 
 class ClientRole(StrEnum):
-    """Name who connects: the gateway sends commands and hears updates, the market sends bars."""
+    """Name who connects: the gateway sends commands and hears updates, the market sends bars, a kill ends it all."""
 
     GATEWAY = "gateway"
     MARKET = "market"
+    KILL = "kill"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,7 +43,7 @@ class Hello:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Welcome:
-    """Answer a hello: the venue's time, the gateway's connection number (0 for the market), the last group handled."""
+    """Answer a hello: the venue's time, the gateway's connection number (0 for the others), the last group handled."""
 
     at_ns: int
     connection: int

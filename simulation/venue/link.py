@@ -32,11 +32,11 @@ def _timeval(seconds: float) -> bytes:
     return struct.pack("ll", int(seconds), int(seconds % 1 * 1_000_000))
 
 
-class _Connection:
+class VenueConnection:
     """Be one greeted connection to a venue."""
 
-    def __init__(self, state_dir: Path, role: ClientRole) -> None:
-        """Connect and exchange hello and welcome; raises BrokerUnavailable."""
+    def __init__(self, state_dir: Path, role: ClientRole, deadline_s: float = DEADLINE_S) -> None:
+        """Connect and exchange hello and welcome, each step within `deadline_s`; raises BrokerUnavailable."""
         address = read_address(state_dir)
         where = venue_directory(state_dir)
         if address is None:
@@ -44,7 +44,7 @@ class _Connection:
         self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         self.reader = FrameReader(MAX_FROM_VENUE)
         try:
-            self.socket.settimeout(DEADLINE_S)
+            self.socket.settimeout(deadline_s)
             self.socket.connect(address.path)
             self.write(Hello(role=role, token=address.token))
             self.welcome = self._welcomed()
@@ -92,14 +92,14 @@ class VenueBroker:
     def __init__(self, state_dir: Path) -> None:
         """Reach the venue of `state_dir`; nothing happens before `open`."""
         self._state_dir = state_dir
-        self._connection: _Connection | None = None
+        self._connection: VenueConnection | None = None
         self._reader: threading.Thread | None = None
         self._sending = threading.Lock()
 
     def open(self, mailbox: Mailbox) -> None:
         """Connect, replacing an older connection; raises BrokerUnavailable within five seconds' silence."""
         self.close()
-        connection = _Connection(self._state_dir, ClientRole.GATEWAY)
+        connection = VenueConnection(self._state_dir, ClientRole.GATEWAY)
         welcome = connection.welcome
         mailbox.put(
             BrokerLink(
@@ -135,7 +135,7 @@ class VenueBroker:
         if reader is not None and reader is not threading.current_thread():
             reader.join(DEADLINE_S)
 
-    def _read(self, connection: _Connection, mailbox: Mailbox) -> None:
+    def _read(self, connection: VenueConnection, mailbox: Mailbox) -> None:
         """Post updates until the connection ends or the mailbox is full, then say so, unless we ended it ourselves."""
         at_ns, why = connection.welcome.at_ns, "the venue closed the connection"
         try:
@@ -173,12 +173,12 @@ class VenueMarket:
     def __init__(self, state_dir: Path) -> None:
         """Reach the venue of `state_dir`; nothing happens before `open`."""
         self._state_dir = state_dir
-        self._connection: _Connection | None = None
+        self._connection: VenueConnection | None = None
 
     def open(self) -> int:
         """Connect and return the index of the last group the venue handled; raises BrokerUnavailable."""
         self.close()
-        self._connection = _Connection(self._state_dir, ClientRole.MARKET)
+        self._connection = VenueConnection(self._state_dir, ClientRole.MARKET)
         return self._connection.welcome.group
 
     def put(self, message: BarsPublished) -> None:

@@ -1,4 +1,4 @@
-"""Decide what the venue does with one input: bars that move the market, and the gateway's commands."""
+"""Decide what the venue does with one input: bars that move the market, and commands of a gateway or a kill."""
 
 from __future__ import annotations
 
@@ -7,7 +7,9 @@ from typing import Any, assert_never
 
 from domain.broker import (
     BrokerUpdate,
+    CancelMany,
     CancelOrder,
+    ClosePosition,
     Downloaded,
     DownloadKind,
     PlaceOrder,
@@ -15,12 +17,12 @@ from domain.broker import (
 )
 from domain.messages import GATEWAY, BarsPublished
 from domain.outputs import Send
-from simulation.venue.acceptance import cancel, place
+from simulation.venue.acceptance import cancel, close, place
 from simulation.venue.matching import match_group
 from simulation.venue.settings import VenueSettings
 from simulation.venue.turn import NO_HISTORY, Commit, Turn, VenueHistory, VenueState
 
-VenueInput = BarsPublished | PlaceOrder | CancelOrder | RequestDownload
+VenueInput = BarsPublished | PlaceOrder | CancelOrder | CancelMany | ClosePosition | RequestDownload
 VenueOutput = Commit | Send
 NO_ADVANCE = -1
 
@@ -59,8 +61,13 @@ class VenueMachine:
                     match_group(turn, group)
             case PlaceOrder():
                 place(turn, message)
-            case CancelOrder():
-                cancel(turn, message)
+            case CancelOrder(order_ref=ref):
+                cancel(turn, ref)
+            case CancelMany(order_refs=refs, why=why):
+                for ref in refs:
+                    cancel(turn, ref, why)
+            case ClosePosition():
+                close(turn, message)
             case RequestDownload():
                 turn.events.append(self._download(message))
             case _:

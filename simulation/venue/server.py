@@ -1,4 +1,4 @@
-"""Serve a venue to its two clients, gateway and market, on a Unix socket, in one thread."""
+"""Serve a venue to its clients, gateway, market and kill, on a Unix socket, in one thread."""
 
 from __future__ import annotations
 
@@ -9,8 +9,18 @@ import socket
 import time
 from typing import Any
 
+from domain.adoption import NO_WORD
 from domain.bars import bar_fault
-from domain.broker import CancelOrder, PlaceOrder, RequestDownload
+from domain.broker import (
+    BrokerUpdate,
+    CancelMany,
+    CancelOrder,
+    ClosePosition,
+    KillCommand,
+    OrderReported,
+    PlaceOrder,
+    RequestDownload,
+)
 from domain.errors import CodecError
 from domain.messages import BarsPublished
 from simulation.venue.durable import DurableVenue
@@ -32,8 +42,19 @@ MAX_BACKLOG = 64 * 2**20
 
 _CHUNK = 2**18
 _COMMANDS = (PlaceOrder, CancelOrder, RequestDownload)
+_KILL_COMMANDS = (CancelMany, ClosePosition, RequestDownload)
 
 log = logging.getLogger("breakwater.venue")
+
+
+_FIRST: dict[ClientRole | None, int] = {ClientRole.KILL: 0, ClientRole.GATEWAY: 1}
+"""Whose commands come before anything else, and in which order."""
+
+
+def _is_news(update: Any) -> bool:
+    """Return whether an update tells of an order: not that a kill's command met none, or one that there was."""
+    told = update.events if isinstance(update, BrokerUpdate) else ()
+    return any(not (isinstance(each, OrderReported) and each.code in NO_WORD) for each in told)
 
 
 class _Client:
@@ -52,8 +73,10 @@ class _Client:
 class VenueServer:
     """Bring the clients' messages to the venue and its answers to the gateway.
 
-    A newer client of a role replaces the older. What cannot be understood costs its sender the connection, nothing
-    else. All of the gateway's commands that were sent before a bar group are handled before that group.
+    A newer gateway or market replaces the older; of kills there may be several, and none stands in another client's
+    way. A kill hears the answers to its own commands; what they changed the gateway is told too, as of any order of its
+    account. What cannot be understood costs its sender the connection, nothing else. All commands that were sent before
+    a bar group are handled before that group, a kill's first.
     """
 
     def __init__(self, venue: DurableVenue, listener: socket.socket, token: str) -> None:
@@ -86,7 +109,7 @@ class VenueServer:
         try:
             while not self._stopping:
                 ready = self._selector.select(1.0)
-                for key, events in sorted(ready, key=self._is_not_gateway):
+                for key, events in sorted(ready, key=self._precedence):
                     self._turn(key.fileobj, events)
                 self._drop_silent()
         finally:
@@ -96,10 +119,10 @@ class VenueServer:
             self._bell.close()
             self._bell_end.close()
 
-    def _is_not_gateway(self, ready: tuple[selectors.SelectorKey, int]) -> bool:
-        """Sort the gateway first: its commands come before bars that were sent later."""
-        gateway = self._by_role.get(ClientRole.GATEWAY)
-        return gateway is None or ready[0].fileobj is not gateway.socket
+    def _precedence(self, ready: tuple[selectors.SelectorKey, int]) -> int:
+        """Sort kills first, then the gateway: their commands come before bars that were sent later."""
+        client = self._clients.get(ready[0].fileobj)  # type: ignore[call-overload]
+        return _FIRST.get(client.role, len(_FIRST)) if client is not None else len(_FIRST)
 
     def _turn(self, source: Any, events: int) -> None:
         if source is self._listener:
@@ -153,6 +176,8 @@ class VenueServer:
             self._greet(client, message)
         elif client.role is ClientRole.GATEWAY and isinstance(message, _COMMANDS):
             self._answer(self._venue.handle(message))
+        elif client.role is ClientRole.KILL and isinstance(message, _KILL_COMMANDS):
+            self._kill(client, message)
         elif client.role is ClientRole.MARKET and isinstance(message, BarsPublished):
             self._advance(message)
         else:
@@ -162,21 +187,30 @@ class VenueServer:
         faults = [(bar.symbol, fault) for bar in message.group.bars if (fault := bar_fault(bar)) is not None]
         if faults or message.group.index < 0:
             raise FrameError(f"group {message.group.index} with bad bars {faults[:5]}")
-        gateway = self._by_role.get(ClientRole.GATEWAY)
-        while gateway is not None and gateway.open and self._read(gateway):
-            pass
+        waiting = [client for client in self._clients.values() if client.role in _FIRST]
+        for client in sorted(waiting, key=lambda each: _FIRST[each.role]):
+            while client.open and self._read(client):
+                pass
         self._answer(self._venue.handle(message))
+
+    def _kill(self, client: _Client, message: KillCommand) -> None:
+        answers = self._venue.handle(message)
+        for answer in answers:
+            self._queue(client, LINK_CODEC.encode(answer.message))
+        if not isinstance(message, RequestDownload):
+            self._answer([answer for answer in answers if _is_news(answer.message)])
 
     def _greet(self, client: _Client, message: Any) -> None:
         if not isinstance(message, Hello) or not hmac.compare_digest(
             message.token.encode(), self._token.encode()
         ):
             raise FrameError("a first message that is no hello with the right token")
-        older = self._by_role.get(message.role)
-        if older is not None:
-            self._drop(older, "replaced by a newer connection")
         client.role = message.role
-        self._by_role[message.role] = client
+        if message.role is not ClientRole.KILL:
+            older = self._by_role.get(message.role)
+            if older is not None:
+                self._drop(older, "replaced by a newer connection")
+            self._by_role[message.role] = client
         connection = self._venue.connect() if message.role is ClientRole.GATEWAY else 0
         log.info("%s connected (%d)", message.role, connection)
         welcome = Welcome(at_ns=self._venue.now_ns, connection=connection, group=self._venue.group)

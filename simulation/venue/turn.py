@@ -69,6 +69,10 @@ class VenueState:
         self.dividends = list(history.dividends)
         self.cursor = history.cursor
 
+    def executions_in(self, symbol: str) -> int:
+        """Return how many executions there ever were in `symbol`."""
+        return sum(execution.symbol == symbol for execution in self.executions)
+
 
 class Turn:
     """Apply one input's changes to the state and remember them, as events and as what must be made durable."""

@@ -31,8 +31,8 @@ _NAMED = {
 }
 """Names in a body whose text is a subject."""
 
-_REF = re.compile(r"(?P<book>[^.]+)\.(?P<symbol>.+)\.\d+\.\d+(?:\.stop)*")
-"""Form of an order's ref: book, symbol (which may hold dots itself), bar, number."""
+_REF = re.compile(r"(?P<book>[^.]+)\.(?P<symbol>.+)\.(?:\d+|kill)\.\d+(?:\.stop)*")
+"""Form of an order's ref: book, symbol (which may hold dots itself), bar (or that a kill sent it), number."""
 
 
 def subjects(kind: str, key: str, body: object) -> set[tuple[Subject, str]]:

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from domain.broker import BrokerUpdate, DownloadKind, RequestDownload
+from domain.broker import BrokerUpdate, CancelMany, ClosePosition, DownloadKind, RequestDownload
 from domain.errors import BrokerUnavailable
 from domain.messages import BarsPublished
 from simulation.venue.address import is_running
@@ -97,6 +97,7 @@ def answered(bench: SocketBench, message: VenueInput) -> BrokerUpdate | None:
         if isinstance(message, BarsPublished):
             bench.market.put(message)
         else:
+            assert not isinstance(message, CancelMany | ClosePosition), "a gateway has no such command"
             bench.broker.send(message)
     except BrokerUnavailable:
         return None

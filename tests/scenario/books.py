@@ -9,6 +9,7 @@ from typing import Any
 
 from sqlalchemy import create_engine, select
 
+from domain.order_refs import kill_number
 from domain.outbox import AuditKind
 from domain.records import OrderEntry, OrderState
 from simulation.venue.tables import EXECUTIONS, ORDERS
@@ -61,7 +62,8 @@ def assert_booked_once(state: Path) -> None:
     arrived = {ref: order for ref, order in orders.items() if not _kept_back(order)}
     assert filled == {ref: order.filled_lots for ref, order in arrived.items()}
     assert sorted(executed) == sorted(exec_ids)
-    intents = Counter((o.book, o.symbol, o.bar, o.kind) for o in orders.values() if not o.parent_ref)
+    made = [order for order in orders.values() if not (order.parent_ref or kill_number(order.order_ref))]
+    intents = Counter((order.book, order.symbol, order.bar, order.kind) for order in made)
     assert max(intents.values()) == 1, "an intent became two orders"
     assert not [ref for ref, order in orders.items() if order.state is OrderState.UNKNOWN]
 

@@ -48,6 +48,31 @@ def test_active_removes_it(tmp_path: Path) -> None:
     LatchFile(tmp_path / "missing").write(Rung.ACTIVE, 1, "")
 
 
+@pytest.mark.parametrize("before", list(Rung))
+@pytest.mark.parametrize("rung", UP)
+def test_a_person_raises_it_and_never_lowers_it(tmp_path: Path, before: Rung, rung: Rung) -> None:
+    latch = LatchFile(tmp_path)
+    latch.write(before, 3, "drawdown 16 %")
+    stands = LatchFile(tmp_path).raise_to(rung, "ann: storm")
+    assert stands is latch.read() is max(before, rung)
+    assert latch.word() == ((0, "ann: storm") if before <= rung else (3, "drawdown 16 %"))
+
+
+def test_what_a_person_wrote_is_said_more_of_only_while_it_stands(tmp_path: Path) -> None:
+    """A coordinator that took the file up meanwhile has made it its own."""
+    latch = LatchFile(tmp_path)
+    latch.raise_to(Rung.FLATTENING, "ann: storm")
+    assert latch.reword("ann: storm", "ann: storm (done)")
+    assert (latch.read(), latch.word()) == (Rung.FLATTENING, (0, "ann: storm (done)"))
+    latch.write(Rung.HALTED, 4, "kill_switch: ann: storm (done)")
+    for before in ("ann: storm (done)", "kill_switch: ann: storm (done)"):
+        assert not latch.reword(before, "more")
+    assert (latch.read(), latch.word()) == (Rung.HALTED, (4, "kill_switch: ann: storm (done)"))
+    latch.write(Rung.ACTIVE, 5, "")
+    assert not latch.reword("ann: storm (done)", "more")
+    assert latch.read() is Rung.ACTIVE
+
+
 def test_file_that_was_replaced_is_read_anew_each_time(tmp_path: Path) -> None:
     reader, writer = LatchFile(tmp_path), LatchFile(tmp_path)
     for number in range(50):

@@ -12,7 +12,9 @@ import pytest
 
 from domain.broker import (
     BrokerUpdate,
+    CancelMany,
     CancelOrder,
+    ClosePosition,
     Downloaded,
     DownloadKind,
     Executed,
@@ -152,7 +154,12 @@ def test_a_stranger_is_dropped_and_the_venue_serves_on(connect: Connect, first: 
         (ClientRole.GATEWAY, group(0, FLAT)),
         (ClientRole.GATEWAY, TimerFired(name="x")),
         (ClientRole.GATEWAY, Hello(role=ClientRole.GATEWAY, token=TOKEN)),
+        (ClientRole.GATEWAY, CancelMany(order_refs=("o",), why="")),
+        (ClientRole.GATEWAY, ClosePosition(order=buy("o", "A", 1), executions=0)),
+        (ClientRole.KILL, buy("o", "A", 1)),
+        (ClientRole.KILL, group(0, FLAT)),
         (ClientRole.MARKET, buy("o", "A", 1)),
+        (ClientRole.MARKET, CancelMany(order_refs=("o",), why="")),
         (ClientRole.MARKET, group(0, bar("A", 100.0, 90.0, 100.0, 100.0))),
         (ClientRole.MARKET, group(0, bar("A", -1.0, 1.0, -1.0, 1.0))),
         (ClientRole.MARKET, group(-1, FLAT)),

@@ -32,6 +32,12 @@ REF = {("ref", "main.BRK.B.19.1"), ("symbol", "BRK.B")}
             {},
             {("ref", "main.BRK.B.19.1.stop"), ("symbol", "BRK.B")},
         ),
+        (
+            "order",
+            "main.BRK.B.kill.2",
+            {"sent_by": "kill"},
+            {("ref", "main.BRK.B.kill.2"), ("symbol", "BRK.B")},
+        ),
         ("order_state", "foreign.filled", {}, {("ref", "foreign")}),
         (
             "execution",
