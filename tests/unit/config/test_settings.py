@@ -102,6 +102,7 @@ def test_retry_has_the_table_of_b7(settings: Settings) -> None:
         "order_placement": (3, 1, 30, 2),
         "market_data": (3, 0.5, 10, 2),
         "position_updates": (3, 1, 30, 2),
+        "alerts": (3, 1, 30, 2),
     }
 
 
