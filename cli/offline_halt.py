@@ -10,6 +10,7 @@ from typing import Any
 
 from cli.drive import FAILED, EngineFailed
 from cli.stores import Stores, find_stores
+from domain.alerts import Alert, Severity, figures_values
 from domain.commands import Verb
 from domain.errors import Busy, DurabilityError, NotRunning
 from domain.messages import COORDINATOR
@@ -34,15 +35,27 @@ def halt_by_file(
     path = stores.directory.path
     who = f"{getpass.getuser()} (process {os.getpid()}){f' as {name}' if name else ''}"
     stands = _latched(path, _RUNGS[verb], f"{who}: {reason}")
+    # Here: a halt that an engine hears needs no channels, and nothing of theirs may come before the file.
+    from cli.alerting import alert_of_session
+
+    told = alert_of_session(stores.session, path, _alert(stands, f"{who}: {reason}", error))
     return {
         "ok": True,
         "requested": True,
         "acknowledged": not running,
         "effective": not running,
         "running": running,
-        "detail": _detail(stores, stands, error),
+        "detail": _detail(stores, stands, error) + told.words,
         "verb": verb.value,
+        "alerts": [figures_values(each) for each in told.channels],
     }
+
+
+def _alert(rung: Rung, reason: str, error: Busy | NotRunning) -> Alert:
+    """Word the alert of a halt that no engine could make: the next run records the halt, and alerts of it too."""
+    engine = "it does not answer" if isinstance(error, Busy) else "none runs"
+    lines = (("severity", "critical"), ("trigger", "latch file"), ("reason", reason), ("engine", engine))
+    return Alert(Severity.CRITICAL, f"the account is {rung.name}: latch file", lines)
 
 
 def failed_coordinator(state: Path, why: str) -> EngineFailed:

@@ -8,8 +8,9 @@ from collections.abc import Callable
 from rich.console import Console
 
 from actors.clock import SystemClock
+from cli.alerting import alert_ended
 from cli.controls import SocketControls
-from cli.drive import Engine, Outcome, drive
+from cli.drive import Engine, Outcome, StopForced, drive
 from cli.inline_engine import InlineEngine
 from cli.opening import Opened, RunRequest, open_session
 from cli.plan import EnginePlan
@@ -20,6 +21,7 @@ from cli.summary import Summary, summarise
 from cli.tables import warn
 from config.describe import describe
 from config.in_force import idle_changes_warning
+from domain.errors import BreakwaterError
 from domain.messages import FEED
 from storage.files import reporting_full_disk
 from supervisor.control_client import ControlClient
@@ -37,7 +39,13 @@ def run_session(request: RunRequest, signals: StopSignals, console: Console) -> 
         warn(idle_changes_warning(describe(opened.plan.settings)))
         if opened.stored.completed:
             return summarise(opened, None, request.runtime)
-        outcome = _trade(request, opened, signals, console)
+        try:
+            outcome = _trade(request, opened, signals, console)
+        except StopForced:
+            raise
+        except BreakwaterError as error:
+            warn(alert_ended(opened.plan, error))
+            raise
         summary = summarise(opened, outcome, request.runtime)
     return summary
 
