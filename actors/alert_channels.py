@@ -22,6 +22,13 @@ HIDDEN = "(not shown)"
 _LEAST_SECRET = 4
 """Length from which a part of a URL is taken out of what is shown; shorter ones stand in any text."""
 
+MOST_GAP_S = 0.5
+"""Longest that Apprise may wait between two messages of a channel; its own 5.5 s would keep mail of a halt back.
+
+A role that fails leads to three alerts at once, and the last should be there within 2 s too. A service that takes fewer
+refuses, and is tried again.
+"""
+
 _TYPES = {Severity.INFO: "info", Severity.WARNING: "warning", Severity.CRITICAL: "failure"}
 """What Apprise calls each severity."""
 
@@ -73,6 +80,7 @@ class AppriseChannel:
         if server is None:
             why = self._without_secrets("; ".join(reasons.texts)) or "no URL of a kind that it knows"
             raise ConfigurationError(f"Apprise does not take it: {why}")
+        server.request_rate_per_sec = min(server.request_rate_per_sec, MOST_GAP_S)
         server.socket_connect_timeout = server.socket_read_timeout = deadline_s
         server.notify_format = apprise.NotifyFormat.TEXT  # HTML would run the lines together
         self._server = server

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from queue import SimpleQueue
 from typing import Any
 
-from actors.alerting import alert_sender
 from actors.parts import ActorContext, Spec
 from domain.alert_words import figures_lines
 from domain.alerts import Alert, AlertTerms
@@ -62,6 +61,10 @@ def _alerts(spec: Spec, context: ActorContext) -> AlertPort | None:
     terms: AlertTerms | None = spec.arguments.get("alerts")
     if terms is None:
         return None
+    from actors.alerting import (
+        alert_sender,
+    )  # here: the risk manager is built beside the coordinator, and sends nothing
+
     sender = alert_sender(terms, context.state_dir, spec.generation)
     commands = spec.arguments.get("commands")
     if not isinstance(commands, SimpleQueue):

@@ -38,6 +38,17 @@ def test_mail_has_the_title_as_its_subject_and_the_lines_as_its_text() -> None:
     assert mail_text(mail).splitlines()[-2:] == ["reason: ann: a storm", "equity: 99,000.00"]
 
 
+def test_messages_that_come_at_once_are_not_kept_back() -> None:
+    """A role that fails leads to three alerts, the halt last: within 2 s (reliability)."""
+    with mail_server() as (mailbox, url):
+        channel = AppriseChannel(url, 5.0)
+        begun = time.monotonic()
+        for _ in range(3):
+            channel.deliver(HALTED)
+        assert len(mailbox.wait(3)) == 3
+    assert time.monotonic() - begun < 4.0
+
+
 def test_server_that_answers_500_is_a_failure_with_its_reason() -> None:
     with webhook(status=500) as server, pytest.raises(DeliveryFailed, match="error=500"):
         AppriseChannel(server.url(), 5.0).deliver(HALTED)
