@@ -65,9 +65,11 @@ def variables_of(document: Document) -> tuple[str, ...]:
 
 
 def read_alert_urls(
-    variables: tuple[str, ...], environ: Mapping[str, str], env_file: Path
+    variables: tuple[str, ...], environ: Mapping[str, str], env_file: Path, *, needed: bool
 ) -> tuple[dict[str, SecretStr], list[Violation]]:
     """Return the URL of each variable, with what is wrong; a violation never holds a URL's text.
+
+    One that is not set is a violation where all are `needed`, as by an engine; who only looks does without.
 
     `env_file` is one that `read_credentials` could read.
     """
@@ -80,7 +82,7 @@ def read_alert_urls(
     handed = {name.lower(): environ[name] for name in variables if name in environ}
     found = model(_env_file=env_file, **handed)
     urls = {name: url for name in variables if (url := getattr(found, name.lower())) is not None}
-    faults = [_fault(name, urls.get(name)) for name in variables]
+    faults = [_fault(name, urls.get(name)) for name in variables if needed or name in urls]
     faults += refuse_open_file(env_file, in_file=len(urls) > len(handed))
     return urls, [each for each in faults if each is not None]
 

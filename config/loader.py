@@ -48,7 +48,7 @@ def load(
     violations: list[Violation] = []
     mode = _mode(environ, violations)
     documents, origins = _documents(directory, violations)
-    credentials, urls = _secrets(directory, environ, documents["alerts.yaml"], violations)
+    credentials, urls = _secrets(directory, environ, documents["alerts.yaml"], violations, to_trade=to_trade)
     parts: dict[str, Any] = {}
     for name, (file, model) in SECTIONS.items():
         parts[name], faults = judge(documents[file], model, shipped_document(file))
@@ -77,7 +77,12 @@ def shipped_document(file: str) -> Document:
 
 
 def _secrets(
-    directory: Path | None, environ: Mapping[str, str], alerts: Document, violations: list[Violation]
+    directory: Path | None,
+    environ: Mapping[str, str],
+    alerts: Document,
+    violations: list[Violation],
+    *,
+    to_trade: bool,
 ) -> tuple[Credentials | None, Mapping[str, SecretStr]]:
     """Return the secrets and the URLs of the channels that `alerts` names; None for secrets that are refused."""
     env_file = (directory or Path.cwd()) / ".env"
@@ -85,7 +90,7 @@ def _secrets(
     violations += faults
     if credentials is None:  # the URLs may stand in the file that is at fault
         return None, {}
-    urls, faults = read_alert_urls(variables_of(alerts), environ, env_file)
+    urls, faults = read_alert_urls(variables_of(alerts), environ, env_file, needed=to_trade)
     violations += faults
     return credentials, urls
 

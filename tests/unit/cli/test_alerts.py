@@ -93,6 +93,17 @@ def test_url_of_a_kind_that_apprise_does_not_know_is_refused_before_anything_sta
     assert not (tmp_path / "state").exists()
 
 
+def test_channel_whose_variable_is_not_set_fails_alone(
+    invoke: Invoke, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = configured(tmp_path, monkeypatch, hook="json://127.0.0.1/")
+    monkeypatch.delenv("BREAKWATER_ALERT_HOOK")
+    result = invoke("alerts", "test", "--config", config, "--state", tmp_path, "--json")
+    told = {each["channel"]: each for each in json.loads(result.stdout)["channels"]}
+    assert (result.exit_code, told["log"]["delivered"], told["hook"]["delivered"]) == (1, True, False)
+    assert "BREAKWATER_ALERT_HOOK is not set" in told["hook"]["error"]
+
+
 def status(*alerts: dict[str, Any]) -> str:
     out = io.StringIO()
     stands = {"running": True, "phase": "running", "session": 1, "rung": "ACTIVE", "scoped": []}

@@ -97,6 +97,13 @@ def test_variable_without_a_url_is_a_violation(tmp_path: Path, environ: dict[str
     assert refusals(folder, environ) == [f"environment: {HOOK}: {found}"]
 
 
+def test_who_only_looks_needs_no_url_but_takes_no_wrong_one(tmp_path: Path) -> None:
+    folder = written(tmp_path / "c", channels=channels(hook=HOOK))
+    assert load(folder, {}, to_trade=False).alert_urls == {}
+    with pytest.raises(InvalidConfiguration):
+        load(folder, {HOOK: CANARY}, to_trade=False)
+
+
 def test_url_in_the_file_itself_is_refused_and_not_shown(tmp_path: Path) -> None:
     folder = written(tmp_path / "c", channels=channels(hook=URL))
     assert refusals(folder, {}) == ["alerts.yaml: channels[0].target: (not shown)"]
