@@ -8,11 +8,13 @@ from typing import TypeVar, assert_never
 from actors.outbox_pump import OutboxPump
 from actors.parts import ActorContext, Parts
 from actors.timers import Timers
+from domain.alert_words import concerns_people
+from domain.alerts import Alert, Noticed
 from domain.bars import BarGroup
 from domain.broker import BrokerCommand, BrokerLink
 from domain.errors import BrokerUnavailable, InvariantViolation, MailboxFull, Recoverable
 from domain.halt_messages import LatchCleared, LatchFound
-from domain.messages import AUDIT, BarHistory, JournalUpdate, Message
+from domain.messages import AUDIT, COORDINATOR, BarHistory, JournalUpdate, Message
 from domain.outbox import AuditEvent, RequestOutbox
 from domain.outputs import (
     Answer,
@@ -32,7 +34,7 @@ from domain.outputs import (
     Wire,
     WriteLatch,
 )
-from domain.ports import BrokerPort, ControlPort, FeedPort, Journal, LatchPort, Supervisor
+from domain.ports import AlertPort, BrokerPort, ControlPort, FeedPort, Journal, LatchPort, Supervisor
 from domain.records import Record, Rung
 from storage.canonical import WrittenBody
 
@@ -75,7 +77,7 @@ class Carrier:
 
     def open(self) -> None:
         """Open the ports; a broker that cannot be reached becomes a `BrokerLink`, like a lost one."""
-        for port in (self._parts.feed, self._parts.supervisor, self._parts.control):
+        for port in (self._parts.feed, self._parts.supervisor, self._parts.control, self._parts.alerts):
             if port is not None:
                 port.open(self._context.mailbox)
         if self._parts.broker is not None:
@@ -84,7 +86,7 @@ class Carrier:
     def close(self) -> Iterator[Exception]:
         """Close the ports, each whatever the others do; yield what went wrong."""
         parts = self._parts
-        for port in (parts.control, parts.supervisor, parts.feed, parts.broker, parts.journal):
+        for port in (parts.control, parts.supervisor, parts.feed, parts.broker, parts.journal, parts.alerts):
             try:
                 if port is not None:
                     port.close()
@@ -122,12 +124,13 @@ class Carrier:
             case Answer():
                 self._control().answer(output.request_id, output.body)
             case WriteLatch():
-                if not self._find_latch(output.met):
-                    self._latch().write(output.rung, output.version, output.detail)
+                self._write_latch(output)
             case LookAtLatch():
                 self._find_latch(None)
             case ClearLatch():
                 self._clear_latch(output.key)
+            case Alert():
+                self._alerts().send(output)
             case _:
                 assert_never(output)
 
@@ -185,6 +188,14 @@ class Carrier:
         first, last = self._journal().append(ready)
         if first <= last:
             self._outbox.committed(first, events)
+        if self._parts.notices:
+            for event in events:
+                if concerns_people(event):
+                    self.post(COORDINATOR, Noticed(role=self._context.role, event=event), True)
+
+    def _write_latch(self, latch: WriteLatch) -> None:
+        if not self._find_latch(latch.met):
+            self._latch().write(latch.rung, latch.version, latch.detail)
 
     def _find_latch(self, met: tuple[Rung, str] | None) -> bool:
         """Tell the machine of a latch file that a person wrote, but for the one it has `met`; return whether one is."""
@@ -242,6 +253,9 @@ class Carrier:
 
     def _control(self) -> ControlPort:
         return self._need(self._parts.control, "answers a command and has no control socket")
+
+    def _alerts(self) -> AlertPort:
+        return self._need(self._parts.alerts, "alerts people and has no channel to them")
 
     def _latch(self) -> LatchPort:
         return self._need(self._parts.latch, "writes the halt latch and has no file for it")

@@ -9,6 +9,7 @@ from typing import Any, Protocol
 
 from actors.logs import Log
 from domain.ports import (
+    AlertPort,
     BrokerPort,
     Clock,
     ControlPort,
@@ -47,7 +48,8 @@ class Parts:
     """Be a role's machine and its ports.
 
     `routes` overrides addresses: what is sent to such a role is put into that mailbox in this process instead (a
-    venue's link, for one). The shell opens its ports when `Begin` comes and closes what is here when it stops.
+    venue's link, for one). The shell opens its ports when `Begin` comes and closes what is here when it stops. With
+    `notices` the coordinator is told of what is committed and people must hear of.
     """
 
     machine: Machine
@@ -57,6 +59,8 @@ class Parts:
     supervisor: Supervisor | None = None
     control: ControlPort | None = None
     latch: LatchPort | None = None
+    alerts: AlertPort | None = None
+    notices: bool = False
     routes: Mapping[str, Mailbox] = field(default_factory=dict)
 
 

@@ -80,7 +80,7 @@ def risk_parts(spec: Spec, build_breaker: BreakerFactory) -> Parts:
         None if between is None else between.values,
         build_breaker,
     )
-    return Parts(machine=machine, journal=journal)
+    return Parts(machine=machine, journal=journal, notices=spec.arguments.get("notices", False))
 
 
 def gateway_machine(spec: Spec, journal: Journal, build_breaker: BreakerFactory) -> Gateway:

@@ -40,6 +40,7 @@ _add_group(
     "cli.configuration",
     "Configuration: what is set, where it comes from, and what is wrong with it.",
 )
+_add_group("alerts", "cli.alerts", "Alerts: the channels by which people are told.")
 _add_group("risk", "cli.risk", "Risk: what the limits allow.")
 _add_group("strategies", "cli.strategies", "Strategies: which there are, and which run.")
 _add_group("data", "cli.data", "Data: bars of files, checked row by row.")

@@ -13,12 +13,13 @@ from typing import Any
 
 from cli.plan import EnginePlan
 from cli.sharing import Speaker
+from domain.alerts import ALERTED_ROLES
 from domain.audit_machine import AuditPace
 from domain.messages import AUDIT, COORDINATOR, FEED, GATEWAY, RISK, VENUE
 from domain.ports import Supervisor
 from storage.commit_group import CommitGroup
 from supervisor.child import ChildPlan
-from supervisor.child_spec import ChildSpec, RestartPolicy
+from supervisor.child_spec import STOP_S, ChildSpec, RestartPolicy
 from supervisor.control_parts import Commands
 from supervisor.lifecycle import start_waves
 from supervisor.phase import CoordinatorSettings
@@ -40,6 +41,7 @@ class Wiring:
     group: CommitGroup | None
     given: Mapping[str, Mapping[str, Any]]
     strategies_given: Mapping[str, Any]
+    alerting: bool = True
 
 
 def ray_specs(plan: EnginePlan) -> tuple[ChildSpec, ...]:
@@ -57,7 +59,7 @@ def ray_specs(plan: EnginePlan) -> tuple[ChildSpec, ...]:
     )
     others = _roles(plan, wiring)
     given = {"children": others, "commands": True}
-    return (*others, coordinator_spec(plan, others, "supervisor.roles:ray_coordinator", wiring.group, given))
+    return (*others, coordinator_spec(plan, others, "supervisor.roles:ray_coordinator", wiring, given))
 
 
 def inline_specs(
@@ -66,10 +68,11 @@ def inline_specs(
     group: CommitGroup,
     supervise: Callable[[], Supervisor],
     commands: Commands | None = None,
+    figures: Callable[[], Mapping[str, Any]] = dict,
 ) -> tuple[ChildSpec, ...]:
     """Return the roles of an inline engine: `broker` is the venue; journals commit in `group`, before the trail.
 
-    People's commands come through `commands`; without it nobody is heard.
+    People's commands come through `commands`; without it nobody is heard. `figures` returns the account's for alerts.
     At a pace there may be hours between two bars: what was decided is then kept as an engine that trades keeps it.
     """
     wiring = Wiring(
@@ -90,11 +93,11 @@ def inline_specs(
         role=VENUE, factory="simulation.roles:inline_venue", arguments={"broker": broker}, queue=plan.queue
     )
     others = _roles(plan, wiring)
-    given = {"supervise": supervise, "commands": commands}
+    given = {"supervise": supervise, "commands": commands, "figures": figures}
     return (
         venue,
         *others,
-        coordinator_spec(plan, others, "supervisor.roles:inline_coordinator", wiring.group, given),
+        coordinator_spec(plan, others, "supervisor.roles:inline_coordinator", wiring, given),
     )
 
 
@@ -111,12 +114,13 @@ def chaos_specs(plan: EnginePlan, given: Mapping[str, Mapping[str, Any]]) -> tup
         pace=plan.live_pace(),
         group=None,
         given=given,
+        alerting=False,
         strategies_given=given["strategies"],
     )
     others = _roles(plan, wiring)
     venue = ChildSpec(role=VENUE, factory="simulation.roles:inline_venue", arguments=given[GATEWAY])
     factory = "supervisor.roles:inline_coordinator"
-    return (venue, *others, coordinator_spec(plan, others, factory, wiring.group, given[COORDINATOR]))
+    return (venue, *others, coordinator_spec(plan, others, factory, wiring, given[COORDINATOR]))
 
 
 def _roles(plan: EnginePlan, wiring: Wiring) -> tuple[ChildSpec, ...]:
@@ -130,7 +134,8 @@ def _roles(plan: EnginePlan, wiring: Wiring) -> tuple[ChildSpec, ...]:
         )
 
     def keeping(name: str, settings: object) -> dict[str, Any]:
-        return {"settings": settings, **plan.journal(name, wiring.group)}
+        notices = wiring.alerting and name in ALERTED_ROLES
+        return {"settings": settings, "notices": notices, **plan.journal(name, wiring.group)}
 
     policy = {"policy": plan.settings.halt_policy()}
     return (
@@ -175,34 +180,35 @@ def coordinator_spec(
     plan: EnginePlan,
     others: tuple[ChildSpec, ...],
     factory: str,
-    group: CommitGroup | None,
+    wiring: Wiring,
     given: Mapping[str, Any],
 ) -> ChildSpec:
     """Return the coordinator of `others`: each begins after those it needs, and they stop data first, audit last."""
     start_waves(others)  # a circle is found here, before anything starts
     arguments = {
-        "settings": _coordinator(plan, others, group),
+        "settings": _coordinator(plan, others, wiring),
         "policy": plan.settings.halt_policy(),
-        **plan.journal(COORDINATOR, group),
+        "alerts": plan.settings.alert_terms() if wiring.alerting else None,
+        **plan.journal(COORDINATOR, wiring.group),
         **given,
     }
-    return ChildSpec(role=COORDINATOR, factory=factory, arguments=arguments, queue=plan.queue)
+    stop_s = STOP_S + plan.settings.alerts.closing_s
+    return ChildSpec(role=COORDINATOR, factory=factory, arguments=arguments, queue=plan.queue, stop_s=stop_s)
 
 
-def _coordinator(
-    plan: EnginePlan, others: tuple[ChildSpec, ...], group: CommitGroup | None
-) -> CoordinatorSettings:
+def _coordinator(plan: EnginePlan, others: tuple[ChildSpec, ...], wiring: Wiring) -> CoordinatorSettings:
     settings = plan.settings
     supervision = settings.engine.supervision
     return CoordinatorSettings(
         run=f"{os.getpid()}.{time.monotonic_ns()}",
-        children=tuple(_child_plan(spec, group) for spec in others),
+        children=tuple(_child_plan(spec, wiring.group) for spec in others),
         stop_order=(FEED, GATEWAY, *plan.strategy_roles, RISK, AUDIT),
         intensity=Intensity(supervision.restarts, supervision.restart_window_s),
         cancel_entries=settings.shutdown.cancels_entries(lockstep=True),
         answer_deadline_s=settings.engine.runtime.answer_deadline_s,
         flattening=settings.halt_policy().flattening,
         desk=plan.desk(),
+        alerting=wiring.alerting,
         started=_started(plan),
     )
 

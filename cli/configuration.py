@@ -10,6 +10,7 @@ from typing import Annotated, Any
 import typer
 from rich.text import Text
 
+from cli.channels import judge_channels
 from cli.console import OUT
 from cli.formats import NOTHING, count
 from cli.options import ConfigOption, JsonOption, UsageError
@@ -39,7 +40,7 @@ def validate(config: ConfigOption = None, as_json: JsonOption = False) -> None:
     report, idle = validation_report(config, environ, registry.definitions), ""
     if report["valid"]:
         settings = load(config, environ, registry.definitions)
-        violations = judge_own_strategies(settings)
+        violations = [*judge_channels(settings), *judge_own_strategies(settings)]
         report |= {"valid": not violations, "violations": [violation._asdict() for violation in violations]}
         idle = idle_changes_warning(describe(settings))
     report["warnings"] = [*registry.problems, *([idle] if idle else ())]

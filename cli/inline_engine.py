@@ -55,7 +55,9 @@ class InlineEngine:
         broker = InlineBroker(self._venue, self._command)
         supervisor = InlineSupervisor(self._runtime, self._children)
         self._commands: Commands = SimpleQueue()
-        self._specs = inline_specs(plan, broker, self._group, lambda: supervisor, self._commands)
+        self._specs = inline_specs(
+            plan, broker, self._group, lambda: supervisor, self._commands, self._figures
+        )
         try:
             self._runtime.spawn(self._specs)
         except BaseException:
@@ -130,6 +132,9 @@ class InlineEngine:
 
     def _children(self) -> tuple[ChildSpec, ...]:
         return tuple(spec for spec in self._specs if spec.role not in (VENUE, COORDINATOR))
+
+    def _figures(self) -> Mapping[str, Any]:
+        return self._runtime.machine(RISK).state() if self._runtime.alive(RISK) else {}
 
     def _command(self, command: BrokerCommand) -> None:
         self._runtime.send(VENUE, command)

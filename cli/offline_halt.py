@@ -9,6 +9,7 @@ from typing import Any
 from cli.asker import asker
 from cli.drive import FAILED, EngineFailed
 from cli.stores import Stores, find_stores
+from domain.alerts import Alert, Severity, figures_values
 from domain.commands import Verb
 from domain.errors import Busy, DurabilityError, NotRunning
 from domain.messages import COORDINATOR
@@ -31,16 +32,29 @@ def halt_by_file(
         raise error
     stores = find_stores(state)
     path = stores.directory.path
-    stands = LatchFile(path).raise_to(_RUNGS[verb], f"{asker(name)}: {reason}")
+    words = f"{asker(name)}: {reason}"
+    stands = LatchFile(path).raise_to(_RUNGS[verb], words)
+    # Here: a halt that an engine hears needs no channels, and nothing of theirs may come before the file.
+    from cli.alerting import alert_of_session
+
+    told = alert_of_session(stores.session, path, _alert(stands, words, error))
     return {
         "ok": True,
         "requested": True,
         "acknowledged": not running,
         "effective": not running,
         "running": running,
-        "detail": _detail(stores, stands, error),
+        "detail": _detail(stores, stands, error) + told.words,
         "verb": verb.value,
+        "alerts": [figures_values(each) for each in told.channels],
     }
+
+
+def _alert(rung: Rung, reason: str, error: Busy | NotRunning) -> Alert:
+    """Word the alert of a halt that no engine could make: the next run records the halt, and alerts of it too."""
+    engine = "it does not answer" if isinstance(error, Busy) else "none runs"
+    lines = (("severity", "critical"), ("trigger", "latch file"), ("reason", reason), ("engine", engine))
+    return Alert(Severity.CRITICAL, f"the account is {rung.name}: latch file", lines)
 
 
 def failed_coordinator(state: Path, why: str) -> EngineFailed:

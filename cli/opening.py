@@ -13,6 +13,7 @@ from tempfile import TemporaryDirectory
 
 import psutil
 
+from cli.channels import refuse_unusable_channels
 from cli.checkpoint_copy import refuse_unusable_copy
 from cli.fitness import fitness
 from cli.modes import refuse_other_modes
@@ -21,6 +22,7 @@ from cli.plan import EnginePlan, SessionPlan, refuse_untradable
 from cli.registry import read_settings
 from cli.resuming import ROLES, refuse_damaged, refuse_other_inputs, resume_at, stored_bars
 from cli.trail_held import refuse_other_trail
+from config.alerts import hand_over_alert_urls
 from config.credentials import hand_over_audit_key
 from config.settings import Settings
 from config.strategy_code import strategy_code
@@ -80,12 +82,14 @@ class Opened:
 def open_session(request: RunRequest, environ: dict[str, str], clock: Clock) -> Iterator[Opened]:
     """Open the session that `request` asks for and release its directory at the end.
 
-    An audit key of the `.env` file goes into this process's environment, which the engine's processes inherit. Raises
-    ConfigurationError, DataError or StateError before anything is started.
+    An audit key of the `.env` file, and the URLs that alerts go to, go into this process's environment, which the
+    engine's processes inherit. Raises ConfigurationError, DataError or StateError before anything is started.
     """
     refuse_other_modes(environ)
     settings = read_settings(request.config, environ, to_trade=True)
     hand_over_audit_key(settings.credentials, os.environ)
+    refuse_unusable_channels(settings)
+    hand_over_alert_urls(settings.alert_urls, os.environ)
     refuse_own_strategies(settings)
     refuse_unusable_copy(settings.engine.audit.checkpoint_copy, request.state)
     directory = StateDirectory(request.state)
@@ -156,6 +160,11 @@ def _asked(request: RunRequest, settings: Settings) -> tuple[str, ...] | None:
     return settings.universe.default if request.symbols is None and request.data is None else request.symbols
 
 
+def _named(settings: Settings) -> str | None:
+    """Return where the configuration lies, for a halt that no engine hears: it alerts by the same channels."""
+    return None if settings.directory is None else str(settings.directory)
+
+
 def _new_databases(settings: Settings, directory: StateDirectory) -> Databases:
     number = directory.next_session_number()
     return Databases(template=settings.engine.storage.url, state=directory.path, session=number)
@@ -189,12 +198,14 @@ def _open(
             first=first,
             databases=databases.template,
             code=code,
+            config_directory=_named(settings),
         )
         directory.write_session(stored)
     else:
         refuse_other_inputs(stored, imported, settings, code, directory)
         refuse_other_trail(directory.audit, databases, ROLES, stored)
         first = resume_at(directory, stored, first, len(table))
+        directory.write_session(stored := replace(stored, config_directory=_named(settings)))
     session = SessionPlan(number=stored.number, first=first, state_dir=directory.path, bars=bars)
     pace_s = 0.0 if request.speed == 0.0 else 1.0 / request.speed
     plan = EnginePlan(settings=settings, table=stored_bars(bars), session=session, pace_s=pace_s, code=code)

@@ -8,8 +8,9 @@ from collections.abc import Callable
 from rich.console import Console
 
 from actors.clock import SystemClock
+from cli.alerting import alert_ended
 from cli.controls import SocketControls
-from cli.drive import Engine, Outcome, drive, following
+from cli.drive import Engine, Outcome, StopForced, drive, following
 from cli.inline_engine import InlineEngine
 from cli.opening import Opened, RunRequest, open_session
 from cli.plan import EnginePlan
@@ -20,6 +21,7 @@ from cli.summary import Summary, summarise
 from cli.tables import warn
 from config.describe import describe
 from config.in_force import idle_changes_warning
+from domain.errors import BreakwaterError
 from storage.files import reporting_full_disk
 from supervisor.control_client import ControlClient
 from supervisor.signals import StopSignals
@@ -36,7 +38,13 @@ def run_session(request: RunRequest, signals: StopSignals, console: Console) -> 
         warn(idle_changes_warning(describe(opened.plan.settings)))
         if opened.stored.completed:
             return summarise(opened, None, request.runtime)
-        outcome = _trade(request, opened, signals, console)
+        try:
+            outcome = _trade(request, opened, signals, console)
+        except StopForced:
+            raise
+        except BreakwaterError as error:
+            warn(alert_ended(opened.plan, error))
+            raise
         summary = summarise(opened, outcome, request.runtime)
     return summary
 

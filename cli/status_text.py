@@ -53,6 +53,7 @@ def print_status(console: Console, body: Mapping[str, Any]) -> None:
     pairs += [("Held by", _cause(cause)) for cause in body.get("halted_by", ())]
     if body.get("resuming"):
         pairs.append(("Resume", "on its way: not every role holds it yet"))
+    pairs += _alerts(body.get("alerts", ()))
     pairs += _account(body.get("views", {}))
     print_pairs(console, pairs)
     if body.get("roles"):
@@ -97,6 +98,20 @@ def _cause(cause: Mapping[str, Any]) -> str:
     since = f", {utc(cause['since_ns'])}" if cause["since_ns"] > _WALL_NS else ""
     where = f"{scope_words(cause['scope'])}, " if cause["scope"] else ""
     return f"{where}{cause['trigger'].replace('_', ' ')}: {cause['detail']} ({cause['rung']}{since})"
+
+
+def _alerts(channels: Sequence[Mapping[str, Any]]) -> Sequence[tuple[str, str | Text]]:
+    """Return a line for each channel of which an alert was lost; those that work need none."""
+    return [
+        ("Alerts", Text(f"{told['channel']}: {_lost(told)}", style="bold red"))
+        for told in channels
+        if told["failed"] or told["dropped"] or told["error"]
+    ]
+
+
+def _lost(told: Mapping[str, Any]) -> str:
+    words = f"{told['delivered']:,} delivered, {told['failed']:,} failed, {told['dropped']:,} dropped"
+    return f"{words}: {told['error']}" if told["error"] else words
 
 
 def _account(views: Mapping[str, Any]) -> Sequence[tuple[str, str]]:

@@ -25,7 +25,7 @@ SHAPES = {
 """What each secret must look like: a pattern, and words for it."""
 
 
-class _Handed(BaseSettings):
+class Handed(BaseSettings):
     """Take the environment from the caller, who hands it over, in place of the process's own."""
 
     model_config = SettingsConfigDict(
@@ -45,7 +45,7 @@ class _Handed(BaseSettings):
         return init_settings, dotenv_settings
 
 
-class Credentials(_Handed):
+class Credentials(Handed):
     """Hold the secrets; each is None where it is not set. The environment goes before the `.env` file."""
 
     audit_key: SecretStr | None = Field(
@@ -64,7 +64,7 @@ class Credentials(_Handed):
         return value
 
 
-class _ModeInFile(_Handed):
+class _ModeInFile(Handed):
     """Find out whether a `.env` file sets the mode."""
 
     model_config = SettingsConfigDict(env_prefix="")
@@ -107,11 +107,17 @@ def read_credentials(
         allowed = f"export {MODE_VARIABLE} instead: the mode comes from the environment alone"
         faults.append(Violation(env_file.name, MODE_VARIABLE, repr(mode), allowed))
     in_file = [name for name in SHAPES if getattr(credentials, name) is not None and name not in values]
-    permissions = stat.S_IMODE(env_file.stat().st_mode) if in_file else 0
-    if permissions & OTHERS_MAY:
-        allowed = f"others may read its secrets: run chmod 600 {env_file}"
-        faults.append(Violation(env_file.name, "", f"mode {permissions:04o}", allowed))
+    faults += refuse_open_file(env_file, in_file=bool(in_file))
     return (None if faults else credentials), faults
+
+
+def refuse_open_file(env_file: Path, *, in_file: bool) -> list[Violation]:
+    """Return the violation of a `.env` that others than its owner may read although it holds a secret (`in_file`)."""
+    permissions = stat.S_IMODE(env_file.stat().st_mode) if in_file else 0
+    if not permissions & OTHERS_MAY:
+        return []
+    allowed = f"others may read its secrets: run chmod 600 {env_file}"
+    return [Violation(env_file.name, "", f"mode {permissions:04o}", allowed)]
 
 
 def hand_over_audit_key(credentials: Credentials, environ: MutableMapping[str, str]) -> None:

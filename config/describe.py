@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, SecretStr
 
+from config.alerts import ALERT_URL
 from config.credentials import Credentials, range_of_secret, variable_of
 from config.documents import KeyPath, value_at
 from config.fields import field_at, range_of, unit_of
@@ -45,7 +46,8 @@ def describe(settings: Settings) -> dict[str, Any]:
         },
         "secrets": {
             variable_of(name): _secret(settings.credentials, name) for name in Credentials.model_fields
-        },
+        }
+        | {name: _alert_url(settings, name) for name in settings.alert_urls},
     }
 
 
@@ -97,6 +99,11 @@ def _key(file: str, model: type[BaseModel], path: KeyPath, value: object) -> dic
 
 def _origin(path: Path | None) -> str:
     return DEFAULT if path is None else str(path)
+
+
+def _alert_url(settings: Settings, variable: str) -> dict[str, Any]:
+    ids = ", ".join(each.id for each in settings.alerts.channels if each.target == variable)
+    return {"set": True, "description": f"Where alerts of {ids} go (alerts.yaml)", "range": ALERT_URL}
 
 
 def _secret(credentials: Credentials, name: str) -> dict[str, Any]:

@@ -22,6 +22,7 @@ QUOTED = r"^(quote|[A-Z][A-Z0-9]{2,9})$"
 CALENDAR = r"^[A-Za-z0-9/]{2,20}$"
 FILE = r"^[^\x00-\x1f]{1,400}\.py$"
 PATH = r"^[^\x00-\x1f]{1,400}$"
+ALERT_TARGET = r"^(log|BREAKWATER_ALERT_[A-Z0-9_]{1,40})$"
 DATABASE_URL = r"^sqlite:///.{1,400}$"
 
 _PATTERNS = {
@@ -33,6 +34,8 @@ _PATTERNS = {
     FILE: "a path that ends in .py, relative to the configuration directory or absolute",
     PATH: "a path of 1 to 400 characters",
     DATABASE_URL: DATABASE_URL_ALLOWED,
+    ALERT_TARGET: "log, or the name of an environment variable that begins with BREAKWATER_ALERT_ and holds an "
+    "Apprise URL (capitals, digits, _; never the URL itself, which may hold a password)",
     CURRENCY: "3 to 10 upper-case letters and digits, a letter first",
 }
 
@@ -74,9 +77,14 @@ def number(
     )
 
 
-def text(description: str, *, pattern: str) -> Any:
-    """Return a required text field that matches one of the patterns above."""
-    return Field(description=description, pattern=pattern, json_schema_extra={"unit": "text"})
+def text(description: str, *, pattern: str, hidden: bool = False) -> Any:
+    """Return a required text field that matches one of the patterns above.
+
+    What is refused of a `hidden` one is not shown: it may be a secret that somebody put there.
+    """
+    return Field(
+        description=description, pattern=pattern, json_schema_extra={"unit": "text", "hidden": hidden}
+    )
 
 
 def flag(description: str) -> Any:
@@ -103,6 +111,12 @@ def unit_of(field: FieldInfo) -> str:
     """Return the unit of a field's value, "" when it has none."""
     extra = field.json_schema_extra
     return str(extra.get("unit", "")) if isinstance(extra, dict) else ""
+
+
+def is_hidden(field: FieldInfo | None) -> bool:
+    """Say whether what is refused of a field must not be shown."""
+    extra = None if field is None else field.json_schema_extra
+    return isinstance(extra, dict) and extra.get("hidden") is True
 
 
 def range_of(field: FieldInfo) -> str:

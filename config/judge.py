@@ -8,7 +8,7 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 
 from config.documents import Document, KeyPath, value_at
-from config.fields import field_at, key_field_of, plain_type, range_of
+from config.fields import field_at, is_hidden, key_field_of, plain_type, range_of
 from config.violations import Violation, key_path, nearest, shown
 
 KEY_MARK = "[key]"
@@ -65,7 +65,8 @@ def _violation(
             else f"; the shipped file has {shown(default)}"
         )
         return Violation(document.file, key, "nothing", f"required: {allowed}{hint}", line)
-    return Violation(document.file, key, shown(fault["input"]), f"allowed: {allowed}", line)
+    found = "(not shown)" if is_hidden(field) else shown(fault["input"])
+    return Violation(document.file, key, found, f"allowed: {allowed}", line)
 
 
 def _known(model: type[BaseModel], path: KeyPath) -> str:

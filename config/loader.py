@@ -7,7 +7,8 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from config.credentials import read_credentials
+from config.alerts import read_alert_urls, variables_of
+from config.credentials import Credentials, read_credentials
 from config.documents import Document, read_document
 from config.fields import FrozenMap
 from config.judge import judge
@@ -18,6 +19,8 @@ from config.settings import SECTIONS, Settings
 from config.violations import InvalidConfiguration, Violation, nearest
 
 if TYPE_CHECKING:
+    from pydantic import SecretStr
+
     from domain.strategies.protocol import StrategyDefinition
 
 SHIPPED = Path(__file__).resolve().parent
@@ -44,9 +47,8 @@ def load(
     directory = None if directory is None else directory.absolute()
     violations: list[Violation] = []
     mode = _mode(environ, violations)
-    credentials, faults = read_credentials(environ, (directory or Path.cwd()) / ".env")
-    violations += faults
     documents, origins = _documents(directory, violations)
+    credentials, urls = _secrets(directory, environ, documents["alerts.yaml"], violations, to_trade=to_trade)
     parts: dict[str, Any] = {}
     for name, (file, model) in SECTIONS.items():
         parts[name], faults = judge(documents[file], model, shipped_document(file))
@@ -59,7 +61,12 @@ def load(
     if violations or credentials is None:
         raise InvalidConfiguration(violations)
     return Settings(
-        mode=mode, credentials=credentials, directory=directory, origins=FrozenMap(origins), **parts
+        mode=mode,
+        credentials=credentials,
+        alert_urls=FrozenMap(urls),
+        directory=directory,
+        origins=FrozenMap(origins),
+        **parts,
     )
 
 
@@ -67,6 +74,25 @@ def load(
 def shipped_document(file: str) -> Document:
     """Return the shipped file of that name, read once."""
     return read_document(SHIPPED / file)
+
+
+def _secrets(
+    directory: Path | None,
+    environ: Mapping[str, str],
+    alerts: Document,
+    violations: list[Violation],
+    *,
+    to_trade: bool,
+) -> tuple[Credentials | None, Mapping[str, SecretStr]]:
+    """Return the secrets and the URLs of the channels that `alerts` names; None for secrets that are refused."""
+    env_file = (directory or Path.cwd()) / ".env"
+    credentials, faults = read_credentials(environ, env_file)
+    violations += faults
+    if credentials is None:  # the URLs may stand in the file that is at fault
+        return None, {}
+    urls, faults = read_alert_urls(variables_of(alerts), environ, env_file, needed=to_trade)
+    violations += faults
+    return credentials, urls
 
 
 def _mode(environ: Mapping[str, str], violations: list[Violation]) -> TradingMode:

@@ -27,6 +27,7 @@ class Retry(Section):
     order_placement: Backoff = part("Placing an order, only while nothing has reached the wire")
     market_data: Backoff = part("Asking for market data")
     position_updates: Backoff = part("Asking for positions")
+    alerts: Backoff = part("Sending an alert to one channel")
 
 
 class Breaker(Section):

@@ -19,7 +19,7 @@ from config.mode import MODE_VARIABLE, TradingMode
 from config.violations import Violation, key_path, nearest, shown
 
 RISK, BOOKS, STRATEGIES, UNIVERSE = "risk_management.yaml", "books.yaml", "strategies.yaml", "universe.yaml"
-SHUTDOWN = "shutdown.yaml"
+SHUTDOWN, ALERTS = "shutdown.yaml", "alerts.yaml"
 
 ORDERED: dict[str, tuple[tuple[str, str], ...]] = {
     RISK: (
@@ -42,7 +42,14 @@ ORDERED: dict[str, tuple[tuple[str, str], ...]] = {
     ),
     "retry.yaml": tuple(
         (f"{name}.first_delay_s", f"{name}.max_delay_s")
-        for name in ("default", "broker_connection", "order_placement", "market_data", "position_updates")
+        for name in (
+            "default",
+            "broker_connection",
+            "order_placement",
+            "market_data",
+            "position_updates",
+            "alerts",
+        )
     ),
 }
 """Pairs of keys of which the first must not exceed the second."""
@@ -69,6 +76,7 @@ class Rules:
             self.universe,
             self.files,
             self.stopping,
+            self.channels,
             self.leases,
             self.live,
         ):
@@ -215,6 +223,10 @@ class Rules:
                 "must be true unless positions are closed: an open position is never left without its stop"
             )
             yield self.fault(SHUTDOWN, ("keep_protective_stops",), "false", allowed)
+
+    def channels(self) -> Iterator[Violation]:
+        """Demand that no two channels share an id."""
+        yield from self.unique(ALERTS, "channels", self.items(ALERTS, "channels"))
 
     def leases(self) -> Iterator[Violation]:
         """Yield a lease that one late pulse would end."""

@@ -9,8 +9,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from pydantic import BaseModel
+from pydantic import BaseModel, SecretStr
 
+from config.alerts import Alerts
 from config.books import Books, Strategies
 from config.broker import Broker
 from config.credentials import Credentials
@@ -21,6 +22,7 @@ from config.resilience import Breakers, Retry, Shutdown
 from config.risk import RiskManagement
 from config.rules import strategy_file
 from config.universe import QUOTE, Listing, Profile, Universe
+from domain.alerts import AlertTerms, SendingTerms
 from domain.breakers import StrategyBreakerTerms
 from domain.errors import ConfigurationError
 from domain.instruments import AssetKind, Instrument
@@ -37,6 +39,7 @@ SECTIONS: dict[str, tuple[str, type[BaseModel]]] = {
     "retry": ("retry.yaml", Retry),
     "breakers": ("breakers.yaml", Breakers),
     "shutdown": ("shutdown.yaml", Shutdown),
+    "alerts": ("alerts.yaml", Alerts),
 }
 """Each part of the settings, with its file and its model."""
 
@@ -58,7 +61,9 @@ class Settings:
     retry: Retry
     breakers: Breakers
     shutdown: Shutdown
+    alerts: Alerts
     credentials: Credentials
+    alert_urls: Mapping[str, SecretStr]
     directory: Path | None
     origins: Mapping[str, Path | None]
 
@@ -68,8 +73,14 @@ class Settings:
 
     @property
     def fingerprint(self) -> str:
-        """Return the SHA-256 of all values: comments, layout, mode and secrets do not change it."""
-        return _digest(self.content())
+        """Return the SHA-256 of all values that decide what is traded.
+
+        Comments, layout, mode and secrets do not change it, nor does who is alerted, by which channels and how often it
+        is tried: a channel may be added in the middle of a session.
+        """
+        content = self.content()
+        retry = self.retry.model_dump(mode="json", exclude={"alerts"})
+        return _digest({name: part for name, part in content.items() if name != "alerts"} | {"retry": retry})
 
     def risk_limits(self) -> RiskLimits:
         """Return the limits; `version` is drawn from the fingerprint of `risk_management.yaml`."""
@@ -144,6 +155,17 @@ class Settings:
     def strategy_breakers(self) -> StrategyBreakerTerms:
         """Return when a strategy that fails is left out, and when it stays out."""
         return StrategyBreakerTerms(self.breakers.strategy.terms(), self.breakers.quarantine_after_probes)
+
+    def alert_terms(self) -> AlertTerms:
+        """Return whom an engine alerts; in SIMULATION every bar is a replayed one."""
+        alerts, retry = self.alerts, self.retry.alerts
+        return AlertTerms(
+            channels=alerts.terms(),
+            sending=SendingTerms(**retry.model_dump()),
+            queue=alerts.queue,
+            closing_s=alerts.closing_s,
+            replayed=alerts.replayed == "all" or self.mode is not TradingMode.SIMULATION,
+        )
 
     def _flattening(self) -> frozenset[str]:
         emergency = self.risk.emergency

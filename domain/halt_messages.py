@@ -6,6 +6,9 @@ from dataclasses import dataclass
 
 from domain.records import HaltTrigger, Rung
 
+PERSON = "person"
+"""Who raised or ended what a person's command moved; the detail names the person."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RaiseHalt:

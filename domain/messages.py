@@ -11,6 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from domain.alerts import AlertInbox
 from domain.bars import BarGroup
 from domain.broker import BrokerLink, BrokerUpdate, OrderType, Side, TimeInForce
 from domain.commands import CancelOrders, ClosePosition, Command, CommandDone, ResolveOrder
@@ -280,6 +281,7 @@ CoordinatorInbox = (
     | SupervisionInbox
     | Command
     | CommandDone
+    | AlertInbox
 )
 AuditInbox = RoleInbox | OutboxRecords
 ShellInbox = RequestOutbox | OutboxAcknowledged

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from domain.alerts import Alert
+
 if TYPE_CHECKING:
     from domain.broker import BrokerCommand
     from domain.messages import Message
@@ -145,4 +147,5 @@ Output = (
     | WriteLatch
     | LookAtLatch
     | ClearLatch
+    | Alert
 )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Protocol, TypeVar
 
+from domain.alerts import Alert
 from domain.bars import BarGroup
 from domain.broker import BrokerCommand, BrokerUpdate, KillCommand
 from domain.messages import Message
@@ -176,6 +177,22 @@ class ControlPort(Protocol):
 
     def close(self) -> None:
         """Stop listening; harmless when closed."""
+        ...
+
+
+class AlertPort(Protocol):
+    """Tell people; what became of it comes to the mailbox as `AlertsSent`, in the control lane."""
+
+    def open(self, mailbox: Mailbox) -> None:
+        """Begin to send; what was told before goes out first."""
+        ...
+
+    def send(self, alert: Alert) -> None:
+        """Queue `alert` for every channel that hears it, and return at once, whatever the channels do."""
+        ...
+
+    def close(self) -> None:
+        """Give what waits a bounded time to go out; harmless when closed."""
         ...
 
 

@@ -64,7 +64,13 @@ def gateway(spec: Spec, context: ActorContext) -> Parts:
     machine = gateway_machine(spec, journal, build_breaker)
     latch = LatchFile(context.state_dir)
     broker = LatchedBroker(VenueBroker(context.state_dir), latch)
-    return Parts(machine=machine, journal=journal, broker=broker, latch=latch)
+    return Parts(
+        machine=machine,
+        journal=journal,
+        broker=broker,
+        latch=latch,
+        notices=spec.arguments.get("notices", False),
+    )
 
 
 def feed(spec: Spec, context: ActorContext) -> Parts:
@@ -95,7 +101,13 @@ def inline_gateway(spec: Spec, context: ActorContext) -> Parts:
     broker: BrokerPort = spec.arguments["broker"]
     if spec.arguments.get("latched", False):
         broker = LatchedBroker(broker, latch)
-    return Parts(machine=machine, journal=journal, broker=broker, latch=latch)
+    return Parts(
+        machine=machine,
+        journal=journal,
+        broker=broker,
+        latch=latch,
+        notices=spec.arguments.get("notices", False),
+    )
 
 
 def inline_venue(spec: Spec, context: ActorContext) -> Parts:

@@ -40,6 +40,7 @@ _KINDS: Mapping[str, tuple[type, ...]] = {
     "trail_seq": (int,),
     "trail_head": (str,),
     "code": (dict, NoneType),
+    "config_directory": (str, NoneType),
 }
 """What each value of a session may be."""
 
@@ -57,6 +58,7 @@ class Session:
     `first` is the first group that might trade, None in a session from before it was kept.
     `code` says which code the strategies were that the configuration only names (`config.strategy_code`), None in a
     session from before it was kept.
+    `config_directory` is where the configuration lay when it ran last, None for the shipped one.
     `trail_seq` and `trail_head` are number and hash of the record with which the audit trail ended in order last.
     """
 
@@ -72,6 +74,7 @@ class Session:
     trail_seq: int = 0
     trail_head: str = ""
     code: Mapping[str, str] | None = None
+    config_directory: str | None = None
 
     @property
     def trail_end(self) -> tuple[int, str] | None:

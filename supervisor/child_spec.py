@@ -21,6 +21,10 @@ class RestartPolicy(StrEnum):
     HALT = "halt"
 
 
+STOP_S = 5.0
+"""Seconds that a role may take to stop, unless it has more to do."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChildSpec:
     """Describe one role's process; picklable, so that it can be sent to where the process starts.
@@ -39,7 +43,7 @@ class ChildSpec:
     after: tuple[str, ...] = ()
     generation: int = 1
     restart: RestartPolicy = RestartPolicy.HALT
-    stop_s: float = 5.0
+    stop_s: float = STOP_S
     queue: int = NORMAL_CAPACITY
     strategies: tuple[str, ...] = ()
     most_busy_s: float = math.inf

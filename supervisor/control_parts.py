@@ -1,4 +1,4 @@
-"""Build, inside the coordinator's process, what it halts and is commanded by: latch file, control socket, clock."""
+"""Build, inside the coordinator's process, what it halts, tells and is commanded by: latch, channels, socket, clock."""
 
 from __future__ import annotations
 
@@ -8,7 +8,9 @@ from queue import SimpleQueue
 from typing import Any
 
 from actors.parts import ActorContext, Spec
-from domain.ports import ControlPort, Journal, LatchPort, Mailbox
+from domain.alert_words import figures_lines
+from domain.alerts import Alert, AlertTerms
+from domain.ports import AlertPort, ControlPort, Journal, LatchPort, Mailbox
 from domain.records import Rung
 from storage.commit_group import CommitGroup
 from storage.latch_file import LatchFile
@@ -29,6 +31,7 @@ class ControlParts:
     found: FoundLatch
     wall_ns: Callable[[], int]
     answers: Mapping[str, Any] | None
+    alerts: AlertPort | None
 
 
 def control_parts(spec: Spec, context: ActorContext, journal: Journal) -> ControlParts:
@@ -46,7 +49,27 @@ def control_parts(spec: Spec, context: ActorContext, journal: Journal) -> Contro
         found=FoundLatch(file.read(), *file.word()),
         wall_ns=context.clock.wall_ns,
         answers=None if saved is None else saved.values,
+        alerts=_alerts(spec, context),
     )
+
+
+def _alerts(spec: Spec, context: ActorContext) -> AlertPort | None:
+    """Build the channels of `arguments["alerts"]`; an engine of one process hears of them through its queue.
+
+    There nobody observes roles, and `arguments["figures"]` returns the risk manager's state.
+    """
+    terms: AlertTerms | None = spec.arguments.get("alerts")
+    if terms is None:
+        return None
+    from actors.alerting import (
+        alert_sender,
+    )  # here: the risk manager is built beside the coordinator, and sends nothing
+
+    sender = alert_sender(terms, context.state_dir, spec.generation)
+    commands = spec.arguments.get("commands")
+    if not isinstance(commands, SimpleQueue):
+        return sender
+    return QueuedAlerts(sender, commands, spec.arguments["figures"])
 
 
 def _control(commands: Commands | bool | None, context: ActorContext) -> ControlPort | None:
@@ -98,6 +121,27 @@ class QueuedControl:
 
     def close(self) -> None:
         """Stop listening."""
+        self._port.close()
+
+
+class QueuedAlerts:
+    """Have what became of alerts put into a queue that any thread may use (port: `domain.ports.AlertPort`)."""
+
+    def __init__(self, port: AlertPort, commands: Commands, figures: Callable[[], Mapping[str, Any]]) -> None:
+        """Fill `commands` from `port`; `figures` are added to each alert."""
+        self._port, self._commands, self._figures = port, commands, figures
+
+    def open(self, mailbox: Mailbox) -> None:
+        """Begin to send; the queue takes the mailbox's place."""
+        del mailbox
+        self._port.open(_QueueMailbox(self._commands))
+
+    def send(self, alert: Alert) -> None:
+        """Queue `alert` with the account's figures."""
+        self._port.send(alert._replace(lines=(*alert.lines, *figures_lines(self._figures()))))
+
+    def close(self) -> None:
+        """End."""
         self._port.close()
 
 

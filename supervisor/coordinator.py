@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, assert_never
 
+from domain.alerts import AlertsSent, Noticed
 from domain.commands import Command, CommandDone
 from domain.error_texts import describe
 from domain.errors import InvariantViolation, Unanswered
@@ -34,6 +35,7 @@ from domain.outputs import Output, Persist, Send, SetTimer
 from domain.records import MachineSnapshot
 from domain.supervision import Pulse, RoleEnded, RolesObserved, RoleStarted, StrategiesQuarantined
 from supervisor.agents import ChildAgents
+from supervisor.alerting import Alerting
 from supervisor.child import Status, Verdict, kept_out
 from supervisor.children import Children
 from supervisor.command_desk import CommandDesk
@@ -86,9 +88,13 @@ class Coordinator:
         self._draining = Draining(settings.stop_order, values.get("draining"))
         self._restored, self._worn_out, self._begun = bool(values), worn_out, False
         self._faults = Faults(values.get("failures", ()))
+        self._alerting = Alerting(settings.alerting, self._latch, self._children, settings.about())
 
     def handle(self, message: CoordinatorInbox) -> list[Output]:
-        """Return what follows from `message`."""
+        """Return what follows from `message`, and last whom to alert of it."""
+        return self._alerting.told_too(self._handle(message))
+
+    def _handle(self, message: CoordinatorInbox) -> list[Output]:
         match message:
             case Pulse():
                 return self._pulse(message)
@@ -123,6 +129,8 @@ class Coordinator:
                 return self._failed(message)
             case TimerFired(name=name):
                 return self._timer(name)
+            case AlertsSent() | Noticed():
+                return self._alerting.handle(message)
             case _ as unreachable:
                 assert_never(unreachable)
 
@@ -131,14 +139,14 @@ class Coordinator:
         return {
             "phase": self.phase.value,
             "reason": self._reason,
-            "mode": self._settings.started.get("mode", ""),
-            "session": self._settings.started.get("session", 0),
+            **self._settings.about(),
             "roles": self._children.report(),
             "views": self._children.views(),
             "ended_at": self._ended_at,
             "completed": self._ended_at != NOT_ENDED,
             **self._latch.state(),
             **self._faults.state(),
+            **self._alerting.state(),
             "waiting_for": self._waiting_for(),
         }
 
@@ -194,7 +202,7 @@ class Coordinator:
         if pulse.ready:
             outputs += self._ready(pulse.role, pulse.generation)
         if pulse.ended and self._ended_at == NOT_ENDED:
-            outputs += self.handle(DataEnded(bars=pulse.head + 1))
+            outputs += self._handle(DataEnded(bars=pulse.head + 1))
         if pulse.at_rest:
             outputs += self._drained(pulse.role)
         return outputs
@@ -255,8 +263,6 @@ class Coordinator:
         if self.phase is Phase.DRAINING:
             return [*outputs, *self._passed_over(message.role)]
         return [*outputs, *self._stop(why, True)]
-
-    # --- the end ----------------------------------------------------------------------------------------------------
 
     def _stop(self, reason: str, cancel_entries: bool) -> list[Output]:
         if self.phase in STOPPING:

@@ -10,7 +10,15 @@ from collections.abc import Callable, Collection, Mapping
 from typing import Any, assert_never
 
 from domain.halt_causes import cause_values
-from domain.halt_messages import HaltInbox, LatchFound, LatchHeld, PositionsClosed, RaiseHalt, ReviewHalt
+from domain.halt_messages import (
+    PERSON,
+    HaltInbox,
+    LatchFound,
+    LatchHeld,
+    PositionsClosed,
+    RaiseHalt,
+    ReviewHalt,
+)
 from domain.halts import HaltLadder, by_file, rung_for
 from domain.latch_copy import BY_GATEWAY
 from domain.messages import COORDINATOR, GATEWAY, RISK
@@ -24,9 +32,6 @@ __all__ = ["LADDER", "NOTHING_FOUND", "PERSON", "FoundLatch", "LatchKeeper"]
 
 LADDER = "ladder"
 """Name of the snapshot that keeps the halt ladder."""
-
-PERSON = "person"
-"""Who raised or ended what a person's command moved; the detail names the person."""
 
 
 class LatchKeeper:

@@ -37,6 +37,7 @@ class CoordinatorSettings:
 
     `run` names this run of the state directory: what another run kept of its processes says nothing of this one's.
     `answer_deadline_s` is the wait, on the control clock, for an answer before it is asked for again.
+    `alerting` has people told of what they must hear; without it there is nobody to tell.
     """
 
     run: str
@@ -48,3 +49,8 @@ class CoordinatorSettings:
     answer_deadline_s: float
     flattening: frozenset[str] = frozenset()
     desk: DeskSettings = NO_DESK
+    alerting: bool = False
+
+    def about(self) -> Mapping[str, Any]:
+        """Return mode and session, as far as they are told at the start."""
+        return {"mode": self.started.get("mode", ""), "session": self.started.get("session", 0)}

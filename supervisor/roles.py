@@ -59,7 +59,12 @@ def _coordinator(spec: Spec, context: ActorContext, supervisor: Supervisor) -> P
         answers=parts.answers,
     )
     return Parts(
-        machine=machine, journal=journal, supervisor=supervisor, latch=parts.latch, control=parts.control
+        machine=machine,
+        journal=journal,
+        supervisor=supervisor,
+        latch=parts.latch,
+        control=parts.control,
+        alerts=parts.alerts,
     )
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from tests.architecture.tree import ROOT
 
-HEAVY = ("dash", "matplotlib", "numba", "pandas", "plotly", "polars")
+HEAVY = ("apprise", "dash", "matplotlib", "numba", "pandas", "plotly", "polars")
 
 PROGRAM = f"""
 import importlib, pkgutil, sys

@@ -156,3 +156,20 @@ def fake_context(role: str = "gateway") -> tuple[ActorContext, LaneMailbox, Fake
         role=role, generation=1, state_dir=Path("unused"), clock=clock, log=log, mailbox=mailbox
     )
     return context, mailbox, clock, log
+
+
+class FakeAlerts:
+    """Keep what it was asked to do."""
+
+    def __init__(self) -> None:
+        self.did: list[Any] = []
+
+    def open(self, mailbox: Mailbox) -> None:
+        del mailbox
+        self.did.append("open")
+
+    def send(self, alert: Any) -> None:
+        self.did.append(alert)
+
+    def close(self) -> None:
+        self.did.append("close")

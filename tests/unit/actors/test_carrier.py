@@ -11,11 +11,12 @@ from actors.mailbox import LaneMailbox
 from actors.outbox_pump import LONGEST_S, MOST_EVENTS
 from actors.parts import Parts
 from actors.timers import Timers
+from domain.alerts import Alert, Noticed, Severity
 from domain.bars import Bar, BarGroup
 from domain.broker import BrokerLink, CancelOrder
 from domain.errors import BrokerUnavailable, DurabilityError, InvariantViolation, Recoverable
 from domain.halt_messages import LatchCleared, LatchFound
-from domain.messages import AUDIT, FEED, RISK, VENUE, BarHistory, BarsArrived, BarSettled
+from domain.messages import AUDIT, COORDINATOR, FEED, RISK, VENUE, BarHistory, BarsArrived, BarSettled
 from domain.outbox import AuditEvent, AuditKind, OutboxRecords, RequestOutbox
 from domain.outputs import (
     CancelTimer,
@@ -30,7 +31,7 @@ from domain.outputs import (
     WriteLatch,
 )
 from domain.records import MachineSnapshot, Rung
-from tests.fakes.ports import FakeBroker, FakeFeed, FakeJournal, FakeLatch, fake_context
+from tests.fakes.ports import FakeAlerts, FakeBroker, FakeFeed, FakeJournal, FakeLatch, fake_context
 
 SETTLED = BarSettled(bar=3)
 
@@ -47,7 +48,12 @@ class Desk:
     """Hold a carrier with fakes all round."""
 
     def __init__(
-        self, groups: tuple[BarGroup, ...] = (), *, ports: bool = True, latch: FakeLatch | None = None
+        self,
+        groups: tuple[BarGroup, ...] = (),
+        *,
+        ports: bool = True,
+        latch: FakeLatch | None = None,
+        **others: Any,
     ) -> None:
         self.context, self.mailbox, self.clock, self.log = fake_context()
         self.journal, self.broker, self.feed, self.venue = (
@@ -68,6 +74,7 @@ class Desk:
                 feed=self.feed,
                 latch=latch,
                 routes={VENUE: self.venue},
+                **others,
             )
         self.carrier = Carrier(
             parts, self.context, self.timers, lambda *post: self.posted.append(post), self.lost.append
@@ -279,3 +286,38 @@ def test_bars_that_a_dead_venue_cannot_take_are_reported_and_what_follows_is_car
     desk.carrier.carry_out(Send(RISK, BarSettled(bar=2)))
     assert [str(error) for error in desk.lost] == ["the venue cannot be reached"]
     assert [to for to, _, _ in desk.posted] == [RISK]
+
+
+BREAKER = AuditEvent(
+    AuditKind.BREAKER, 1, 1, "x", True, {"before": "closed", "after": "open", "cause": "3 in a row"}
+)
+
+
+@pytest.mark.parametrize("notices", [True, False])
+def test_coordinator_is_told_of_committed_events_that_concern_people_where_a_role_tells(
+    notices: bool,
+) -> None:
+    desk = Desk(notices=notices)
+    signals = AuditEvent(AuditKind.SIGNALS, 1, 1, "x", True, {})
+    desk.carrier.carry_out(Persist((signals, BREAKER)))
+    told = [(to, message, control) for to, message, control in desk.posted if to == COORDINATOR]
+    assert told == ([(COORDINATOR, Noticed(role="gateway", event=BREAKER), True)] if notices else [])
+
+
+def test_nobody_is_told_of_what_was_not_committed() -> None:
+    desk = Desk(notices=True)
+    desk.journal.fails = True
+    with pytest.raises(DurabilityError):
+        desk.carrier.carry_out(Persist((BREAKER,)))
+    assert desk.posted == []
+
+
+def test_alert_goes_to_the_port_and_without_one_is_refused() -> None:
+    port, alert = FakeAlerts(), Alert(Severity.INFO, "t")
+    with pytest.raises(InvariantViolation, match="has no channel"):
+        Desk().carrier.carry_out(alert)
+    desk = Desk(alerts=port)
+    desk.carrier.open()
+    desk.carrier.carry_out(alert)
+    assert list(desk.carrier.close()) == []
+    assert port.did == ["open", alert, "close"]

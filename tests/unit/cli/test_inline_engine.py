@@ -70,7 +70,9 @@ def test_a_coordinator_that_fails_leaves_the_account_halted(tmp_path: Path) -> N
 def test_a_coordinator_that_fails_does_not_lower_a_file_that_says_more(tmp_path: Path) -> None:
     LatchFile(tmp_path).write(Rung.FLATTENING, 0, "ann: all out")
     failed_coordinator(tmp_path, "why")
-    assert LatchFile(tmp_path).word() == (0, "ann: all out")
+    file = LatchFile(tmp_path)
+    assert file.read() is Rung.FLATTENING
+    assert file.word() == (0, "ann: all out; then the coordinator failed: why")
 
 
 def test_a_halt_that_cannot_be_written_is_told_with_the_failure(tmp_path: Path) -> None:

@@ -105,6 +105,7 @@ def test_retry_has_the_table_of_b7(settings: Settings) -> None:
         "order_placement": (3, 1, 30, 2),
         "market_data": (3, 0.5, 10, 2),
         "position_updates": (3, 1, 30, 2),
+        "alerts": (3, 1, 30, 2),
     }
 
 
@@ -304,6 +305,8 @@ def test_entry_of_a_symbol_changes_its_profile(tmp_path: Path) -> None:
 
 def test_fingerprint_follows_values_and_nothing_else(tmp_path: Path, settings: Settings) -> None:
     assert len(settings.fingerprint) == 64
+    told = with_change(tmp_path, "alerts.yaml", "replayed: log", "replayed: all")
+    assert (told.fingerprint, told.content() == settings.content()) == (settings.fingerprint, False)
     same = with_change(tmp_path, "engine.yaml", "leverage: 1.0", "leverage: 1 # as before")
     assert same.fingerprint == settings.fingerprint
     other = with_change(tmp_path, "engine.yaml", "leverage: 1.0", "leverage: 1.5")
