@@ -1,4 +1,4 @@
-"""Show what the risk manager allows: `breakwater risk check`."""
+"""Show what the risk manager allows: `breakwater risk check|limits`."""
 
 from __future__ import annotations
 
@@ -9,10 +9,16 @@ from typing import Annotated, Any
 
 import typer
 
-from cli.options import ConfigOption, JsonOption, named_path
+from cli.formats import iso_utc
+from cli.instruments import Instruments, session_settings
+from cli.options import DEFAULT_STATE, ConfigOption, JsonOption, StateOption, named_path
 from cli.output import command, print_json
+from cli.positions import read_holdings
 from cli.registry import read_settings
-from cli.risk_text import print_check
+from cli.risk_limits import LimitState, limit_states
+from cli.risk_text import print_check, print_limits
+from cli.tables import warn
+from cli.trail import find_trail, opened_index
 from cli.what_if_account import read_account
 from cli.what_if_orders import OrdersFile, read_orders
 from domain.broker import signed
@@ -77,6 +83,43 @@ def check(
         print_check(assessment, verdicts, rows, account.instruments)
     if rows.unread:
         raise typer.Exit(BreakwaterError.exit_code)
+
+
+@app.command()
+@command
+def limits(
+    config: ConfigOption = None, state: StateOption = DEFAULT_STATE, as_json: JsonOption = False
+) -> None:
+    """Show every limit, how much of it is used at the last bar, and when it was last broken."""
+    stores = find_trail(state)
+    settings, warning = session_settings(stores, config, dict(os.environ))
+    holdings = read_holdings(stores, settings, Instruments(settings))
+    with opened_index(stores) as index:
+        states = list(limit_states(settings, holdings, index))
+    if as_json:
+        latest = holdings.latest
+        print_json(
+            {
+                "session": stores.session.number,
+                "warning": warning or None,
+                "bar": None if latest is None else latest.bar,
+                "at": None if latest is None else iso_utc(latest.at_ns),
+                "equity": None if latest is None else latest.equity,
+                "limits": [_limit(each) for each in states],
+            }
+        )
+        return
+    warn(warning)
+    print_limits(holdings, states)
+
+
+def _limit(state: LimitState) -> dict[str, Any]:
+    breach = state.last_breach
+    return {
+        **state._asdict(),
+        "used_percent": state.used_percent,
+        "last_breach": None if breach is None else breach._asdict(),
+    }
 
 
 def _report(

@@ -1,4 +1,4 @@
-"""Write what `breakwater risk check` found for people."""
+"""Write what `breakwater risk check` and `risk limits` found for people."""
 
 from __future__ import annotations
 
@@ -7,16 +7,26 @@ from collections.abc import Mapping, Sequence
 from rich.text import Text
 
 from cli.console import OUT
-from cli.formats import count, quantity
+from cli.formats import NOTHING, count, quantity, utc
+from cli.positions import Holdings
+from cli.risk_limits import LimitState
 from cli.tables import Column, Row, print_pairs, print_table, say
 from cli.what_if_orders import OrdersFile
 from domain.instruments import Instrument
 from domain.risk.assessment import RiskAssessment
-from domain.risk.checks import dollars
+from domain.risk.checks import dollars, percent
 from domain.risk.explaining import Explained
 from domain.risk.sizing import SizingResult
 from domain.risk.what_if import Verdict
 
+_LIMITS = (
+    Column("Limit"),
+    Column("Used", right=True),
+    Column("Of", right=True),
+    Column("%", right=True),
+    Column("Where", spare=1, wraps=12),
+    Column("Last broken", wraps=24),
+)
 _CHECKS = (Column("Check"), Column("", wraps=7), Column("Arithmetic", wraps=60))
 _UNREAD = (Column("Line", right=True), Column("Row", wraps=30), Column("Refused because", wraps=40))
 
@@ -79,3 +89,34 @@ def _sizing(size: SizingResult) -> list[tuple[str, str]]:
         ("by room for the symbol", dollars(size.symbol_room_usd)),
         ("size", size.reason),
     ]
+
+
+def print_limits(holdings: Holdings, states: Sequence[LimitState]) -> None:
+    """Print the limits, how much of each is used, and when it was last broken."""
+    latest = holdings.latest
+    when = "no bar was decided yet" if latest is None else f"bar {latest.bar:,}, {utc(latest.at_ns)}"
+    say(OUT, when if latest is None else f"{when}, equity {dollars(latest.equity)}")
+    say(OUT, "")
+    print_table(OUT, _LIMITS, [_limit_row(each) for each in states])
+
+
+def _limit_row(state: LimitState) -> Row:
+    breach, percent_used = state.last_breach, state.used_percent
+    used = NOTHING if state.used is None else _figure(state.used, state.unit)
+    style = "red" if percent_used is not None and percent_used >= 100.0 else ""
+    share = NOTHING if percent_used is None else f"{percent_used:,.1f}"
+    broken = NOTHING if breach is None else f"bar {breach.bar:,}: {breach.text}"
+    return (
+        state.name,
+        Text(used, style),
+        _figure(state.limit, state.unit),
+        Text(share, style),
+        state.where,
+        broken,
+    )
+
+
+def _figure(value: float, unit: str) -> str:
+    if unit == "USD":
+        return dollars(value)
+    return percent(value) if unit.startswith("of ") else f"{value:,.0f} {unit}"

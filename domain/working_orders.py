@@ -72,20 +72,20 @@ class WorkingOrders:
                 return ref, order
         return None
 
-    def pending(self, book: str, symbol: str) -> tuple[int, int]:
-        """Return the signed lots of all that works for `book` and `symbol`: of entries, and of exits."""
-        entering = exiting = 0
-        for order in self._orders.values():
-            if order.symbol == symbol and order.book == book:
-                if order.kind is IntentKind.ENTRY:
-                    entering += order.lots
-                else:
-                    exiting += order.lots
-        return entering, exiting
+    def pending(self, book: str, symbol: str) -> tuple[int, int, int]:
+        """Return the signed lots of all that works for `book` and `symbol`, of entries and of exits.
 
-    def count(self, symbol: str) -> int:
-        """Return how many entries and exits of `symbol` work, over all books."""
-        return sum(order.symbol == symbol for order in self._orders.values())
+        Third is how many orders of the symbol work, over all books.
+        """
+        entering = exiting = count = 0
+        for owner, traded, kind, lots in self._orders.values():
+            if traded == symbol:
+                count += 1
+                if owner == book and kind is IntentKind.ENTRY:
+                    entering += lots
+                elif owner == book:
+                    exiting += lots
+        return entering, exiting, count
 
     def exit_owed(self, book: str, symbol: str) -> bool:
         """Return whether the last order of `book` in `symbol` was an exit that ended before it met the market.

@@ -108,7 +108,7 @@ class Account:
         """Return `intent` as the checks see it, on the account as `view` has it."""
         lots = signed(intent.side, intent.lots)
         position = self._portfolio.book_lots(intent.book, intent.symbol)
-        entering, exiting = self._working.pending(intent.book, intent.symbol)
+        entering, exiting, count = self._working.pending(intent.book, intent.symbol)
         mark = marks.prices.get(intent.symbol, 0.0)
         return ProposedOrder(
             lots=lots,
@@ -118,7 +118,7 @@ class Account:
             price_deviation=abs(intent.reference_price - mark) / mark if mark > 0.0 else math.inf,
             book_capital=self._book_capital(intent.book),
             buying_power_usd=self._buying_power(view.equity, marks),
-            open_orders=self._working.count(intent.symbol),
+            open_orders=count,
             reducible_lots=position + exiting,
             after=self._valued(intent.book, intent.symbol, position + entering + lots, marks),
         )

@@ -221,7 +221,7 @@ class WhatIf:
     def _intent(self, book: str, symbol: str, lots: int, price: float | None = None) -> OrderIntent:
         """Return the intent for signed `lots`: an exit where that, with what works, can at most close the position."""
         self._made += 1
-        _, exiting = self._working.pending(book, symbol)
+        _, exiting, _ = self._working.pending(book, symbol)
         exits = only_reduces(self._portfolio.book_lots(book, symbol) + exiting, lots)
         return OrderIntent(
             intent_id=order_ref(0, book, symbol, self._made),

@@ -6,7 +6,9 @@ from typing import Any
 
 import pytest
 
-from tests.unit.cli.conftest import Invoke
+from domain.risk.checks import DenialCode
+from tests.scenario.settings import tight
+from tests.unit.cli.conftest import Invoke, Traded
 
 ACCOUNT = """\
 equity: 100000
@@ -164,3 +166,63 @@ def _said(invoke: Invoke, arguments: tuple[object, ...]) -> str:
     result = invoke(*arguments, "--json")
     assert result.exit_code == 4
     return str(json.loads(result.stdout)["error"]["message"])
+
+
+# --- risk limits ------------------------------------------------------------------------------------------------------
+
+
+def limits_of(invoke: Invoke, traded: Traded, *arguments: object) -> dict[str, Any]:
+    result = invoke("risk", "limits", "--state", traded.path, "--json", *arguments)
+    assert result.exit_code == 0, result.output
+    report: dict[str, Any] = json.loads(result.stdout)
+    return report | {"limits": {each["name"]: each for each in report["limits"]}}
+
+
+def test_limits_show_what_is_used_at_the_last_bar(invoke: Invoke, traded: Traded) -> None:
+    report = limits_of(invoke, traded)
+    limits, held = (
+        report["limits"],
+        json.loads(invoke("positions", "list", "--state", traded.path, "--json").stdout),
+    )
+    assert (report["bar"], report["equity"], report["warning"]) == (held["bar"], held["equity"], None)
+    values = [abs(position["value"]) for position in held["positions"]]
+    assert values
+    assert limits["gross exposure"]["used"] == pytest.approx(sum(values) / held["equity"])
+    assert limits["heat"]["used"] == pytest.approx(held["heat"])
+    assert limits["drawdown"]["used"] == pytest.approx(held["drawdown"])
+    assert limits["position size"]["used"] == pytest.approx(max(values))
+    assert limits["positions"]["used"] == len({position["symbol"] for position in held["positions"]})
+    for each in limits.values():
+        if each["used"] is not None:
+            assert each["used_percent"] == pytest.approx(100.0 * each["used"] / each["limit"])
+
+
+def test_limits_name_every_check_that_can_deny(invoke: Invoke, traded: Traded) -> None:
+    keys = {each["key"] for each in limits_of(invoke, traded)["limits"].values()}
+    assert {"max_daily_loss", "max_total_drawdown", "exposure.symbol", "order_value.min", "halt.heat"} <= keys
+    assert (
+        len(limits_of(invoke, traded)["limits"]) == len(DenialCode) - 1 + 3
+    )  # quantity differs by kind of asset
+
+
+def test_limits_tell_the_newest_record_in_which_one_denied(
+    invoke: Invoke, traded: Traded, tmp_path: Path
+) -> None:
+    """A run that a daily loss halts leaves its refusals and its halts in the trail."""
+    state, config = tmp_path / "halting", tight(tmp_path / "tight")
+    what = ("--symbols", "AAPL,IBM,MSFT", "--to", "2001-06-29", "--config", config, "--state", state)
+    assert invoke("run", "--runtime", "inline", "--fresh", *what, "--json").exit_code == 0
+    result = invoke("risk", "limits", "--state", state, "--config", config, "--json")
+    limits = {each["name"]: each for each in json.loads(result.stdout)["limits"]}
+    records = json.loads(
+        invoke("audit", "query", "--state", state, "--kind", "halt", "--limit", "0", "--json").stdout
+    )["records"]
+    severe = [each for each in records if each["body"]["trigger"] == "drawdown_severe"]
+    breach = limits["drawdown that halts"]["last_breach"]
+    assert (breach["seq"], breach["text"]) == (severe[-1]["seq"], severe[-1]["body"]["detail"])
+    text = invoke("risk", "limits", "--state", state, "--config", config).stdout
+    assert f"bar {breach['bar']:,}: {breach['text']}" in text
+
+
+def test_limits_without_a_trail_say_so(invoke: Invoke, tmp_path: Path) -> None:
+    assert invoke("risk", "limits", "--state", tmp_path / "none").exit_code == 3

@@ -66,9 +66,10 @@ def test_a_fill_of_one_entry_begins_anew_for_all_who_voted_for_it() -> None:
     made = guard(3, "a", "b")
     made.approved("other", 5, ["c"])
     made.filled("r1")
-    assert made.to_values() == {"c": {"other": 5}}
+    left = {"since": {"c": ["other"]}, "unnamed": {"other": 5}}
+    assert made.to_values() == left
     made.filled("r1")  # told again, after a restart
-    assert made.to_values() == {"c": {"other": 5}}
+    assert made.to_values() == left
 
 
 def test_an_end_without_a_fill_is_no_fill() -> None:
@@ -89,9 +90,9 @@ def test_an_approval_that_expired_on_its_way_does_not_count() -> None:
     made = guard(3, "a")
     made.follow(entry("r0", OrderState.SENT))
     made.expire(5)
-    assert len(made.to_values()["a"]) == 3
+    assert len(made.to_values()["since"]["a"]) == 3
     made.expire(6)
-    assert made.to_values() == {"a": {"r0": -1}}
+    assert made.to_values() == {"since": {"a": ["r0"]}, "unnamed": {}}
 
 
 def test_it_goes_on_from_what_was_saved_and_a_release_forgets() -> None:
