@@ -9,7 +9,7 @@ from cli.formats import iso_utc
 from cli.positions import Holdings
 from config.settings import Settings
 from domain.outbox import AuditKind
-from domain.records import HaltTrigger
+from domain.records import EquitySnapshot, HaltTrigger
 from domain.risk.checks import DenialCode
 from domain.risk.exposure import Exposure, ValuedPosition, exposure_of
 from domain.risk.heat import portfolio_heat
@@ -73,127 +73,82 @@ def limit_states(settings: Settings, holdings: Holdings, index: AuditIndex) -> I
 
 
 def _rows(settings: Settings, holdings: Holdings) -> Iterator[_Row]:
-    limits, codes = settings.risk_limits(), DenialCode
-    held = _held(holdings, settings)
-    latest = holdings.latest
+    limits, latest, held = settings.risk_limits(), holdings.latest, _held(holdings, settings)
     equity = 0.0 if latest is None else latest.equity
-    exposure = exposure_of(held)
-    yield from _order_rows(limits)
-    size, largest = _most({f"{p.symbol} of {p.book}": abs(p.value_usd) for p in held})
-    yield _Row(
-        "position size",
-        "position_size.max",
-        "USD",
-        size,
-        limits.position_size_max_usd,
-        largest,
-        codes.POSITION_SIZE,
-    )
-    risk = share_of_equity(size * limits.stop_loss_percent, equity)
-    yield _Row(
-        "risk of a position",
-        "max_single_position_risk",
-        "of equity",
-        risk,
-        limits.max_single_position_risk,
-        largest,
-        codes.POSITION_RISK,
-    )
     heat = portfolio_heat(((p.value_usd, p.stop_pct) for p in held), equity)
-    yield _Row(
-        "heat", "max_portfolio_heat", "of equity", heat, limits.max_portfolio_heat, ACCOUNT, codes.HEAT
-    )
-    yield from _exposure_rows(limits, exposure, equity)
+    yield from _order_rows(limits)
+    yield from _position_rows(limits, held, equity, heat)
+    yield from _exposure_rows(limits, exposure_of(held), equity)
     yield from _book_rows(settings, held, equity)
-    count = float(len({p.symbol for p in held}))
-    yield _Row(
-        "positions",
-        "exposure.max_positions",
-        "positions",
-        count,
-        float(limits.max_positions),
-        ACCOUNT,
-        codes.POSITION_COUNT,
+    yield from _loss_rows(limits, latest, heat)
+
+
+def _position_rows(
+    limits: RiskLimits, held: list[ValuedPosition], equity: float, heat: float
+) -> Iterator[_Row]:
+    """Yield what bounds positions, one by one and together."""
+    size, largest = _most({f"{p.symbol} of {p.book}": abs(p.value_usd) for p in held})
+    risk = share_of_equity(size * limits.stop_loss_percent, equity)
+    most, riskiest = limits.position_size_max_usd, limits.max_single_position_risk
+    count, codes = float(len({p.symbol for p in held})), DenialCode
+    rows: tuple[tuple[str, str, str, float, float, str, DenialCode], ...] = (
+        ("position size", "position_size.max", "USD", size, most, largest, codes.POSITION_SIZE),
+        (
+            "risk of a position",
+            "max_single_position_risk",
+            "of equity",
+            risk,
+            riskiest,
+            largest,
+            codes.POSITION_RISK,
+        ),
+        ("heat", "max_portfolio_heat", "of equity", heat, limits.max_portfolio_heat, ACCOUNT, codes.HEAT),
+        (
+            "positions",
+            "exposure.max_positions",
+            "positions",
+            count,
+            float(limits.max_positions),
+            ACCOUNT,
+            codes.POSITION_COUNT,
+        ),
     )
-    lost = 0.0 if latest is None else daily_loss(latest.day_start_equity, equity)
-    fallen = 0.0 if latest is None else drawdown(latest.peak_equity, equity)
-    yield _Row(
-        "loss of the day",
-        "max_daily_loss",
-        "of equity",
-        lost,
-        limits.max_daily_loss,
-        ACCOUNT,
-        codes.DAILY_LOSS,
+    yield from (_Row(*row) for row in rows)
+
+
+def _loss_rows(limits: RiskLimits, latest: EquitySnapshot | None, heat: float) -> Iterator[_Row]:
+    """Yield what stops entries, and what halts."""
+    lost = 0.0 if latest is None else daily_loss(latest.day_start_equity, latest.equity)
+    fallen = 0.0 if latest is None else drawdown(latest.peak_equity, latest.equity)
+    day, peak, halts = "of equity", "of peak", HaltTrigger
+    rows: tuple[tuple[str, str, str, float, float, DenialCode | HaltTrigger], ...] = (
+        ("loss of the day", "max_daily_loss", day, lost, limits.max_daily_loss, DenialCode.DAILY_LOSS),
+        ("drawdown", "max_total_drawdown", peak, fallen, limits.max_total_drawdown, DenialCode.DRAWDOWN),
+        (
+            "loss of the day that halts",
+            "halt.daily_loss",
+            day,
+            lost,
+            limits.halt_daily_loss,
+            halts.DAILY_LOSS_SEVERE,
+        ),
+        ("drawdown that halts", "halt.drawdown", peak, fallen, limits.halt_drawdown, halts.DRAWDOWN_SEVERE),
+        ("heat that halts", "halt.heat", day, heat, limits.halt_heat, halts.HEAT),
     )
-    yield _Row(
-        "drawdown",
-        "max_total_drawdown",
-        "of peak",
-        fallen,
-        limits.max_total_drawdown,
-        ACCOUNT,
-        codes.DRAWDOWN,
-    )
-    yield _Row(
-        "loss of the day that halts",
-        "halt.daily_loss",
-        "of equity",
-        lost,
-        limits.halt_daily_loss,
-        ACCOUNT,
-        HaltTrigger.DAILY_LOSS_SEVERE,
-    )
-    yield _Row(
-        "drawdown that halts",
-        "halt.drawdown",
-        "of peak",
-        fallen,
-        limits.halt_drawdown,
-        ACCOUNT,
-        HaltTrigger.DRAWDOWN_SEVERE,
-    )
-    yield _Row("heat that halts", "halt.heat", "of equity", heat, limits.halt_heat, ACCOUNT, HaltTrigger.HEAT)
+    for name, key, unit, used, limit, source in rows:
+        yield _Row(name, key, unit, used, limit, ACCOUNT, source)
 
 
 def _order_rows(limits: RiskLimits) -> Iterator[_Row]:
     """Yield the limits that only an order can use."""
-    rows = (
-        (
-            "age of a price",
-            "mark_max_age_bars",
-            "bars",
-            float(limits.mark_max_age_bars),
-            DenialCode.NO_FRESH_MARK,
-        ),
-        (
-            "price from the mark",
-            "orders.price_collar",
-            "of mark",
-            limits.price_collar,
-            DenialCode.PRICE_COLLAR,
-        ),
-        (
-            "least order value",
-            "order_value.min",
-            "USD",
-            limits.order_value_min_usd,
-            DenialCode.ORDER_VALUE_BELOW_MINIMUM,
-        ),
-        (
-            "order value",
-            "order_value.max",
-            "USD",
-            limits.order_value_max_usd,
-            DenialCode.ORDER_VALUE_ABOVE_MAXIMUM,
-        ),
-        (
-            "orders of a symbol",
-            "orders.max_open_per_symbol",
-            "orders",
-            float(limits.max_open_orders_per_symbol),
-            DenialCode.OPEN_ORDERS,
-        ),
+    codes, least, most = DenialCode, limits.order_value_min_usd, limits.order_value_max_usd
+    age, open_orders = float(limits.mark_max_age_bars), float(limits.max_open_orders_per_symbol)
+    rows: tuple[tuple[str, str, str, float, DenialCode], ...] = (
+        ("age of a price", "mark_max_age_bars", "bars", age, codes.NO_FRESH_MARK),
+        ("price from the mark", "orders.price_collar", "of mark", limits.price_collar, codes.PRICE_COLLAR),
+        ("least order value", "order_value.min", "USD", least, codes.ORDER_VALUE_BELOW_MINIMUM),
+        ("order value", "order_value.max", "USD", most, codes.ORDER_VALUE_ABOVE_MAXIMUM),
+        ("orders of a symbol", "orders.max_open_per_symbol", "orders", open_orders, codes.OPEN_ORDERS),
     )
     for name, key, unit, limit, code in rows:
         yield _Row(name, key, unit, None, limit, PER_ORDER, code)
