@@ -48,9 +48,10 @@ class Post:
         channel = letter.channel
         now_s = self._clock.now_s
         due_s = now_s + delay_s
-        if channel in self._held_until:
+        held = channel in self._held_until  # though it be due: what it holds back was not delivered yet
+        if held:
             due_s = max(due_s, self._held_until[channel])
-        if due_s > now_s:
+        if held or due_s > now_s:
             self._held_until[channel] = due_s
             heappush(self._late, (due_s, self._number(), letter))
         elif self._is_there(channel.to):

@@ -34,6 +34,18 @@ def test_what_one_process_sends_waits_behind_what_it_sent_before() -> None:
     assert arrived(post) == ["late", "behind it"]
 
 
+def test_what_is_sent_once_the_late_is_due_waits_behind_it_still() -> None:
+    """A connection keeps its order though nobody has looked yet whether anything is due."""
+    post, clock = posted()
+    clock.now_s = LATE_S + 0.5
+    post.queue(Letter(WAY, "behind it"))
+    assert arrived(post) == []
+    post.fall_due()
+    assert arrived(post) == ["late", "behind it"]
+    post.queue(Letter(WAY, "at once"))
+    assert arrived(post) == ["at once"]
+
+
 def test_what_a_new_process_sends_overtakes_what_the_last_one_sent() -> None:
     post, clock = posted()
     post.forget("risk")
