@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -129,26 +130,7 @@ def _report(
     instruments: Mapping[str, Instrument],
 ) -> dict[str, Any]:
     return {
-        "account": {
-            "equity": assessment.equity,
-            "daily_loss": assessment.daily_loss,
-            "drawdown": assessment.drawdown,
-            "heat": assessment.heat,
-            "heat_level": assessment.heat_level,
-            "gross_exposure": assessment.gross_exposure,
-            "net_exposure": assessment.net_exposure,
-            "is_safe_to_trade": assessment.is_safe_to_trade,
-            "checks": [
-                {
-                    "name": each.name,
-                    "passed": each.passed,
-                    "value": each.value,
-                    "limit": each.limit,
-                    "text": each.text,
-                }
-                for each in assessment.checks
-            ],
-        },
+        "account": asdict(assessment),
         "orders": [_judged(line, verdict, instruments) for line, verdict in verdicts],
         "unread": [each._asdict() for each in rows.unread],
         "approved": sum(verdict.approved for _, verdict in verdicts),

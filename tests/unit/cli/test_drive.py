@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from cli.drive import EngineStalled, drive, following
+from cli.drive import EngineStalled, Outcome, drive, following
 
 REASON = "SIGTERM"
 
@@ -104,16 +104,17 @@ class Unseen(Forgetful):
         return super().states()
 
 
-def drive_to_the_end(engine: Engine) -> None:
-    drive(engine, stop_requested=lambda: "", show=lambda states: None, stall_s=0.1, stop_s=20.0)
+def drive_to_the_end(engine: Engine) -> Outcome:
+    return drive(engine, stop_requested=lambda: "", show=lambda states: None, stall_s=0.1, stop_s=20.0)
 
 
 def test_bars_that_are_decided_are_no_stall_though_the_feed_is_never_seen_later() -> None:
-    drive_to_the_end(Forgetful(moves=True))
+    assert following(drive_to_the_end(Forgetful(moves=True)).states) == 212 + 201
 
 
 def test_who_is_said_to_stand_still_is_asked_first() -> None:
-    drive_to_the_end(Unseen(moves=True))
+    outcome = drive_to_the_end(Unseen(moves=True))
+    assert (outcome.interrupted, outcome.elapsed_s > 0.1) == (False, True)
 
 
 def test_who_stands_still_when_asked_is_stalled() -> None:
